@@ -1,0 +1,94 @@
+package bootstrap
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net"
+)
+
+// ErrNotDetected is wrapped by the reason a Method gives for not being
+// available: its launcher did not start this process. Any other error of
+// Method.Detect means that the launcher did start this process and that its
+// environment is broken; Find then stops instead of trying the next method.
+var ErrNotDetected = errors.New("not detected")
+
+// Env looks up an environment variable, as os.LookupEnv does. Tests pass a map.
+type Env func(name string) (value string, ok bool)
+
+// Method is one way to learn who this process is and where rank 0 listens.
+type Method interface {
+	// Name is what AME_BOOTSTRAP selects the method by.
+	Name() string
+
+	// Detect says whether the launcher that this method serves has started
+	// this process. It does no I/O beyond looking at inherited descriptors,
+	// and its answer depends only on what is alike on every rank, so that all
+	// ranks choose the same method. A nil error means available.
+	Detect(env Env) error
+
+	// Join runs the rendezvous. Rank 0 listens before it publishes anything;
+	// the other ranks block until they know where it listens or ctx ends.
+	Join(ctx context.Context, env Env) (*World, error)
+}
+
+// World is what a process must know to join its job.
+type World struct {
+	Method string // the method that found it, as Method.Name
+	Rank   int    // 0 .. Size-1
+	Size   int    // number of ranks of the job
+	Job    string // the same on all ranks and on no other job; not secret
+	Host   string // name of this node as the launcher knows it
+
+	// Place of this process; -1 where the launcher does not tell.
+	LocalRank int // rank among the ranks of this node
+	LocalSize int // number of ranks on this node
+
+	// Key is the job's secret, the same on all ranks. Empty if Size is 1.
+	Key Key
+
+	// Listener is open on rank 0 of a job with Size > 1 and nil elsewhere.
+	// Whoever gets the World closes it.
+	Listener net.Listener
+
+	// Root holds the addresses (host:port) to try for rank 0. Nil if Size is 1.
+	Root []string
+
+	// Warnings are for the user: what looks wrong with how the job was
+	// started, and the remedy. They do not keep the job from running.
+	Warnings []string
+
+	release func() error
+}
+
+// Release gives back what the rendezvous kept for ranks still on their way,
+// such as a file in a shared directory. It is called once, when all ranks
+// are connected or have given up; a second call does nothing.
+func (w *World) Release() error {
+	if w.release == nil {
+		return nil
+	}
+	release := w.release
+	w.release = nil
+	return release()
+}
+
+// KeySize is the length in bytes of the keys that rank 0 draws.
+const KeySize = 32
+
+// Key is the secret that the ranks of one job share. It hides itself from
+// every fmt verb; only Bytes and Encode give it away.
+type Key struct{ secret []byte }
+
+// Bytes returns the secret itself.
+func (k Key) Bytes() []byte { return k.secret }
+
+// Encode returns the secret in standard base64, the form that travels
+// through launchers.
+func (k Key) Encode() string { return base64.StdEncoding.EncodeToString(k.secret) }
+
+// String hides the secret.
+func (k Key) String() string { return "(secret)" }
+
+// GoString hides the secret.
+func (k Key) GoString() string { return "bootstrap.Key(secret)" }
