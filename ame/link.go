@@ -18,7 +18,7 @@ const (
 
 	// readBuffer is the buffer of each connection. Bodies longer than what
 	// is in it are read straight into their final place.
-	readBuffer = 8 << 10
+	readBuffer = 4 << 10
 
 	// maxAhead is how much is allocated, in bytes, before any of it has
 	// arrived; a longer body grows with what comes. It keeps a corrupt
