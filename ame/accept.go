@@ -270,8 +270,11 @@ func (j *job) welcome(ctx context.Context) error {
 		h := header{kind: kindWelcome, dest: uint32(dest)}
 		l := j.links[dest]
 		if err := l.write(ctx, &h, p); err != nil {
-			return j.brokenWrite(ctx, "connect", l, err)
+			err = j.brokenWrite(ctx, "connect", l, err)
+			j.fail(&failure{reason: reasonGaveUp, peer: 0, text: causeText(err)}) // if brokenWrite has not
+			return err
 		}
 	}
+	close(j.up)
 	return nil
 }
