@@ -34,20 +34,20 @@ type job struct {
 	failed    *failure
 	hasFailed chan struct{} // closed when failed is set
 	closed    bool
-	remaining int           // links whose reader is running
+	remaining int           // links that have not ended, those to come included
 	drained   chan struct{} // closed when remaining is 0
 }
 
 func newJob(cfg *Config) *job {
-	links := 1
+	links, remaining := 1, 1
 	if cfg.Rank == 0 {
-		links = cfg.Size
+		links, remaining = cfg.Size, cfg.Size-1
 	}
 	return &job{
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger,
 		peers: make([]Peer, cfg.Size), links: make([]*link, links), left: make([]bool, cfg.Size),
 		boxes: map[uint32]*mailbox{}, askers: map[int]map[int]bool{},
-		up: make(chan struct{}), hasFailed: make(chan struct{}), drained: make(chan struct{}),
+		up: make(chan struct{}), hasFailed: make(chan struct{}), remaining: remaining, drained: make(chan struct{}),
 	}
 }
 
