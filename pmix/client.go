@@ -163,17 +163,19 @@ func (c *Client) readPayload(h header) error {
 	return nil
 }
 
-// end records why nothing more will come and closes the connection. Only the
-// first cause counts.
+// end records why nothing more will come and closes the connection. The
+// first cause counts, unless we have closed it ourselves.
 func (c *Client) end(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause != nil {
-		return
+	ended := c.cause != nil
+	if !ended || cause == ErrClosed {
+		c.cause = cause
 	}
-	c.cause = cause
-	close(c.gone)
-	c.conn.Close()
+	if !ended {
+		close(c.gone)
+		c.conn.Close()
+	}
 }
 
 // asked is a request that is on its way.
