@@ -12,6 +12,8 @@ import (
 func methods() []Method {
 	return []Method{
 		ameMethod{},
+		pmixMethod{},
+		pmixFileMethod{},
 		singleMethod{},
 	}
 }
