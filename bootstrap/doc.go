@@ -8,6 +8,8 @@
 //	---------  ----------------------------------  -----------------------------------------
 //	ame        AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
 //	                                               AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
+//	pmi        PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
+//	           launcher, or PMI_PORT and PMI_ID
 //	pmix       PMIX_NAMESPACE, PMIX_RANK and a     the PMIx server of the launcher, that is of
 //	           PMIX_SERVER_URI that we speak       srun --mpi=pmix or mpiexec of Open MPI
 //	pmix-file  PMIX_NAMESPACE or                   a file in a directory that all ranks see
