@@ -23,7 +23,7 @@ func meetByFile(ctx context.Context, env Env, world *World, name string, file re
 	if world.Rank != 0 {
 		return world.follow(ctx, file)
 	}
-	if err := world.found(env, name); err != nil || world.Size == 1 {
+	if err := world.found(env, name, world.LocalSize == world.Size); err != nil || world.Size == 1 {
 		return err
 	}
 	// A group, because its Accept can be left and taken up again later.

@@ -20,7 +20,7 @@ func (pmixMethod) Detect(env Env) error {
 	if err := outerStep(env); err != nil {
 		return err
 	}
-	err := pmix.Available(env)
+	err := pmix.Available(nonempty(env))
 	if errors.Is(err, pmix.ErrNotAvailable) {
 		return notDetected(strings.TrimPrefix(err.Error(), pmix.ErrNotAvailable.Error()+": "))
 	}
@@ -46,7 +46,7 @@ func outerStep(env Env) error {
 const pmixKey = "dlp-go"
 
 func (pmixMethod) Join(ctx context.Context, env Env) (*World, error) {
-	client, err := pmix.Connect(ctx, env)
+	client, err := pmix.Connect(ctx, nonempty(env))
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +89,13 @@ func (pmixMethod) Join(ctx context.Context, env Env) (*World, error) {
 // putInvitation gives rank 0 its world and tells the others. If it cannot listen,
 // it tells them that, so that they end with the reason and not by a timeout.
 func putInvitation(ctx context.Context, env Env, client *pmix.Client, world *World, name string) error {
-	failure := world.found(env, name)
+	failure := world.found(env, name, world.LocalSize == world.Size)
 	if world.Size == 1 {
 		return failure
 	}
-	text := apologize(failure)
-	if failure == nil {
-		text = invite(world)
+	text := invite(world)
+	if failure != nil {
+		text = apologize(failure)
 	}
 	if err := client.Put(pmixKey, text); err != nil {
 		return err
@@ -124,24 +124,5 @@ func fetchInvitation(ctx context.Context, client *pmix.Client, world *World) err
 	if err = world.accept(text); err != nil {
 		client.Finalize(ctx)
 	}
-	return err
-}
-
-// found makes the world that rank 0 invites to: it listens, draws the key and
-// names the job.
-func (world *World) found(env Env, name string) error {
-	job, err := UserJob(env)
-	if err != nil {
-		return err
-	}
-	if job == "" {
-		job = NewJob(name)
-	}
-	world.Job = job
-	if world.Size == 1 {
-		return nil
-	}
-	world.Key = NewKey()
-	world.Listener, world.Root, err = listen(env, world.LocalSize == world.Size, ports{})
 	return err
 }
