@@ -89,7 +89,7 @@ func joinPMI(ctx context.Context, env Env, client *pmi.Client) (*World, error) {
 // rootPMI listens and publishes where. If it cannot listen, it tells the
 // others so before it gives up.
 func rootPMI(ctx context.Context, env Env, client *pmi.Client, world *World, oneNode bool) error {
-	failure := world.openRootPMI(env, oneNode)
+	failure := world.found(env, "pmi", oneNode)
 	if world.Size > 1 {
 		text := pmiFailed
 		if failure == nil {
@@ -102,22 +102,6 @@ func rootPMI(ctx context.Context, env Env, client *pmi.Client, world *World, one
 		failure = errors.Join(failure, err)
 	}
 	return failure
-}
-
-// openRootPMI makes up the job and opens the listener of rank 0.
-func (w *World) openRootPMI(env Env, oneNode bool) (err error) {
-	if w.Job, err = UserJob(env); err != nil {
-		return err
-	}
-	if w.Job == "" {
-		w.Job = NewJob("pmi")
-	}
-	if w.Size == 1 {
-		return nil
-	}
-	w.Key = NewKey()
-	w.Listener, w.Root, err = listen(env, oneNode, ports{})
-	return err
 }
 
 // placePMI learns from the launcher's process mapping where this rank runs,

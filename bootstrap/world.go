@@ -92,6 +92,23 @@ func (w *World) check() error {
 	return nil
 }
 
+// found makes the job that rank 0 invites the others to: it names the job
+// after the launcher unless AME_JOB does, draws the key and listens.
+func (w *World) found(env Env, launcher string, oneNode bool) (err error) {
+	if w.Job, err = UserJob(env); err != nil {
+		return err
+	}
+	if w.Job == "" {
+		w.Job = NewJob(launcher)
+	}
+	if w.Size == 1 {
+		return nil
+	}
+	w.Key = NewKey()
+	w.Listener, w.Root, err = listen(env, oneNode, ports{})
+	return err
+}
+
 // abandon gives up a World that nobody will get.
 func (w *World) abandon() {
 	if w.Listener != nil {
