@@ -47,12 +47,7 @@ func runUnder(t *testing.T, size int, command ...string) (output string, served 
 		conn, child, err := Pair()
 		require.NoError(t, err)
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		for _, pair := range os.Environ() {
-			if name, _, _ := strings.Cut(pair, "="); !Foreign(name) {
-				cmd.Env = append(cmd.Env, pair)
-			}
-		}
-		cmd.Env = append(cmd.Env, Environ(3, rank, size, rank, size)...)
+		cmd.Env = append(os.Environ(), Environ(3, rank, size, rank, size)...)
 		cmd.ExtraFiles = []*os.File{child}
 		cmd.Stdout, cmd.Stderr = &outputs[rank], &outputs[rank]
 		require.NoError(t, cmd.Start())

@@ -242,6 +242,7 @@ func TestExitedEndsAConnectionThatSomebodyElseHolds(t *testing.T) {
 	for rank := range conns {
 		conns[rank], children[rank], err = Pair()
 		require.NoError(t, err)
+		defer conns[rank].Close()
 		defer children[rank].Close()
 	}
 	served := make(chan error, 1)
