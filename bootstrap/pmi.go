@@ -102,25 +102,29 @@ func rootPMI(ctx context.Context, env Env, client *pmi.Client, world *World, one
 }
 
 // placePMI learns from the launcher's process mapping where this rank runs,
-// and whether all ranks run on one node. Launchers may be without a mapping;
-// hydra has variables that say the same about its own node.
+// and whether all ranks run on one node. Launchers may be without a mapping
+// that can be read; hydra has variables that say the same about its own node.
 func placePMI(ctx context.Context, env Env, client *pmi.Client, world *World) (oneNode bool, err error) {
-	world.LocalRank, world.LocalSize = -1, -1
 	mapping, err := client.Mapping(ctx)
-	if err == nil {
-		place, err := mapping.Place(world.Rank, world.Size)
-		if err != nil {
-			return false, err
-		}
-		world.LocalRank, world.LocalSize = place.LocalRank, place.LocalSize
-		return place.Nodes == 1, nil
-	}
-	if !errors.Is(err, pmi.ErrNoKey) {
+	var broken *pmi.Error
+	if errors.As(err, &broken) && !errors.Is(err, pmi.ErrNoKey) {
 		return false, err
 	}
+	if err == nil {
+		var place pmi.Place
+		if place, err = mapping.Place(world.Rank, world.Size); err == nil {
+			world.LocalRank, world.LocalSize = place.LocalRank, place.LocalSize
+			return place.Nodes == 1, nil
+		}
+	}
+	if world.Size == 1 {
+		world.LocalRank, world.LocalSize = 0, 1
+		return true, nil
+	}
+	world.LocalRank, world.LocalSize = -1, -1
 	size, err := intVariable(env, "MPI_LOCALNRANKS", 1, world.Size)
 	if err != nil {
-		return world.Size == 1, nil
+		return false, nil
 	}
 	if rank, err := intVariable(env, "MPI_LOCALRANKID", 0, size-1); err == nil {
 		world.LocalRank, world.LocalSize = rank, size
