@@ -1,0 +1,28 @@
+# Targets for the SLURM cluster in docker (test/integration). RELEASE chooses
+# the Debian release: make cluster-up RELEASE=trixie.
+
+.PHONY: cluster-up cluster-shell cluster-logs cluster-down test-cluster
+
+RELEASE ?= bookworm
+CLUSTER = RELEASE=$(RELEASE) test/integration/cluster.sh
+
+# A cluster for people, with the commands in /opt/dlp (which is in PATH).
+cluster-up:
+	mkdir -p bin
+	CGO_ENABLED=0 go build -o bin/ ./cmd/... ./examples/corpus
+	$(CLUSTER) up
+	$(CLUSTER) install bin/*
+
+cluster-shell:
+	@$(CLUSTER) shell
+
+cluster-logs:
+	@$(CLUSTER) logs
+
+cluster-down:
+	$(CLUSTER) down
+
+# The launcher matrix and the faults, on a cluster of their own for each Debian
+# release. UPDATE=1 rewrites docs/launchers.md.
+test-cluster:
+	go test -tags integration -count 1 -timeout 20m -parallel 8 -v ./test/integration $(if $(UPDATE),-args -update)
