@@ -75,7 +75,7 @@ wait_idle() {
 logs() {
 	for machine in $machines; do
 		echo "== $machine"
-		"$DOCKER" logs --tail 60 "$(container "$machine")" 2>&1 || true
+		"$DOCKER" logs --tail 40 "$(container "$machine")" 2>&1 || true
 	done
 }
 
