@@ -2,8 +2,8 @@ package bootstrap
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 )
 
@@ -54,6 +54,10 @@ type World struct {
 	// Root holds the addresses (host:port) to try for rank 0. Nil if Size is 1.
 	Root []string
 
+	// Promised is how many ranks the environment announces when it announces
+	// more than this job has, as in a batch script that forgot srun; else 0.
+	Promised int
+
 	// Warnings are for the user: what looks wrong with how the job was
 	// started, and the remedy. They do not keep the job from running.
 	Warnings []string
@@ -73,22 +77,25 @@ func (w *World) Release() error {
 	return release()
 }
 
-// KeySize is the length in bytes of the keys that rank 0 draws.
-const KeySize = 32
+// check holds what every method promises about the World that it returns.
+func (w *World) check() error {
+	switch {
+	case w.Size < 1, w.Rank < 0, w.Rank >= w.Size:
+		return fmt.Errorf("the launcher says rank %d of %d ranks", w.Rank, w.Size)
+	case w.Size > 1 && len(w.Key.secret) < KeySize:
+		return fmt.Errorf("the launcher gave a key of %d bytes, at least %d are needed", len(w.Key.secret), KeySize)
+	case w.Size > 1 && len(w.Root) == 0:
+		return errors.New("the launcher gave no address of rank 0")
+	case w.Size > 1 && w.Rank == 0 && w.Listener == nil:
+		return errors.New("rank 0 does not listen")
+	}
+	return nil
+}
 
-// Key is the secret that the ranks of one job share. It hides itself from
-// every fmt verb; only Bytes and Encode give it away.
-type Key struct{ secret []byte }
-
-// Bytes returns the secret itself.
-func (k Key) Bytes() []byte { return k.secret }
-
-// Encode returns the secret in standard base64, the form that travels
-// through launchers.
-func (k Key) Encode() string { return base64.StdEncoding.EncodeToString(k.secret) }
-
-// String hides the secret.
-func (k Key) String() string { return "(secret)" }
-
-// GoString hides the secret.
-func (k Key) GoString() string { return "bootstrap.Key(secret)" }
+// abandon gives up a World that nobody will get.
+func (w *World) abandon() {
+	if w.Listener != nil {
+		w.Listener.Close()
+	}
+	w.Release()
+}

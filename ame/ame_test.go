@@ -1,0 +1,97 @@
+package ame
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testKey is the key of the jobs in these tests.
+var testKey = bytes.Repeat([]byte{0x5a}, 32)
+
+// transport says how the ranks of a test reach each other.
+type transport func(tb testing.TB, size int) []Config
+
+// overMemory connects ranks by pipes, overTCP by sockets on loopback.
+func overMemory(tb testing.TB, size int) []Config {
+	l := NewMemoryListener()
+	configs := testConfigs(size)
+	configs[0].Listener = l
+	for i := range configs[1:] {
+		configs[i+1].Root, configs[i+1].Dial = []string{"memory"}, l.Dial
+	}
+	return configs
+}
+
+func overTCP(tb testing.TB, size int) []Config {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	configs := testConfigs(size)
+	configs[0].Listener = l
+	for i := range configs[1:] {
+		configs[i+1].Root = []string{l.Addr().String()}
+	}
+	return configs
+}
+
+func testConfigs(size int) []Config {
+	configs := make([]Config, size)
+	for rank := range configs {
+		configs[rank] = Config{Rank: rank, Size: size, Job: "test", Host: "node" + string(rune('a'+rank%26)), Key: testKey}
+	}
+	return configs
+}
+
+// connectAll brings up a job and closes it when the test ends.
+func connectAll(tb testing.TB, by transport, size int) []*Comm {
+	tb.Helper()
+	comms := make([]*Comm, size)
+	errs := make([]error, size)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	for rank, cfg := range by(tb, size) {
+		wg.Go(func() { comms[rank], errs[rank] = Connect(ctx, cfg) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(tb, err)
+	}
+	tb.Cleanup(func() { closeAll(comms) })
+	return comms
+}
+
+func closeAll(comms []*Comm) {
+	var wg sync.WaitGroup
+	for _, c := range comms {
+		wg.Go(func() { c.Close() })
+	}
+	wg.Wait()
+}
+
+// each runs body on all ranks at once and waits for them.
+func each(comms []*Comm, body func(c *Comm) error) []error {
+	errs := make([]error, len(comms))
+	var wg sync.WaitGroup
+	for rank, c := range comms {
+		wg.Go(func() { errs[rank] = body(c) })
+	}
+	wg.Wait()
+	return errs
+}
+
+func noErrors(tb testing.TB, errs []error) {
+	tb.Helper()
+	for rank, err := range errs {
+		assert.NoError(tb, err, "rank %d", rank)
+	}
+}

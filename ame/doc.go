@@ -1,0 +1,29 @@
+// Package ame is the socket backend: it connects the ranks of a job by
+// authenticated connections and carries their messages and collectives.
+//
+// Every rank but 0 holds one connection to rank 0 (a star); a message between
+// two other ranks goes by way of rank 0. Who the ranks are, where rank 0
+// listens, and the job's key come from elsewhere, as a Config.
+//
+// # Guarantees
+//
+// Messages match on communicator, source and tag, and arrive in order between
+// each pair of ranks. Collectives carry their kind and number: ranks that are
+// in different ones get an error that names both. When a rank is lost, every
+// waiting and later call on all ranks returns an error with its rank, its node
+// and the cause. No call waits busily.
+//
+// # Limits
+//
+// A message that nobody has asked for yet is kept in the memory of its
+// receiver, whatever its size. The job fails as a whole: there is no way to
+// go on without a lost rank. Rank 0 must not close before the others are done
+// with each other.
+//
+// # Security
+//
+// Both ends of each connection prove, by HMAC-SHA-256 over fresh nonces, that
+// they know the job's key (docs/ame-protocol.md); whoever cannot is closed
+// out. What follows is neither encrypted nor signed: the network between the nodes
+// is trusted not to change or inject packets, as it is for MPI.
+package ame

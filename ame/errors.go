@@ -1,0 +1,107 @@
+package ame
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels for errors.Is. Each is wrapped by an *Error that says where.
+var (
+	ErrClosed   = errors.New("communicator closed")
+	ErrLost     = errors.New("lost")
+	ErrLeft     = errors.New("has closed its communicator")
+	ErrAborted  = errors.New("aborted the job")
+	ErrMismatch = errors.New("ranks are in different collectives")
+	ErrTimeout  = errors.New("ranks did not connect in time")
+)
+
+// Error says which call could not do its work, on which rank, and why.
+type Error struct {
+	Op   string // "connect", "send", "gather", ...
+	Rank int    // who reports
+	Peer int    // about whom; -1 if about no single rank
+	Host string // of Peer, "" if unknown
+	Err  error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ame: %s: rank %d: ", e.Op, e.Rank)
+	if e.Peer >= 0 {
+		fmt.Fprintf(&b, "rank %d", e.Peer)
+		if e.Host != "" {
+			fmt.Fprintf(&b, " on %s", e.Host)
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Err.Error())
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// failure is why a job cannot go on. It travels to every rank in a kindFail
+// frame, so that all of them say the same.
+type failure struct {
+	reason reason
+	peer   int // the rank that it is about
+	text   string
+}
+
+// reason is a byte of the protocol.
+type reason uint8
+
+const (
+	reasonLost reason = 1 + iota
+	reasonAborted
+	reasonMismatch
+	reasonGaveUp
+	reasonStartup
+)
+
+func (f *failure) Error() string {
+	switch f.reason {
+	case reasonLost:
+		return "lost: " + f.text + "; its own output says why"
+	case reasonAborted:
+		return "aborted the job: " + f.text
+	case reasonGaveUp:
+		return "gave up: " + f.text
+	default:
+		return f.text
+	}
+}
+
+func (f *failure) Is(target error) bool {
+	switch f.reason {
+	case reasonLost:
+		return target == ErrLost
+	case reasonAborted:
+		return target == ErrAborted
+	case reasonMismatch:
+		return target == ErrMismatch
+	case reasonStartup:
+		return target == ErrTimeout
+	}
+	return false
+}
+
+// appendTo appends the wire form: reason, rank, text.
+func (f *failure) appendTo(b []byte) []byte {
+	b = append(b, byte(f.reason))
+	b = binary.BigEndian.AppendUint32(b, uint32(f.peer))
+	return append(b, f.text...)
+}
+
+func parseFailure(b []byte, size int) (*failure, error) {
+	if len(b) < 5 {
+		return nil, fmt.Errorf("fail frame of %d bytes, want at least 5", len(b))
+	}
+	peer := binary.BigEndian.Uint32(b[1:])
+	if int64(peer) >= int64(size) {
+		return nil, fmt.Errorf("fail frame about rank %d of %d", peer, size)
+	}
+	return &failure{reason: reason(b[0]), peer: int(peer), text: string(b[5:])}, nil
+}

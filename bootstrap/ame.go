@@ -1,0 +1,124 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// ameMethod is the method of our own launcher, ameexec, and of launchers that
+// users write themselves: both set AME_RANK and AME_SIZE. ameexec also leaves
+// a control descriptor, over which everything else travels; by hand it is in
+// further variables.
+type ameMethod struct{}
+
+func (ameMethod) Name() string { return "ame" }
+
+func (ameMethod) Detect(env Env) error {
+	if !anySet(env, "AME_RANK", "AME_SIZE", controlVariable) {
+		return notDetected("neither AME_RANK nor AME_SIZE is set")
+	}
+	_, size, err := rankAndSize(env, "AME_RANK", "AME_SIZE")
+	if err != nil {
+		return err
+	}
+	if anySet(env, controlVariable) {
+		_, err = controlDescriptor(env)
+		return err
+	}
+	if size == 1 {
+		return nil
+	}
+	_, err = readRendezvous(env)
+	return err
+}
+
+func (ameMethod) Join(ctx context.Context, env Env) (*World, error) {
+	rank, size, err := rankAndSize(env, "AME_RANK", "AME_SIZE")
+	if err != nil {
+		return nil, err
+	}
+	if anySet(env, controlVariable) {
+		return joinControl(ctx, env, rank, size)
+	}
+	return joinByHand(env, rank, size)
+}
+
+// rendezvous is what a launcher other than ameexec sets on every rank.
+type rendezvous struct {
+	host string // how the others reach rank 0; need not be an address of its node
+	port int
+	key  Key
+}
+
+func readRendezvous(env Env) (rendezvous, error) {
+	var r rendezvous
+	var err error
+	if r.port, err = intVariable(env, "AME_PORT", 1, 65535); err != nil {
+		return r, fmt.Errorf("%w: it is the port of rank 0, the same on every rank; or start with ameexec", err)
+	}
+	text, ok := lookup(env, "AME_AUTHKEY")
+	if !ok {
+		return r, errors.New("AME_AUTHKEY is not set: make one for the job and set it on every rank: export AME_AUTHKEY=$(head -c 32 /dev/urandom | base64)")
+	}
+	if r.key, err = ParseKey(text); err != nil {
+		return r, fmt.Errorf("AME_AUTHKEY (%d characters, not shown): %w: make one: export AME_AUTHKEY=$(head -c 32 /dev/urandom | base64)", len(text), err)
+	}
+	if r.host, ok = lookup(env, "AME_HOST"); !ok {
+		return r, errors.New("AME_HOST is not set: set it to the name or address of rank 0's node, on every rank")
+	}
+	r.host = unbracket(r.host)
+	return r, nil
+}
+
+// unbracket takes the brackets off a literal IPv6 address.
+func unbracket(host string) string {
+	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1]
+	}
+	return host
+}
+
+// joinByHand needs no channel: every rank was told the same. Rank 0 binds
+// exactly the agreed port; the others connect to it whenever it comes up.
+func joinByHand(env Env, rank, size int) (*World, error) {
+	job, err := UserJob(env)
+	if err != nil {
+		return nil, err
+	}
+	world := &World{Rank: rank, Size: size, Job: job, Host: hostname(), LocalRank: -1, LocalSize: -1}
+	if size == 1 {
+		if job == "" {
+			world.Job = NewJob("ame")
+		}
+		world.LocalRank, world.LocalSize = 0, 1
+		return world, nil
+	}
+	r, err := readRendezvous(env)
+	if err != nil {
+		return nil, err
+	}
+	world.Key = r.key
+	world.Root = []string{hostPort(r.host, r.port)}
+	if job == "" {
+		world.Job = agreedJob(r, size)
+	}
+	if rank == 0 {
+		agreed := ports{fmt.Sprintf("AME_PORT=%d", r.port), []int{r.port}}
+		if world.Listener, _, err = listen(env, false, agreed); err != nil {
+			return nil, err
+		}
+	}
+	return world, nil
+}
+
+// agreedJob derives a job id from what all ranks were told. It gives the key
+// away no more than a handshake does.
+func agreedJob(r rendezvous, size int) string {
+	mac := hmac.New(sha256.New, r.key.Bytes())
+	fmt.Fprintf(mac, "dlp-go job id: port %d, %d ranks", r.port, size)
+	return "ame-" + hex.EncodeToString(mac.Sum(nil)[:8])
+}

@@ -1,0 +1,47 @@
+// Package bootstrap tells a process which rank of which job it is, where
+// rank 0 listens, and the key that the ranks share.
+//
+// [Find] walks an ordered list of methods and joins by the first one whose
+// launcher has started this process:
+//
+//	method  available when                      address and key of rank 0 travel by
+//	------  ----------------------------------  -----------------------------------------
+//	ame     AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
+//	                                            AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
+//	single  always                              nothing to send: rank 0 of 1
+//
+// All ranks must choose alike, so a method looks only at what has the same
+// shape on every rank, and a chosen method that fails is an error, never a step
+// to the next one: half of the ranks would follow and the job would hang.
+//
+// # Variables a user may set
+//
+//	name            meaning                                                        default
+//	--------------  -------------------------------------------------------------  ---------------
+//	AME_BOOTSTRAP   name of the method to use, whatever else is available          first available
+//	AME_VERBOSE     1: print the methods with their reasons on stderr of rank 0    0
+//	AME_TIMEOUT     time for all ranks to come up: 90s, 10m, or plain seconds      5m
+//	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) rank 0 listens on     all that are up
+//	AME_PORT_RANGE  ports rank 0 may listen on: 20000-20100, or one port           any free port
+//	AME_JOB         name of the job in messages; no two jobs at once may share it  made up
+//
+// and, for a launcher of your own (a loop over ssh, a container platform):
+//
+//	name            meaning                                                        default
+//	--------------  -------------------------------------------------------------  ---------------
+//	AME_RANK        rank of this process, 0 .. AME_SIZE-1                          must be set
+//	AME_SIZE        number of ranks                                                must be set
+//	AME_HOST        name or address by which the other ranks reach rank 0          must be set
+//	AME_PORT        port that rank 0 binds and the others connect to               must be set
+//	AME_AUTHKEY     the job's secret: base64 of at least 32 random bytes           must be set
+//
+// AME_CONTROL_FD is set by ameexec and by nobody else; control.go specifies
+// what travels over it. A variable that is set to nothing counts as not set.
+//
+// # Limits
+//
+// The key keeps strangers out of a job; it does not encrypt what the ranks
+// say to each other, so the network between the nodes is trusted. Whoever can
+// read a process's environment can read AME_AUTHKEY; ameexec hands its key
+// over the control descriptor instead.
+package bootstrap

@@ -1,0 +1,132 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// scripted is a method that does as it is told.
+type scripted struct {
+	name   string
+	detect error
+	world  *World
+	join   error
+}
+
+func (s scripted) Name() string                              { return s.name }
+func (s scripted) Detect(Env) error                          { return s.detect }
+func (s scripted) Join(context.Context, Env) (*World, error) { return s.world, s.join }
+
+func TestFindChooses(t *testing.T) {
+	alone := func() *World { return &World{Size: 1} }
+	absent := scripted{name: "absent", detect: notDetected("X_RANK is not set")}
+	first := scripted{name: "first", world: alone()}
+	second := scripted{name: "second", world: alone()}
+	broken := scripted{name: "broken", detect: errors.New("X_SIZE=0 is not in 1..9")}
+	failing := scripted{name: "failing", join: errors.New("server hung up")}
+	wrong := scripted{name: "wrong", world: &World{Rank: 3, Size: 3}}
+	keyless := scripted{name: "keyless", world: &World{Rank: 1, Size: 3, Root: []string{"h:1"}}}
+
+	for name, test := range map[string]struct {
+		force   string
+		methods []Method
+		chosen  string
+		states  []State
+		err     string
+	}{
+		"first available":           {"", []Method{absent, first, second}, "first", []State{NotAvailable, Chosen, Available}, ""},
+		"broken after the chosen":   {"", []Method{first, broken}, "first", []State{Chosen, NotAvailable}, ""},
+		"broken before":             {"", []Method{broken, first}, "", []State{NotAvailable, Available}, "bootstrap: broken: X_SIZE=0 is not in 1..9"},
+		"forced":                    {"second", []Method{absent, first, second}, "second", []State{NotAvailable, Available, Chosen}, ""},
+		"forced past a broken one":  {"first", []Method{broken, first}, "first", []State{NotAvailable, Chosen}, ""},
+		"forced, not available":     {"absent", []Method{absent, first}, "", []State{NotAvailable, Available}, "bootstrap: AME_BOOTSTRAP=absent: not available: absent: X_RANK is not set"},
+		"forced, unknown":           {"nope", []Method{absent, first}, "", []State{NotAvailable, Available}, `bootstrap: AME_BOOTSTRAP="nope": no such method; known: absent, first`},
+		"chosen fails, no fallback": {"", []Method{failing, first}, "", []State{Chosen, Available}, "bootstrap: failing: server hung up"},
+		"none":                      {"", []Method{absent}, "", []State{NotAvailable}, "bootstrap: not under a launcher we know: absent: X_RANK is not set: start with srun, mpiexec or ameexec"},
+		"rank out of range":         {"", []Method{wrong}, "", []State{Chosen}, "bootstrap: wrong: the launcher says rank 3 of 3 ranks"},
+		"no key":                    {"", []Method{keyless}, "", []State{Chosen}, "bootstrap: keyless: the launcher gave a key of 0 bytes, at least 32 are needed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world, report, err := find(t.Context(), mapEnv{"AME_BOOTSTRAP": test.force}.lookup, test.methods)
+			require.NotNil(t, report)
+			var states []State
+			for _, entry := range report.Entries {
+				states = append(states, entry.State)
+				assert.NotEmpty(t, entry.Reason, entry.Method)
+			}
+			assert.Equal(t, test.states, states)
+			if test.err != "" {
+				assert.EqualError(t, err, test.err)
+				assert.Nil(t, world)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.chosen, world.Method)
+		})
+	}
+}
+
+func TestReportPrints(t *testing.T) {
+	_, report, err := Find(t.Context(), mapEnv{}.lookup)
+	require.NoError(t, err)
+	assert.Equal(t, "bootstrap methods, in order:\n"+
+		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
+		"  single  chosen         the first that is available\n", report.String())
+}
+
+func TestSingle(t *testing.T) {
+	for name, test := range map[string]struct {
+		env      mapEnv
+		promised int
+		warnings []string
+	}{
+		"laptop":              {mapEnv{}, 0, nil},
+		"one task":            {mapEnv{"SLURM_NTASKS": "1"}, 0, nil},
+		"forgot srun":         {mapEnv{"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun?"}},
+		"not a number":        {mapEnv{"SLURM_NTASKS": "many"}, 0, nil},
+		"pmix without server": {mapEnv{"PMIX_RANK": "2"}, 3, []string{"PMIX_RANK=2 but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world, _, err := Find(t.Context(), test.env.lookup)
+			require.NoError(t, err)
+			assert.Equal(t, "single", world.Method)
+			assert.Equal(t, test.promised, world.Promised)
+			assert.Equal(t, test.warnings, world.Warnings)
+			assert.NotEmpty(t, world.Job)
+			assert.NotEmpty(t, world.Host)
+			assert.NoError(t, world.Release())
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	for value, want := range map[string]string{
+		"": "5m0s", "90s": "1m30s", "10m": "10m0s", "30": "30s", "1.5": "1.5s",
+		"soon": `bootstrap: AME_TIMEOUT="soon" is neither a duration such as 90s or 10m nor a number of seconds`,
+		"0":    `bootstrap: AME_TIMEOUT="0" must be more than 0`,
+		"-5s":  `bootstrap: AME_TIMEOUT="-5s" must be more than 0`,
+	} {
+		timeout, err := Timeout(mapEnv{"AME_TIMEOUT": value}.lookup)
+		if err != nil {
+			assert.EqualError(t, err, want)
+			continue
+		}
+		assert.Equal(t, want, timeout.String())
+	}
+}
+
+func TestKeyHides(t *testing.T) {
+	key := NewKey()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
+		assert.NotContains(t, fmt.Sprintf(verb, World{Key: key}), key.Encode())
+		assert.Contains(t, fmt.Sprintf(verb, key), "secret", verb)
+	}
+	again, err := ParseKey(" " + key.Encode()[:20] + "\n" + key.Encode()[20:] + "\n")
+	require.NoError(t, err)
+	assert.Equal(t, key.Bytes(), again.Bytes())
+}

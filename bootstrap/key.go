@@ -1,0 +1,57 @@
+package bootstrap
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// KeySize is the length in bytes of the keys that rank 0 draws, and the least
+// that a key given by hand may have.
+const KeySize = 32
+
+// Key is the secret that the ranks of one job share. It hides itself from
+// every fmt verb; only Bytes and Encode give it away.
+type Key struct{ secret []byte }
+
+// NewKey draws a fresh key of KeySize bytes.
+func NewKey() Key {
+	secret := make([]byte, KeySize)
+	rand.Read(secret) // never fails, crypto/rand
+	return Key{secret}
+}
+
+// ParseKey reads what Key.Encode or base64(1) wrote; padding may be missing
+// and lines may be wrapped. Its errors never contain the text.
+func ParseKey(text string) (Key, error) {
+	text = strings.TrimRight(strings.Join(strings.Fields(text), ""), "=")
+	secret, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return Key{}, errors.New("not base64")
+	}
+	if len(secret) < KeySize {
+		return Key{}, fmt.Errorf("decodes to %d bytes, at least %d are needed", len(secret), KeySize)
+	}
+	return Key{secret}, nil
+}
+
+// Bytes returns the secret itself.
+func (k Key) Bytes() []byte { return k.secret }
+
+// Encode returns the secret in standard base64, the form that travels
+// through launchers.
+func (k Key) Encode() string { return base64.StdEncoding.EncodeToString(k.secret) }
+
+// Format hides the secret from every fmt verb.
+func (k Key) Format(s fmt.State, _ rune) { s.Write([]byte(k.String())) }
+
+// String hides the secret.
+func (k Key) String() string { return "(secret)" }
+
+// GoString hides the secret.
+func (k Key) GoString() string { return "bootstrap.Key(secret)" }
+
+// MarshalText hides the secret from encoders such as encoding/json.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -1,0 +1,74 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+// singleMethod is the method of a process that no launcher started: rank 0
+// of 1. It stands last and is always available.
+type singleMethod struct{}
+
+func (singleMethod) Name() string { return "single" }
+
+func (singleMethod) Detect(Env) error { return nil }
+
+func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
+	job, err := UserJob(env)
+	if err != nil {
+		return nil, err
+	}
+	if job == "" {
+		job = NewJob("single")
+	}
+	world := &World{Rank: 0, Size: 1, Job: job, Host: hostname(), LocalRank: 0, LocalSize: 1}
+	if promised, warning := brokenPromise(env); warning != "" {
+		world.Promised = promised
+		world.Warnings = append(world.Warnings, warning)
+	}
+	return world, nil
+}
+
+// promises are the variables by which launchers announce how many ranks they
+// start. A method that serves the launcher takes precedence over single, so
+// if one of these says more than one rank, something went wrong.
+var promises = []struct{ variable, remedy string }{
+	{"SLURM_NTASKS", "did you forget srun?"}, // sbatch(1): also set in the batch script itself
+	{"SLURM_NPROCS", "did you forget srun?"}, // sbatch(1): the old name
+	{"PMI_SIZE", "PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"},
+	{"OMPI_COMM_WORLD_SIZE", "Open MPI's PMIx server was not found; start it by mpirun itself, or by ameexec"},
+	{"MV2_COMM_WORLD_SIZE", "start it by mpiexec.hydra, srun or ameexec"},
+	{"FLUX_JOB_SIZE", "start it by flux run"},
+	{"PALS_SIZE", "start it by srun or ameexec"},
+}
+
+// brokenPromise returns how many ranks the environment announces if it is
+// more than one (0 if it does not say), and what to tell the user.
+func brokenPromise(env Env) (promised int, warning string) {
+	for _, promise := range promises {
+		text, ok := lookup(env, promise.variable)
+		if !ok {
+			continue
+		}
+		size, err := strconv.Atoi(text)
+		if err != nil || size <= 1 {
+			continue
+		}
+		return size, fmt.Sprintf("%s=%d but this is rank 0 of 1: %s", promise.variable, size, promise.remedy)
+	}
+	// PMIx tells the size only over its socket, so this is all we know.
+	if rank, err := strconv.Atoi(value(env, "PMIX_RANK")); err == nil && rank >= 0 {
+		if promised = rank + 1; promised == 1 {
+			promised = 0
+		}
+		return promised, fmt.Sprintf("PMIX_RANK=%d but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec", rank)
+	}
+	return 0, ""
+}
+
+// value is the variable's value, "" if it is not set.
+func value(env Env, name string) string {
+	text, _ := lookup(env, name)
+	return text
+}
