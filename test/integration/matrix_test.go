@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +23,6 @@ const launchersPage = "../../docs/launchers.md"
 // TestMatrix launches dlp-hello and corpus in every way, on one node and on
 // several, and prints what came of it as a table.
 func TestMatrix(t *testing.T) {
-	var mu sync.Mutex
 	results := new(table)
 	for _, row := range rows {
 		results.rows = append(results.rows, row.name)
@@ -50,9 +48,7 @@ func TestMatrix(t *testing.T) {
 						if err != nil {
 							outcome = "FAILED"
 						}
-						mu.Lock()
 						results.set(c.release, row.name, col.name, outcome)
-						mu.Unlock()
 						assert.NoError(t, err)
 					})
 				}
@@ -128,7 +124,7 @@ func (c *cell) run(t *testing.T, on *cluster, serial corpus) (method string, err
 // compare compares the table with the page that users read, or writes the page.
 func (t *table) compare(test *testing.T) {
 	page := launchersHead + t.markdown()
-	if test.Failed() || *releaseList != allReleases {
+	if test.Failed() || !t.complete(len(strings.Split(allReleases, ","))) {
 		return
 	}
 	if *update {

@@ -18,11 +18,8 @@ case $(slurmd -V) in
 esac >/etc/slurm/cgroup.conf
 
 install -d -o munge -g munge -m 0755 /run/munge
-for name in munge slurm; do
-	runuser -u munge -- munged --socket=/run/munge/$name.socket.2 \
-		--pid-file=/run/munge/$name.pid --seed-file=/var/lib/munge/$name.seed \
-		--log-file=/var/log/munge/$name.log
-done
+start-munged munge
+start-munged slurm
 
 install -d /run/sshd
 /usr/sbin/sshd

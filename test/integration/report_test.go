@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // hello is the report of dlp-hello --json that rank 0 prints.
@@ -136,10 +137,15 @@ func (c corpus) check(serial corpus, size int) error {
 type table struct {
 	rows    []string
 	columns []string
-	cells   map[string]map[string]string // by release, then row + column
+
+	mu    sync.Mutex
+	cells map[string]map[string]string // by release, then row + column
 }
 
+// set may be called by parallel tests.
 func (t *table) set(release, row, column, value string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.cells == nil {
 		t.cells = make(map[string]map[string]string)
 	}
@@ -147,6 +153,16 @@ func (t *table) set(release, row, column, value string) {
 		t.cells[release] = make(map[string]string)
 	}
 	t.cells[release][row+"\x00"+column] = value
+}
+
+// complete says whether every cell was set, for each of so many releases.
+func (t *table) complete(releases int) bool {
+	for _, cells := range t.cells {
+		if len(cells) != len(t.rows)*len(t.columns) {
+			return false
+		}
+	}
+	return len(t.cells) == releases
 }
 
 // markdown writes the table with its columns aligned, one group of columns for
