@@ -37,10 +37,15 @@ compose() {
 	fi
 }
 
-# container MACHINE prints the container's name; compose v1 and v2 give
-# different ones.
+# container MACHINE prints the container's id. Its name depends on the version of
+# compose.
 container() {
-	"$DOCKER" ps -q --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1"
+	id=$("$DOCKER" ps -q --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1")
+	if [ -z "$id" ]; then
+		say "there is no machine $1 in the cluster $PROJECT: cluster.sh up"
+		return 1
+	fi
+	echo "$id"
 }
 
 # The build uses the network of the machine itself, on which its mirror is
@@ -75,7 +80,9 @@ wait_idle() {
 logs() {
 	for machine in $machines; do
 		echo "== $machine"
-		"$DOCKER" logs --tail 40 "$(container "$machine")" 2>&1 || true
+		if id=$(container "$machine"); then
+			"$DOCKER" logs --tail 40 "$id" 2>&1
+		fi
 	done
 }
 
@@ -86,16 +93,18 @@ up)
 	wait_idle
 	echo "DOCKER=$DOCKER"
 	for machine in $machines; do
-		echo "$machine=$(container "$machine")"
+		id=$(container "$machine")
+		echo "$machine=$id"
 	done
 	;;
 install)
 	shift
 	for machine in $machines; do
+		id=$(container "$machine")
 		for path in "$@"; do
 			"$DOCKER" cp -q "$path" "$(container "$machine"):/opt/dlp/" 2>/dev/null ||
 				# It reports success on standard error.
-			if ! out=$("$DOCKER" cp "$path" "$(container "$machine"):/opt/dlp/" 2>&1); then
+			if ! out=$("$DOCKER" cp "$path" "$id:/opt/dlp/" 2>&1); then
 				say "copy $path to $machine: $out"
 				exit 1
 			fi
@@ -103,7 +112,8 @@ install)
 	done
 	;;
 shell)
-	exec "$DOCKER" exec -it -u user -w /home/user "$(container "${2:-ctl}")" bash
+	id=$(container "${2:-ctl}")
+	exec "$DOCKER" exec -it -u user -w /home/user "$id" bash
 	;;
 logs)
 	logs
