@@ -8,6 +8,8 @@
 //	------  ----------------------------------  -----------------------------------------
 //	ame     AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
 //	                                            AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
+//	pmi     PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
+//	        launcher, or PMI_PORT and PMI_ID
 //	single  always                              nothing to send: rank 0 of 1
 //
 // All ranks must choose alike, so a method looks only at what has the same

@@ -72,7 +72,7 @@ func TestFindChooses(t *testing.T) {
 }
 
 func TestReportPrints(t *testing.T) {
-	_, report, err := Find(t.Context(), mapEnv{}.lookup)
+	_, report, err := find(t.Context(), mapEnv{}.lookup, []Method{ameMethod{}, singleMethod{}})
 	require.NoError(t, err)
 	assert.Equal(t, "bootstrap methods, in order:\n"+
 		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
