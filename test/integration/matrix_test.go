@@ -94,7 +94,7 @@ func (c *cell) run(t *testing.T, on *cluster, serial corpus) (method string, err
 		return "", fmt.Errorf("%d reports of dlp-hello, want %d: %v: %v", len(hellos), len(c.want), err, r)
 	}
 	for i, h := range hellos {
-		if err := h.check(c.want[i], c.methods); err != nil {
+		if err := h.check(c.want[i], c.method); err != nil {
 			return "", fmt.Errorf("dlp-hello: %w: %v", err, r)
 		}
 		if !strings.Contains(strings.Join(h.Warnings, "\n"), c.warning) {
@@ -148,8 +148,7 @@ ranks, hosts, exit status and results (make test-cluster).
 bookworm: SLURM 22.05, MPICH 4.0, Open MPI 4.1, PMIx 4.2.
 trixie: SLURM 24.11, MPICH 4.2, Open MPI 5.0, PMIx 5.0.
 
-"advice" is a launch that cannot work without a directory that all nodes share:
-it ends with a message that says so (set AME_RENDEZVOUS_DIR, or use
-srun --mpi=none).
+"advice" is a launch whose environment contradicts itself: it ends at once, with a
+message that says what to set (AME_BOOTSTRAP=pmix there).
 
 `

@@ -66,14 +66,14 @@ type placement struct {
 	anyOrder bool
 }
 
-// check compares a report with where the ranks must be and the methods one of
-// which must have been used, the same on all ranks.
-func (h hello) check(want placement, methods []string) error {
+// check compares a report with where the ranks must be and the method that all of
+// them must have used.
+func (h hello) check(want placement, method string) error {
 	if h.Size != len(want.hosts) {
 		return fmt.Errorf("size %d, want %d", h.Size, len(want.hosts))
 	}
-	if !slices.Contains(methods, h.Method) {
-		return fmt.Errorf("method %q, want one of %q", h.Method, methods)
+	if h.Method != method {
+		return fmt.Errorf("method %q, want %q", h.Method, method)
 	}
 	hosts := make(map[int]string)
 	pids := make(map[string]bool)

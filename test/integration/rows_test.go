@@ -29,7 +29,7 @@ type cell struct {
 	script string
 
 	want    []placement // one for each report that the script prints
-	methods []string    // one of them must have been used
+	method  string      // that all ranks must have used
 	warning string      // a word that a warning must have
 
 	helloOnly bool // too many launches to repeat with another program
@@ -65,9 +65,9 @@ func onHosts(col column, hosts []string, method, script string) *cell {
 		"SIZE", fmt.Sprint(len(hosts)),
 	)
 	return &cell{
-		script:  fill.Replace(script),
-		want:    []placement{{hosts: hosts}},
-		methods: []string{method},
+		script: fill.Replace(script),
+		want:   []placement{{hosts: hosts}},
+		method: method,
 	}
 }
 
@@ -82,22 +82,13 @@ func inRoom(launch string) string {
 	return "salloc -Q -w NODES -N COUNT --ntasks-per-node=4 env -u SLURM_NTASKS_PER_NODE " + launch
 }
 
-// overPMIx marks a cell as one whose ranks meet over PMIx. Across nodes that
-// share no file system it may fail with advice.
-func overPMIx(col column, c *cell) *cell {
-	c.methods = []string{"pmix", "pmix-file"}
-	if len(col.nodes) > 1 {
-		c.advises = "AME_RENDEZVOUS_DIR"
-	}
-	return c
-}
-
-// openMPI is overPMIx for a launch by Open MPI, which may map ranks to hosts in
+// openMPI is a cell of a launch by Open MPI, which may map ranks to hosts in
 // another order than hydra and SLURM do. (It would also bind ranks to cores, and
 // refuses where the nodes have fewer than SLURM was told.)
-func openMPI(col column, c *cell) *cell {
+func openMPI(col column, script string) *cell {
+	c := once(col, "pmix", script)
 	c.want[0].anyOrder = true
-	return overPMIx(col, c)
+	return c
 }
 
 var rows = []row{
@@ -110,8 +101,11 @@ var rows = []row{
 	{"mpiexec.hydra", func(col column) *cell {
 		return once(col, "pmi", "mpiexec.hydra -launcher ssh -hosts SLOTS -n SIZE PROG")
 	}},
+	{"mpiexec.hydra -pmi-port", func(col column) *cell {
+		return once(col, "pmi", "mpiexec.hydra -launcher ssh -pmi-port -hosts SLOTS -n SIZE PROG")
+	}},
 	{"mpiexec.openmpi", func(col column) *cell {
-		return openMPI(col, once(col, "", "mpiexec.openmpi --bind-to none --host SLOTS -n SIZE PROG"))
+		return openMPI(col, "mpiexec.openmpi --bind-to none --host SLOTS -n SIZE PROG")
 	}},
 	{"srun --mpi=none", func(col column) *cell {
 		return once(col, "slurm", "srun --mpi=none PLACE PROG")
@@ -120,7 +114,7 @@ var rows = []row{
 		return once(col, "pmi", "srun --mpi=pmi2 PLACE PROG")
 	}},
 	{"srun --mpi=pmix", func(col column) *cell {
-		return overPMIx(col, once(col, "", "srun --mpi=pmix PLACE PROG"))
+		return once(col, "pmix", "srun --mpi=pmix PLACE PROG")
 	}},
 	{"salloc, srun", func(col column) *cell {
 		return once(col, "slurm", "salloc -Q PLACE srun PROG")
@@ -132,7 +126,7 @@ var rows = []row{
 		return once(col, "pmi", batch("PLACE", "mpiexec.hydra PROG"))
 	}},
 	{"sbatch, mpiexec.openmpi", func(col column) *cell {
-		return openMPI(col, once(col, "", batch("PLACE", "mpiexec.openmpi --bind-to none PROG")))
+		return openMPI(col, batch("PLACE", "mpiexec.openmpi --bind-to none PROG"))
 	}},
 	{"sbatch, srun --het-group=0,1", hetGroups},
 	{"srun : srun (MPMD)", func(col column) *cell {
@@ -187,6 +181,31 @@ var rows = []row{
 		c.helloOnly = true
 		return c
 	}},
+	{"step of two programs", func(col column) *cell {
+		c := once(col, "slurm", "srun PLACE bash -c 'PROG && PROG'")
+		c.want = append(c.want, c.want[0])
+		return c
+	}},
+	{"srun inside srun --mpi=pmi2", func(col column) *cell {
+		// The inner ranks inherit PMI_FD and its relatives, but no such descriptor.
+		return once(col, "slurm", "salloc -Q PLACE env -u SLURM_NTASKS_PER_NODE srun --mpi=pmi2 -N1 -n1 --overlap srun --mpi=none --overlap PLACE PROG")
+	}},
+	{"mpiexec.hydra inside srun --mpi=pmi2", func(col column) *cell {
+		if len(col.nodes) > 1 {
+			return nil
+		}
+		return once(col, "pmi", "srun --mpi=pmi2 -w NODES -N1 -n1 mpiexec.hydra -launcher fork -n SIZE PROG")
+	}},
+	{"mpiexec.openmpi inside mpiexec.hydra", func(col column) *cell {
+		if len(col.nodes) > 1 {
+			return nil
+		}
+		// hydra's variables, which its ranks inherit too, look like a connection
+		// that was lost; only the user knows that they are not.
+		c := openMPI(col, "mpiexec.hydra -launcher ssh -hosts NODES -n 1 mpiexec.openmpi --bind-to none --oversubscribe -n SIZE PROG")
+		c.advises = "AME_BOOTSTRAP"
+		return c
+	}},
 	{"step of an array task", func(col column) *cell {
 		c := once(col, "slurm", batch("--array=0-1 PLACE", "srun PROG"))
 		c.want = append(c.want, c.want[0])
@@ -198,6 +217,13 @@ var rows = []row{
 	}},
 	{"sbatch without srun", func(col column) *cell {
 		c := once(col, "single", batch("PLACE", "PROG"))
+		c.want = []placement{{hosts: col.hosts[:1]}}
+		c.warning = "srun"
+		return c
+	}},
+	{"interactive step", func(col column) *cell {
+		// What salloc starts on a node with LaunchParameters=use_interactive_step.
+		c := once(col, "single", "salloc -Q PLACE srun --interactive --preserve-env -N1 -n1 PROG")
 		c.want = []placement{{hosts: col.hosts[:1]}}
 		c.warning = "srun"
 		return c
