@@ -42,8 +42,8 @@ mount_cgroups() {
 
 # start OPTIONS starts a daemon and waits until it answers or ends.
 start() {
-	say "starting dockerd $*; its log is $log"
-	echo "== dockerd $*" >>"$log"
+	say "starting dockerd${*:+ $*}; its log is $log"
+	echo "== dockerd${*:+ $*}" >>"$log"
 	# Another session, so that an interrupt at the terminal ends the tests
 	# and not the daemon.
 	setsid dockerd "$@" </dev/null >>"$log" 2>&1 &
