@@ -7,9 +7,7 @@ RELEASE ?= bookworm
 CLUSTER = RELEASE=$(RELEASE) test/integration/cluster.sh
 
 # A cluster for people, with the commands in /opt/dlp (which is in PATH).
-cluster-up:
-	mkdir -p bin
-	CGO_ENABLED=0 go build -o bin/ ./cmd/... ./examples/corpus
+cluster-up: build
 	$(CLUSTER) up
 	$(CLUSTER) install bin/*
 
@@ -23,6 +21,7 @@ cluster-down:
 	$(CLUSTER) down
 
 # The launcher matrix and the faults, on a cluster of their own for each Debian
-# release. UPDATE=1 rewrites docs/launchers.md.
+# release. UPDATE=1 rewrites docs/launchers.md. (Inside the directory go test
+# prints what the tests print, also when they pass.)
 test-cluster:
-	go test -tags integration -count 1 -timeout 20m -parallel 8 -v ./test/integration $(if $(UPDATE),-args -update)
+	cd test/integration && go test -tags integration -count 1 -timeout 20m -parallel 8 $(if $(UPDATE),-update)

@@ -4,7 +4,6 @@
 #
 # A daemon that runs already is used as it is. Otherwise, as root, one is
 # started, and it is left running: the images it holds make the next run quick.
-# In CI (CI is not empty) and as root, missing packages are installed first.
 #
 # Where the daemon cannot start as it would by itself, these are tried, too:
 # the older iptables (kernels without nf_tables), then slower storage drivers
@@ -91,14 +90,6 @@ fi
 if [ "$(id -u)" != 0 ]; then
 	say "no docker daemon answers, and only root can start one: start it, or see that this user may use it (group docker)"
 	exit 1
-fi
-if ! command -v dockerd >/dev/null && [ -n "${CI:-}" ] && command -v apt-get >/dev/null; then
-	say "installing docker, as this is CI"
-	{
-		apt-get update
-		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-			docker.io docker-compose debootstrap iptables fuse-overlayfs
-	} >&2
 fi
 if ! command -v dockerd >/dev/null; then
 	say "no docker daemon answers, and dockerd is not installed: install docker (Debian: apt-get install docker.io docker-compose debootstrap)"
