@@ -69,7 +69,7 @@ func TestExitStatus(t *testing.T) {
 func TestLimits(t *testing.T) {
 	for limit, complaint := range map[string]string{
 		"nproc=5":   "ameexec: -n 6: the limit of processes is 5 (ulimit -u)\n",
-		"nofile=40": "ameexec: -n 6: needs 62 open files, the limit is 40 (ulimit -Hn)\n",
+		"nofile=40": "ameexec: -n 6: needs 68 open files, the limit is 40 (ulimit -Hn)\n",
 	} {
 		cmd := command(with(ranks("args"), "-n", "6")...)
 		cmd.Args = slices.Insert(cmd.Args, 1, "limited", limit)
@@ -116,11 +116,11 @@ func TestSeveralPrograms(t *testing.T) {
 }
 
 func TestForeignVariablesAreDropped(t *testing.T) {
-	cmd := command(with(ranks("env", "PMI_RANK", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID", "AME_HOST", "AME_TIMEOUT", "OMPI_COMM_WORLD_RANK"),
+	cmd := command(with(ranks("env", "PMI_SUBVERSION", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID", "AME_HOST", "AME_TIMEOUT", "OMPI_COMM_WORLD_RANK"),
 		"-n", "1", "-x", "OMPI_COMM_WORLD_RANK")...)
-	cmd.Env = append(cmd.Env, "PMI_RANK=1", "SLURM_PROCID=1", "SLURM_STEP_ID=1", "SLURM_JOB_ID=1", "AME_HOST=1", "AME_TIMEOUT=1", "OMPI_COMM_WORLD_RANK=1")
+	cmd.Env = append(cmd.Env, "PMI_SUBVERSION=2", "SLURM_PROCID=1", "SLURM_STEP_ID=1", "SLURM_JOB_ID=1", "AME_HOST=1", "AME_TIMEOUT=1", "OMPI_COMM_WORLD_RANK=1")
 	assert.Equal(t, []string{
-		"PMI_RANK= false", "SLURM_PROCID= false", "SLURM_STEP_ID= false", "SLURM_JOB_ID=1 true",
+		"PMI_SUBVERSION= false", "SLURM_PROCID= false", "SLURM_STEP_ID= false", "SLURM_JOB_ID=1 true",
 		"AME_HOST= false", "AME_TIMEOUT=1 true", "OMPI_COMM_WORLD_RANK=1 true",
 	}, lines(finishRun(t, cmd).stdout))
 }

@@ -14,7 +14,7 @@ import (
 var foreign = []string{
 	"AME_RANK", "AME_SIZE", "AME_HOST", "AME_PORT", "AME_AUTHKEY", "AME_CONTROL_FD", "AME_JOB",
 	"PMI_*", "PMI2_*", "PMIX_*", "OMPI_*", "PRTE_*", "ORTE_*", "OPAL_*",
-	"MPI_LOCAL*", "MPIR_*", "HYDI_*", "HYDRA_*", "MV2_COMM_WORLD_*",
+	"MPI_LOCAL*", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "HYDI_*", "HYDRA_*", "MV2_COMM_WORLD_*",
 	"FLUX_*", "PALS_*", "ALPS_*", "JSM_*",
 
 	// srun(1), OUTPUT ENVIRONMENT VARIABLES, those of a step and of a task

@@ -117,6 +117,7 @@ func jobFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "grace", Value: new(duration), Usage: "kill `DURATION` after asking to terminate", DefaultText: defaultGrace.String()},
 		&cli.BoolFlag{Name: "continue", Usage: "let the other ranks run on when one fails"},
 		&cli.StringFlag{Name: "bind-to", Value: "none", Usage: "bind each rank to one `core` in turn, or none"},
+		&cli.StringFlag{Name: "pmi", Value: "1", Usage: "start programs of MPICH and its relatives as one MPI job by PMI version `1`, or none"},
 		&cli.BoolFlag{Name: "debug", Usage: "print method, endpoints, pids and exit statuses on stderr"},
 	}
 }
@@ -167,6 +168,14 @@ func (p *plan) setJob(c *cli.Context) error {
 	case "none":
 	default:
 		return withStatus(statusUsage, "--bind-to %s: use core or none", bind)
+	}
+
+	switch version := c.String("pmi"); version {
+	case "1":
+		p.PMI = true
+	case "none":
+	default:
+		return withStatus(statusUsage, "--pmi %s: use 1 or none", version)
 	}
 
 	terminal := isTerminal(os.Stdin)

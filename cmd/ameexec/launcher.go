@@ -77,6 +77,7 @@ type launcher struct {
 	hopeless   bool // the reader of the output is gone or must not be waited for
 	orphaned   bool // the front is gone
 	stopped    int  // ranks that ended because we stopped them
+	mpi        mpiState
 }
 
 // run starts the ranks and returns the exit status of the job.
@@ -85,6 +86,15 @@ func (l *launcher) run() int {
 		Job: l.plan.Job, Host: l.plan.Host, Size: l.plan.size(), Logger: l.log,
 	})
 	l.services = []service{control}
+	if l.plan.PMI {
+		server, err := newPMIService(l.plan)
+		if err != nil {
+			l.output.say("%v", err)
+			return statusError
+		}
+		l.services = append(l.services, server)
+		l.mpi.failed = server.failed
+	}
 	defer func() {
 		for _, service := range l.services {
 			service.Close()
@@ -164,6 +174,10 @@ func (l *launcher) loop() {
 			l.forward(o.Signal)
 		case s := <-l.signals:
 			l.forward(s.(syscall.Signal))
+		case failure := <-l.mpi.failed:
+			l.mpiFailed(failure)
+		case <-l.mpi.doubtEnd:
+			l.believe()
 		case err := <-l.output.failure:
 			l.outputFailed(err)
 		case <-timeout:
@@ -196,6 +210,7 @@ func (l *launcher) ended(e exit) {
 	}
 	failure, ownFault := l.verdict.add(e.status)
 	switch {
+	case failure && l.mpi.told(rank):
 	case failure && ownFault:
 		l.output.say("rank %d (pid %d) on %s: %s", rank, e.pid, l.plan.Host, how)
 	case failure:
@@ -203,6 +218,9 @@ func (l *launcher) ended(e exit) {
 	}
 	if failure && !l.plan.Continue {
 		l.stop()
+	}
+	if l.mpi.doubts(rank) {
+		l.believe()
 	}
 	if len(l.ranks) == 0 {
 		l.killAll() // what the ranks left behind

@@ -2,10 +2,11 @@ package main
 
 import "syscall"
 
-// Descriptors that ame-launcher holds: per rank, a control channel, two pipes
-// and, while the ranks join, two of a session; and a few of its own.
+// Descriptors that ame-launcher holds: per rank, a control channel, a PMI
+// connection, two pipes and, while the ranks join, two of a session; and a few
+// of its own.
 const (
-	descriptorsPerRank = 5
+	descriptorsPerRank = 6
 	descriptorsAlways  = 32
 )
 

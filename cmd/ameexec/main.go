@@ -37,6 +37,14 @@
 // Variables by which other launchers describe their own job (PMI_*, PMIX_*,
 // OMPI_*, SLURM_PROCID and the like) are not true of the ranks and are not
 // passed on; -x NAME passes one on nevertheless.
+//
+// # MPI programs
+//
+// The ranks of a program that is linked with MPICH or one of its relatives
+// (Intel MPI, MVAPICH) find each other by PMI-1, for which ameexec has a server;
+// MPI_Abort's code becomes the exit status. Spawning processes and publishing
+// names are refused. --pmi none switches it off. Programs of Open MPI have no
+// PMI-1: each of them comes up as rank 0 of 1, and ameexec cannot tell.
 package main
 
 import (

@@ -16,6 +16,7 @@ type plan struct {
 	Grace     time.Duration
 	Continue  bool
 	BindCores bool
+	PMI       bool // serve PMI-1 to the ranks
 	Debug     bool
 }
 

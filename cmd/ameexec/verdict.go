@@ -10,8 +10,9 @@ import (
 
 // verdict decides the exit status of the job from those of its ranks.
 type verdict struct {
-	status int              // of the first failure; 0: none yet
-	sent   []syscall.Signal // what ameexec sent to all ranks, and may have ended them
+	status  int              // of the first failure
+	settled bool             // there is one
+	sent    []syscall.Signal // what ameexec sent to all ranks, and may have ended them
 }
 
 // add judges how a rank ended, in the order of their ends. failure says that
@@ -21,8 +22,8 @@ func (v *verdict) add(ws syscall.WaitStatus) (failure, ownFault bool) {
 	if status == 0 {
 		return false, false
 	}
-	if v.status == 0 {
-		v.status = status
+	if !v.settled {
+		v.settle(status)
 		return true, true
 	}
 	for _, signal := range v.sent {
@@ -42,8 +43,8 @@ func (v *verdict) expect(signal syscall.Signal) {
 
 // settle sets the exit status unless there is one.
 func (v *verdict) settle(status int) {
-	if v.status == 0 {
-		v.status = status
+	if !v.settled {
+		v.status, v.settled = status, true
 	}
 }
 
