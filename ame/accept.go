@@ -65,7 +65,7 @@ func (a *acceptor) accept() error {
 		// Such as too many open files: strangers leave, and then it works again.
 		a.cfg.Logger.Warn("accept", "rank", 0, "error", err)
 		time.Sleep(pause)
-		pause = min(2*pause, time.Second)
+		pause = min(2*pause, 100*time.Millisecond)
 	}
 }
 
@@ -164,7 +164,6 @@ func (j *job) adopt(l *link, peer Peer) {
 	j.mu.Lock()
 	j.links[l.peer] = l
 	j.peers[l.peer] = peer
-	j.remaining++
 	j.readers.Add(1)
 	j.mu.Unlock()
 	go j.read(l)
@@ -177,7 +176,7 @@ func (a *acceptor) reject(conn net.Conn, err error) {
 	a.cfg.Logger.Warn("connection turned away", "rank", 0, "address", conn.RemoteAddr(), "reason", err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rejected[strings.TrimPrefix(err.Error(), ErrAuth.Error()+": ")]++
+	a.rejected[strings.TrimPrefix(lossText(err), ErrAuth.Error()+": ")]++
 }
 
 // missing says who has not joined yet.
@@ -218,7 +217,7 @@ func (a *acceptor) wait(ctx context.Context, accepting chan error) error {
 			if ctx.Err() != context.DeadlineExceeded {
 				text = fmt.Sprintf("%v; %s", context.Cause(ctx), text)
 			}
-			a.job.fail(&failure{reason: reasonStartup, text: text})
+			a.job.fail(&failure{reason: reasonStartup, peer: -1, text: text})
 		}
 		a.job.mu.Lock()
 		defer a.job.mu.Unlock()
@@ -270,8 +269,11 @@ func (j *job) welcome(ctx context.Context) error {
 		h := header{kind: kindWelcome, dest: uint32(dest)}
 		l := j.links[dest]
 		if err := l.write(ctx, &h, p); err != nil {
-			return j.brokenWrite(ctx, "connect", l, err)
+			err = j.brokenWrite(ctx, "connect", l, err)
+			j.fail(&failure{reason: reasonGaveUp, peer: 0, text: causeText(err)}) // if brokenWrite has not
+			return err
 		}
 	}
+	close(j.up)
 	return nil
 }

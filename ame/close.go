@@ -2,6 +2,7 @@ package ame
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -21,13 +22,13 @@ func (j *job) close() {
 				func(*receiver) bool { return true },
 				func(r *receiver) error { return j.errorf(opOf(r.kind), -1, ErrClosed) })
 		}
+		clear(j.boxes)
 	}
-	links := append([]*link(nil), j.links...)
 	idle := j.remaining == 0
 	j.mu.Unlock()
 	j.spreading.Wait() // a failure is to arrive before the bye
 	if first && !idle {
-		j.sayBye(links)
+		j.sayBye(j.links)
 	}
 	j.readers.Wait()
 }
@@ -35,25 +36,29 @@ func (j *job) close() {
 func (j *job) sayBye(links []*link) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	var byes sync.WaitGroup
 	for dest, l := range links {
 		if l == nil {
 			continue
 		}
-		j.readers.Add(1)
-		go func() {
-			defer j.readers.Done()
+		byes.Go(func() {
 			h := header{kind: kindBye, source: uint32(j.rank), dest: uint32(dest)}
-			if l.write(ctx, &h, nil) == nil {
-				if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
-					half.CloseWrite()
-				}
+			if l.write(ctx, &h, nil) != nil {
+				l.conn.Close() // an unfinished frame is on it
+			} else if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
+				half.CloseWrite()
 			}
-		}()
+		})
 	}
 	select {
 	case <-j.drained:
 	case <-ctx.Done():
 	}
+	closeLinks(links)
+	byes.Wait()
+}
+
+func closeLinks(links []*link) {
 	for _, l := range links {
 		if l != nil {
 			l.conn.Close()
@@ -67,12 +72,7 @@ func (j *job) abandon() {
 	j.spreading.Wait()
 	j.mu.Lock()
 	j.closed = true
-	links := append([]*link(nil), j.links...)
 	j.mu.Unlock()
-	for _, l := range links {
-		if l != nil {
-			l.conn.Close()
-		}
-	}
+	closeLinks(j.links)
 	j.readers.Wait()
 }

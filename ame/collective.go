@@ -35,7 +35,7 @@ func (c *Comm) finish(k kind, err error) error {
 	if err == nil {
 		return nil
 	}
-	c.job.fail(&failure{reason: reasonGaveUp, peer: c.job.rank, text: err.Error()})
+	c.job.fail(&failure{reason: reasonGaveUp, peer: c.job.rank, text: causeText(err)})
 	return err
 }
 

@@ -78,7 +78,7 @@ func (c *Comm) send(ctx context.Context, h *header, dest int, body []byte) error
 	}
 	if dest == j.rank {
 		h.length = uint64(len(body))
-		j.deliver(h, append([]byte(nil), body...))
+		j.deliver(nil, h, append([]byte(nil), body...))
 		return nil
 	}
 	l := j.link(dest)
@@ -88,21 +88,32 @@ func (c *Comm) send(ctx context.Context, h *header, dest int, body []byte) error
 	return nil
 }
 
+// lastWords is how long a call whose write has failed waits for the reader of
+// the link, which may find there why the other end has closed it.
+const lastWords = time.Second
+
 // brokenWrite turns the error of an unfinished write into what the caller is
 // told, and the job with it.
 func (j *job) brokenWrite(ctx context.Context, op string, l *link, err error) error {
-	j.mu.Lock()
-	left := j.left[l.peer]
-	j.mu.Unlock()
-	switch {
-	case left:
-		return j.errorf(op, l.peer, ErrLeft)
-	case ctx.Err() != nil:
+	if u := (unsent{}); errors.As(err, &u) {
+		return j.errorf(op, -1, u.error)
+	}
+	if ctx.Err() != nil {
 		j.fail(&failure{reason: reasonGaveUp, peer: j.rank, text: fmt.Sprintf("%s: %v", op, context.Cause(ctx))})
 		l.conn.Close()
-	default:
-		j.fail(&failure{reason: reasonLost, peer: l.peer, text: err.Error()})
+	} else {
+		select {
+		case <-l.over:
+		case <-time.After(lastWords):
+		}
 	}
+	j.mu.Lock()
+	left := j.left[l.peer] && j.failed == nil
+	j.mu.Unlock()
+	if left {
+		return j.errorf(op, l.peer, ErrLeft)
+	}
+	j.fail(&failure{reason: reasonLost, peer: l.peer, text: lossText(err)}) // if no other reason is known
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.usable(op)
@@ -113,7 +124,7 @@ func (c *Comm) usable(op string) error {
 	if err := c.job.usable(op); err != nil {
 		return err
 	}
-	if c.job.freed[c.id] {
+	if c.job.freed.has(c.id) {
 		return c.job.errorf(op, -1, ErrClosed)
 	}
 	return nil
@@ -258,16 +269,19 @@ func (c *Comm) Close() error {
 				func(r *receiver) error { return j.errorf(opOf(r.kind), -1, ErrClosed) })
 		}
 		delete(j.boxes, c.id)
-		j.freed[c.id] = true
+		j.freed.add(c.id)
 	})
 	return nil
 }
 
 // Abort makes every waiting and every later call on all ranks fail with an
-// error that names this rank and the cause. It does not end the process.
+// error that names this rank and the cause. It returns when the ranks that
+// this one is connected to have been told, after a second at the latest. It
+// does not end the process.
 func (c *Comm) Abort(cause error) {
 	if cause == nil {
 		cause = errors.New("no reason given")
 	}
 	c.job.fail(&failure{reason: reasonAborted, peer: c.job.rank, text: cause.Error()})
+	c.job.spreading.Wait()
 }

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
+	"math"
 )
 
 // Sentinels for errors.Is. Each is wrapped by an *Error that says where.
@@ -27,26 +27,36 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "ame: %s: rank %d: ", e.Op, e.Rank)
-	if e.Peer >= 0 {
-		fmt.Fprintf(&b, "rank %d", e.Peer)
-		if e.Host != "" {
-			fmt.Fprintf(&b, " on %s", e.Host)
-		}
-		b.WriteString(": ")
+	return fmt.Sprintf("ame: %s: rank %d: %s", e.Op, e.Rank, e.about())
+}
+
+// about is the part of the message behind the rank that reports it.
+func (e *Error) about() string {
+	switch {
+	case e.Peer < 0:
+		return e.Err.Error()
+	case e.Host == "":
+		return fmt.Sprintf("rank %d: %v", e.Peer, e.Err)
 	}
-	b.WriteString(e.Err.Error())
-	return b.String()
+	return fmt.Sprintf("rank %d on %s: %v", e.Peer, e.Host, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// causeText is what an error of this package says behind the name of the
+// rank that reports it, for an Error on another rank to quote.
+func causeText(err error) string {
+	if e, ok := err.(*Error); ok {
+		return fmt.Sprintf("%s: %s", e.Op, e.about())
+	}
+	return err.Error()
+}
 
 // failure is why a job cannot go on. It travels to every rank in a kindFail
 // frame, so that all of them say the same.
 type failure struct {
 	reason reason
-	peer   int // the rank that it is about
+	peer   int // the rank that it is about; -1: no single one
 	text   string
 }
 
@@ -88,11 +98,17 @@ func (f *failure) Is(target error) bool {
 	return false
 }
 
+// noRank is the wire form of the rank of a failure that is about no single one.
+const noRank = math.MaxUint32
+
+// maxFailureText bounds, in bytes, what a rank tells the others of a cause.
+const maxFailureText = 64 << 10
+
 // appendTo appends the wire form: reason, rank, text.
 func (f *failure) appendTo(b []byte) []byte {
 	b = append(b, byte(f.reason))
 	b = binary.BigEndian.AppendUint32(b, uint32(f.peer))
-	return append(b, f.text...)
+	return append(b, f.text[:min(len(f.text), maxFailureText)]...)
 }
 
 func parseFailure(b []byte, size int) (*failure, error) {
@@ -100,8 +116,12 @@ func parseFailure(b []byte, size int) (*failure, error) {
 		return nil, fmt.Errorf("fail frame of %d bytes, want at least 5", len(b))
 	}
 	peer := binary.BigEndian.Uint32(b[1:])
-	if int64(peer) >= int64(size) {
+	f := &failure{reason: reason(b[0]), peer: int(peer), text: string(b[5:])}
+	switch {
+	case peer == noRank:
+		f.peer = -1
+	case int64(peer) >= int64(size):
 		return nil, fmt.Errorf("fail frame about rank %d of %d", peer, size)
 	}
-	return &failure{reason: reason(b[0]), peer: int(peer), text: string(b[5:])}, nil
+	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // The handshake proves to both ends of a new connection that the other one
@@ -145,8 +146,8 @@ func greetRoot(rw io.ReadWriter, cfg *Config) (answer []byte, err error) {
 		return nil, err
 	}
 	reply := make([]byte, helloSize+proofSize)
-	if _, err := io.ReadFull(rw, reply); err != nil {
-		return nil, fmt.Errorf("closed in the handshake: %w", err)
+	if err := readPart(rw, reply, "hello"); err != nil {
+		return nil, err
 	}
 	theirs := reply[:helloSize]
 	if _, err := parseHello(theirs, roleRoot, cfg); err != nil {
@@ -164,18 +165,35 @@ func answerRoot(rw io.ReadWriter, answer []byte) (verdict, error) {
 		return 0, err
 	}
 	var v [1]byte
-	if _, err := io.ReadFull(rw, v[:]); err != nil {
-		return 0, fmt.Errorf("closed in the handshake: %w", err)
+	if err := readPart(rw, v[:], "verdict"); err != nil {
+		return 0, err
 	}
 	return verdict(v[0]), nil
+}
+
+// readPart reads a message of the handshake into b. Its errors say the same
+// of every connection with the same fault, so that they can be counted.
+func readPart(r io.Reader, b []byte, name string) error {
+	_, err := io.ReadFull(r, b)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: no whole %s within %v: %w", ErrAuth, name, handshakeTimeout, os.ErrDeadlineExceeded)
+	case err == io.EOF:
+		return fmt.Errorf("%w: it closed before its %s", ErrAuth, name)
+	case err == io.ErrUnexpectedEOF:
+		return fmt.Errorf("%w: it closed in the middle of its %s", ErrAuth, name)
+	}
+	return fmt.Errorf("%w: before its %s: %s", ErrAuth, name, lossText(err))
 }
 
 // greetMember is rank 0's side up to its verdict: it returns the rank that
 // the other end has proved to be.
 func greetMember(rw io.ReadWriter, cfg *Config) (rank int, err error) {
 	theirs := make([]byte, helloSize)
-	if _, err := io.ReadFull(rw, theirs); err != nil {
-		return 0, fmt.Errorf("%w: it left in the middle of its hello: %v", ErrAuth, err)
+	if err := readPart(rw, theirs, "hello"); err != nil {
+		return 0, err
 	}
 	member, err := parseHello(theirs, roleMember, cfg)
 	if err != nil {
@@ -190,7 +208,10 @@ func greetMember(rw io.ReadWriter, cfg *Config) (rank int, err error) {
 		return 0, err
 	}
 	answer := make([]byte, proofSize)
-	if _, err := io.ReadFull(rw, answer); err != nil {
+	if err := readPart(rw, answer, "proof"); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return 0, err
+		}
 		return 0, errAbandoned
 	}
 	if !hmac.Equal(answer, proof(cfg.Key, roleMember, theirs, mine[:helloSize])) {

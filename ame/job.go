@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
+	"strings"
 	"sync"
-	"time"
 )
 
 // job is what the communicators of one rank share: the links, the state of
@@ -18,33 +20,34 @@ type job struct {
 	peers      []Peer  // by rank; complete once the job is up
 	links      []*link // by rank on rank 0; elsewhere one, to rank 0
 
+	up        chan struct{} // on rank 0: closed when every rank has been welcomed
 	readers   sync.WaitGroup
 	spreading sync.WaitGroup // writes of kindFail
 	receivers sync.Pool      // of *receiver: spares each call that waits a channel
 
 	mu        sync.Mutex
 	boxes     map[uint32]*mailbox
-	freed     map[uint32]bool      // communicators whose late arrivals are dropped
+	freed     idSet                // communicators whose late arrivals are dropped
 	lastComm  uint32               // on rank 0: the last number given out
 	left      []bool               // by rank: has said bye
 	askers    map[int]map[int]bool // on rank 0: by rank, who wants to know when it leaves
 	failed    *failure
 	hasFailed chan struct{} // closed when failed is set
 	closed    bool
-	remaining int           // links whose reader is running
+	remaining int           // links that have not ended, those to come included
 	drained   chan struct{} // closed when remaining is 0
 }
 
 func newJob(cfg *Config) *job {
-	links := 1
+	links, remaining := 1, 1
 	if cfg.Rank == 0 {
-		links = cfg.Size
+		links, remaining = cfg.Size, cfg.Size-1
 	}
 	return &job{
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger,
 		peers: make([]Peer, cfg.Size), links: make([]*link, links), left: make([]bool, cfg.Size),
-		boxes: map[uint32]*mailbox{}, freed: map[uint32]bool{}, askers: map[int]map[int]bool{},
-		hasFailed: make(chan struct{}), drained: make(chan struct{}),
+		boxes: map[uint32]*mailbox{}, askers: map[int]map[int]bool{},
+		up: make(chan struct{}), hasFailed: make(chan struct{}), remaining: remaining, drained: make(chan struct{}),
 	}
 }
 
@@ -68,11 +71,11 @@ func (j *job) errorf(op string, peer int, err error) error {
 	return &Error{Op: op, Rank: j.rank, Peer: peer, Host: j.host(peer), Err: err}
 }
 
-// box returns the mailbox of a communicator, nil if that has been freed.
+// box returns the mailbox of a communicator, nil if that has been closed.
 // Frames may come before this rank has learnt of the communicator. The
 // caller holds mu.
 func (j *job) box(comm uint32) *mailbox {
-	if j.freed[comm] {
+	if j.closed || j.freed.has(comm) {
 		return nil
 	}
 	b := j.boxes[comm]
@@ -99,38 +102,38 @@ func (j *job) usable(op string) error {
 // errDone ends the reader of a link whose other end has said bye.
 var errDone = errors.New("bye")
 
-// dispatch handles one frame. It returns the receiver that was waiting for
-// it, if any. An error ends the link.
-func (j *job) dispatch(l *link, h *header, body []byte) (*receiver, error) {
+// dispatch handles one frame. direct says that it went to a call that waited
+// for this link alone. An error ends the link.
+func (j *job) dispatch(l *link, h *header, body []byte) (direct bool, err error) {
 	if int64(h.source) >= int64(j.size) || int64(h.dest) >= int64(j.size) {
-		return nil, fmt.Errorf("%v frame from rank %d to rank %d of %d", h.kind, h.source, h.dest, j.size)
+		return false, fmt.Errorf("%v frame from rank %d to rank %d of %d", h.kind, h.source, h.dest, j.size)
 	}
 	if j.rank == 0 && int(h.source) != l.peer {
-		return nil, fmt.Errorf("%v frame in the name of rank %d", h.kind, h.source)
+		return false, fmt.Errorf("%v frame in the name of rank %d", h.kind, h.source)
 	}
 	if int(h.dest) != j.rank {
-		return nil, j.forward(l, h, body)
+		return false, j.forward(l, h, body)
 	}
 	switch h.kind {
 	case kindMessage, kindBcast, kindGather, kindBarrier, kindDup:
-		return j.deliver(h, body), nil
+		return j.deliver(l, h, body), nil
 	case kindWaiting:
 		j.heard(h)
 	case kindLeft:
 		j.gone(int(h.source))
 	case kindBye:
 		j.gone(l.peer)
-		return nil, errDone
+		return false, errDone
 	case kindFail:
 		f, err := parseFailure(body, j.size)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		j.fail(f)
+		j.failFrom(l, f)
 	default:
-		return nil, fmt.Errorf("%v frame after start-up", h.kind)
+		return false, fmt.Errorf("%v frame after start-up", h.kind)
 	}
-	return nil, nil
+	return false, nil
 }
 
 // ended is called once for each link, by its reader, when nothing more will
@@ -145,6 +148,7 @@ func (j *job) ended(l *link, err error) {
 		}
 	}
 	l.conn.Close()
+	close(l.over)
 	j.mu.Lock()
 	j.remaining--
 	if j.remaining == 0 {
@@ -153,16 +157,26 @@ func (j *job) ended(l *link, err error) {
 	j.mu.Unlock()
 }
 
+// lossText says why a connection ended, without the addresses that the net
+// package puts in front: rank and host say it better.
 func lossText(err error) string {
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		return "its connection was closed without a bye"
 	}
-	return err.Error()
+	text := err.Error()
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		inner := op.Err
+		if call, ok := inner.(*os.SyscallError); ok {
+			inner = call.Err
+		}
+		text = strings.Replace(text, op.Error(), inner.Error(), 1)
+	}
+	return text
 }
 
-// deliver puts what has arrived into its mailbox. It returns the receiver
-// that was waiting for it, if any.
-func (j *job) deliver(h *header, body []byte) *receiver {
+// deliver puts what has arrived over l into its mailbox; l is nil for what
+// this rank sends to itself. direct is as of dispatch.
+func (j *job) deliver(l *link, h *header, body []byte) (direct bool) {
 	a := &arrival{kind: h.kind, Message: Message{
 		Payload: Payload{Format: h.format, Body: body}, Source: int(h.source), Tag: int(h.tag),
 	}}
@@ -170,21 +184,21 @@ func (j *job) deliver(h *header, body []byte) *receiver {
 	b := j.box(h.comm)
 	if b == nil {
 		j.mu.Unlock()
-		return nil
+		return false
 	}
 	var c *conflict
 	if h.kind.collective() {
 		c = b.round.check(a.Source, announcement{seq: h.tag, kind: h.kind})
 	}
-	var taken *receiver
 	if c == nil {
-		taken = b.put(a)
+		over := b.put(a)
+		direct = l != nil && over == l
 	}
 	j.mu.Unlock()
 	if c != nil {
 		j.mismatch(c, h.comm)
 	}
-	return taken
+	return direct
 }
 
 // forward sends on, from rank 0, a frame between two other ranks.
@@ -207,6 +221,11 @@ func (j *job) forward(from *link, h *header, body []byte) error {
 		j.tellLeft(from.peer, dest)
 	case h.kind == kindWaiting: // answered when dest leaves
 	default:
+		select { // its welcome is the first frame that a rank gets
+		case <-j.up:
+		case <-j.hasFailed:
+			return nil
+		}
 		// An error means that dest is lost; the reader of its link says so.
 		_ = j.links[dest].write(context.Background(), h, body)
 	}
@@ -282,46 +301,4 @@ func opOf(k kind) string {
 		return "recv"
 	}
 	return k.String()
-}
-
-// fail ends the job on this rank, once: every waiting and every later call
-// gets f. It is passed on to the ranks that may not know.
-func (j *job) fail(f *failure) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.failed != nil || j.closed {
-		return
-	}
-	j.failed = f
-	close(j.hasFailed)
-	for _, b := range j.boxes {
-		b.refuse(
-			func(*receiver) bool { return true },
-			func(r *receiver) error { return j.errorf(opOf(r.kind), f.peer, f) })
-	}
-	j.log.Warn("job failed", "rank", j.rank, "peer", f.peer, "host", j.host(f.peer), "cause", f.text)
-	j.spread(f)
-}
-
-// spreadTimeout bounds how long a rank that fails tries to tell the others.
-const spreadTimeout = 2 * time.Second
-
-// spread tells f to the ranks at the other ends of this rank's links, each
-// on its own, because one of them may be the reason and take nothing. The
-// caller holds mu.
-func (j *job) spread(f *failure) {
-	body := f.appendTo(nil)
-	for dest, l := range j.links {
-		if l == nil || (f.reason == reasonLost && dest == f.peer) {
-			continue
-		}
-		j.spreading.Add(1)
-		go func() {
-			defer j.spreading.Done()
-			ctx, cancel := context.WithTimeout(context.Background(), spreadTimeout)
-			defer cancel()
-			h := header{kind: kindFail, source: uint32(j.rank), dest: uint32(dest)}
-			_ = l.write(ctx, &h, body) // a rank that cannot be told finds out by itself
-		}()
-	}
 }

@@ -34,12 +34,28 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config) error {
 	return nil
 }
 
+// deadlineGrace is how much longer than to its own start-up deadline a rank
+// that is connected waits for rank 0, whose error names the missing ranks.
+const deadlineGrace = 5 * time.Second
+
 // awaitWelcome reads the first frame of rank 0.
 func (j *job) awaitWelcome(ctx context.Context, l *link) error {
-	stop := context.AfterFunc(ctx, func() { l.conn.SetReadDeadline(time.Unix(1, 0)) })
+	set := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		end := time.Unix(1, 0)
+		if ctx.Err() == context.DeadlineExceeded {
+			end = time.Now().Add(deadlineGrace)
+		}
+		l.conn.SetReadDeadline(end)
+		close(set)
+	})
 	h, body, err := l.read()
 	if !stop() {
-		return j.errorf("connect", 0, fmt.Errorf("connected, then waited for the other ranks: %w", context.Cause(ctx)))
+		<-set
+		l.conn.SetReadDeadline(time.Time{})
+		if err != nil {
+			return j.errorf("connect", 0, fmt.Errorf("connected, then waited for the other ranks: %w", context.Cause(ctx)))
+		}
 	}
 	switch {
 	case err != nil:
@@ -65,6 +81,7 @@ func (j *job) awaitWelcome(ctx context.Context, l *link) error {
 type greeted struct {
 	conn   net.Conn
 	answer []byte
+	failed chan struct{} // closed when rank 0 has not accepted it after all
 }
 
 // reachRoot tries all addresses of rank 0 side by side, each again and again
@@ -100,7 +117,11 @@ func firstAccepted(ctx context.Context, winners chan greeted) (net.Conn, error) 
 	for {
 		select {
 		case w := <-winners:
+			stop := context.AfterFunc(ctx, func() { w.conn.Close() })
 			v, err := answerRoot(w.conn, w.answer)
+			if !stop() {
+				return nil, errStop
+			}
 			switch {
 			case err == nil && v == verdictWelcome:
 				w.conn.SetDeadline(time.Time{})
@@ -109,7 +130,8 @@ func firstAccepted(ctx context.Context, winners chan greeted) (net.Conn, error) 
 				w.conn.Close()
 				return nil, errors.New("it has a rank of our number already: was this program started twice?")
 			}
-			w.conn.Close() // its address goes on trying
+			w.conn.Close()
+			close(w.failed) // its address goes on trying
 		case <-ctx.Done():
 			return nil, errStop
 		}
@@ -132,6 +154,11 @@ func (a *attempt) run(ctx context.Context, cfg *Config, winners chan<- greeted) 
 			case winners <- g:
 			case <-ctx.Done():
 				g.conn.Close()
+				return
+			}
+			select {
+			case <-g.failed:
+			case <-ctx.Done():
 				return
 			}
 			err = errors.New("closed after the handshake")
@@ -165,7 +192,7 @@ func (a *attempt) try(ctx context.Context, cfg *Config) (greeted, error) {
 		conn.Close()
 		return greeted{}, err
 	}
-	return greeted{conn, answer}, nil
+	return greeted{conn, answer, make(chan struct{})}, nil
 }
 
 // unreachable says what was tried, sorted, and what became of it.

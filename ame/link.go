@@ -31,8 +31,9 @@ type link struct {
 	peer int
 	conn net.Conn
 
-	mu      sync.Mutex // held while a frame is written
+	writing chan struct{} // holds a value while a frame is written; guards what follows
 	scratch []byte
+	broken  error // why a frame was cut off: nothing may follow it
 
 	turn     sync.Mutex // held while frames are read; guards what follows
 	reader   *bufio.Reader
@@ -40,6 +41,10 @@ type link struct {
 	deadline time.Time   // of reads; zero: none
 	err      error       // why nothing more can be read
 	used     atomic.Bool // a call has read from this link itself of late
+	ahead    uint64      // maxAhead
+
+	wanted chan struct{} // gets a value when a call gives the link back early
+	over   chan struct{} // closed when nothing more will be read
 }
 
 // partial is a frame whose header is here and whose body is on its way.
@@ -55,16 +60,49 @@ func newLink(peer int, conn net.Conn) *link {
 		tcp.SetNoDelay(true)
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4})
 	}
-	return &link{peer: peer, conn: conn, reader: bufio.NewReaderSize(conn, readBuffer)}
+	return &link{
+		peer: peer, conn: conn, writing: make(chan struct{}, 1), reader: bufio.NewReaderSize(conn, readBuffer),
+		ahead: maxAhead, wanted: make(chan struct{}, 1), over: make(chan struct{}),
+	}
 }
 
-// write sends one frame. It blocks until the kernel has taken all of it. When
-// ctx ends before, or on any other error, part of the frame may be on its
-// way and the link is good for nothing any more.
+// unsent is the error of a write that ctx ended before its first byte.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error { return u.error }
+
+// lock waits until no other frame is being written.
+func (l *link) lock(ctx context.Context) error {
+	select {
+	case l.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unsent{context.Cause(ctx)}
+	}
+}
+
+// write sends one frame. It blocks until the kernel has taken all of it. On
+// any error but unsent part of the frame may be on its way, so the link takes
+// no more of them.
 func (l *link) write(ctx context.Context, h *header, body []byte) error {
 	h.length = uint64(len(body))
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer func() { <-l.writing }()
+	if l.broken != nil {
+		return l.broken
+	}
+	l.broken = l.put(ctx, h, body)
+	return l.broken
+}
+
+func (l *link) put(ctx context.Context, h *header, body []byte) error {
 	if ctx.Done() != nil {
 		defer l.interruptible(ctx)()
 	}
@@ -99,27 +137,37 @@ func (l *link) interruptible(ctx context.Context) (undo func()) {
 	}
 }
 
+// next makes the header of the next frame that of l.partial, if it is not yet.
+// After an ended read deadline it may be called again. The caller holds turn.
+func (l *link) next() error {
+	if l.partial.open {
+		return nil
+	}
+	b, err := l.reader.Peek(headerSize)
+	if err != nil {
+		if len(b) > 0 && err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	h, err := parseHeader(b)
+	if err != nil {
+		return err
+	}
+	l.reader.Discard(headerSize)
+	l.partial = partial{header: h, open: true}
+	return nil
+}
+
 // read returns the next frame. The body is the caller's to keep. After an
 // ended read deadline it may be called again and goes on where it was. The
 // caller holds turn.
 func (l *link) read() (header, []byte, error) {
-	p := &l.partial
-	if !p.open {
-		b, err := l.reader.Peek(headerSize)
-		if err != nil {
-			if len(b) > 0 && err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return header{}, nil, err
-		}
-		h, err := parseHeader(b)
-		if err != nil {
-			return header{}, nil, err
-		}
-		l.reader.Discard(headerSize)
-		*p = partial{header: h, open: true}
+	if err := l.next(); err != nil {
+		return header{}, nil, err
 	}
-	if err := p.fill(l.reader); err != nil {
+	p := &l.partial
+	if err := p.fill(l.reader, l.ahead); err != nil {
 		return header{}, nil, fmt.Errorf("in the middle of a %v frame of %d bytes: %w", p.kind, p.length, err)
 	}
 	h, body := p.header, p.body
@@ -127,11 +175,12 @@ func (l *link) read() (header, []byte, error) {
 	return h, body, nil
 }
 
-// fill reads what is missing of the body, straight into its place.
-func (p *partial) fill(r io.Reader) error {
+// fill reads what is missing of the body, straight into its place. At most
+// ahead bytes, or as much again as is here, are allocated before they come.
+func (p *partial) fill(r io.Reader, ahead uint64) error {
 	for p.done < p.length {
 		if p.done == uint64(len(p.body)) {
-			grown := make([]byte, min(p.length, max(maxAhead, 2*p.done)))
+			grown := make([]byte, min(p.length, max(ahead, 2*p.done)))
 			copy(grown, p.body)
 			p.body = grown
 		}

@@ -85,14 +85,15 @@ func (b *mailbox) take(p pattern) *arrival {
 	return nil
 }
 
-// put hands a to the first receiver that it matches, which it returns, or
-// keeps it.
-func (b *mailbox) put(a *arrival) *receiver {
+// put hands a to the first receiver that it matches, or keeps it. It returns
+// that receiver's link, not itself: once it has its outcome it may be reused.
+func (b *mailbox) put(a *arrival) *link {
 	for i, r := range b.waiting {
 		if r.matches(a) {
 			b.waiting = slices.Delete(b.waiting, i, i+1)
+			over := r.link
 			r.finish(outcome{arrival: a})
-			return r
+			return over
 		}
 	}
 	b.unexpected = append(b.unexpected, a)

@@ -33,7 +33,10 @@ func (j *job) read(l *link) {
 			return
 		}
 		for l.used.Swap(false) {
-			time.Sleep(lendCheck)
+			select {
+			case <-l.wanted:
+			case <-time.After(lendCheck):
+			}
 		}
 	}
 }
@@ -45,8 +48,8 @@ func (j *job) readUntilLent(l *link) error {
 	defer l.turn.Unlock()
 	for l.err == nil {
 		l.setReadDeadline(time.Time{})
-		taken, err := j.step(l)
-		if err == nil && taken != nil && taken.link == l {
+		direct, err := j.step(l)
+		if direct {
 			l.used.Store(true)
 			return nil
 		}
@@ -57,11 +60,12 @@ func (j *job) readUntilLent(l *link) error {
 	return l.err
 }
 
-// step reads one frame from l and hands it on. The caller holds l.turn.
-func (j *job) step(l *link) (*receiver, error) {
+// step reads one frame from l and hands it on, to a call that could have read
+// it by itself if direct. The caller holds l.turn.
+func (j *job) step(l *link) (direct bool, err error) {
 	h, body, err := l.read()
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	return j.dispatch(l, &h, body)
 }
@@ -80,23 +84,43 @@ func (j *job) onlyLink(source int) *link {
 }
 
 // readFor reads frames from the link of r, if that is lent, until r has its
-// outcome, for a short time at most.
+// outcome, for a short time at most. What is to be forwarded it leaves to the
+// goroutine, because writing it may block longer than the call may.
 func (j *job) readFor(r *receiver) {
 	l := r.link
 	if l == nil || !l.turn.TryLock() {
 		return
 	}
 	defer l.turn.Unlock()
+	if l.err != nil {
+		return
+	}
 	l.used.Store(true)
 	if now := time.Now(); l.deadline.Sub(now) < directWindow/2 {
 		l.setReadDeadline(now.Add(directWindow))
 	}
 	for l.err == nil && len(r.done) == 0 {
-		_, err := j.step(l)
+		err := l.next()
+		if err == nil && int64(l.partial.dest) != int64(j.rank) {
+			l.giveBack()
+			return
+		}
+		if err == nil {
+			_, err = j.step(l)
+		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
 		l.err = err
+	}
+}
+
+// giveBack lets the goroutine of l go on at once. The caller holds l.turn.
+func (l *link) giveBack() {
+	l.used.Store(false)
+	select {
+	case l.wanted <- struct{}{}:
+	default:
 	}
 }
 

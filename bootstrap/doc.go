@@ -8,6 +8,8 @@
 //	------  ----------------------------------  -----------------------------------------
 //	ame     AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
 //	                                            AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
+//	pmi     PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
+//	        launcher, or PMI_PORT and PMI_ID
 //	slurm   SLURM_STEP_ID and SLURM_PROCID are  ports that all ranks of the step can work out,
 //	        those of a task that srun started   the key by MUNGE or a key file
 //	single  always                              nothing to send: rank 0 of 1

@@ -12,6 +12,7 @@ import (
 func methods() []Method {
 	return []Method{
 		ameMethod{},
+		pmiMethod{},
 		newSlurmMethod(),
 		singleMethod{},
 	}

@@ -72,11 +72,10 @@ func TestFindChooses(t *testing.T) {
 }
 
 func TestReportPrints(t *testing.T) {
-	_, report, err := Find(t.Context(), mapEnv{}.lookup)
+	_, report, err := find(t.Context(), mapEnv{}.lookup, []Method{ameMethod{}, singleMethod{}})
 	require.NoError(t, err)
 	assert.Equal(t, "bootstrap methods, in order:\n"+
 		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
-		"  slurm   not available  not a task of a Slurm step: slurm: SLURM_STEP_ID is not set\n"+
 		"  single  chosen         the first that is available\n", report.String())
 }
 

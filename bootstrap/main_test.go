@@ -1,12 +1,20 @@
 package bootstrap
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, or what a launcher was told to start: the test
+// binary is its own rank, see rank_test.go.
+func TestMain(m *testing.M) {
+	if role := os.Getenv(rankRole); role != "" {
+		os.Exit(runRank(role))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // mapEnv is the environment of a table.
 type mapEnv map[string]string

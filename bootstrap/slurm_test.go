@@ -585,8 +585,8 @@ func TestSlurmDetect(t *testing.T) {
 		err string
 	}{
 		"task":         {l.task(1, 2), ""},
-		"batch script": {l.task(0, 2).without("SLURM_STEP_ID"), "not a task of a Slurm step: slurm: SLURM_STEP_ID is not set"},
-		"interactive":  {l.task(0, 2).with("SLURM_STEP_ID", "4294967290"), `not a task of a Slurm step: slurm: SLURM_STEP_ID="4294967290": larger than 4294967279`},
+		"batch script": {l.task(0, 2).without("SLURM_STEP_ID"), "not a task of a Slurm step: SLURM_STEP_ID is not set"},
+		"interactive":  {l.task(0, 2).with("SLURM_STEP_ID", "4294967290"), `not a task of a Slurm step: SLURM_STEP_ID="4294967290": larger than 4294967279`},
 		"broken":       {l.task(0, 2).with("SLURM_STEP_NODELIST", "n["), `slurm: SLURM_STEP_NODELIST="n[": hostlist "n[": column 2: [ without ] after it`},
 	} {
 		err := l.method().Detect(test.env.lookup)

@@ -1,0 +1,130 @@
+package bootstrap
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// hydra returns the path of MPICH's mpiexec. Without it the test is skipped,
+// except in CI, which installs it.
+func hydra(t testing.TB) string {
+	path, err := exec.LookPath("mpiexec.hydra")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("mpiexec.hydra is missing: install mpich")
+	}
+	if err != nil {
+		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
+	}
+	return path
+}
+
+// mpiexec prepares a job of ranks with the given role: size of them, started
+// with further arguments of mpiexec, as command says ({} is the program).
+func mpiexec(t testing.TB, role string, size int, arguments []string, command ...string) *exec.Cmd {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	arguments = append([]string{"-n", strconv.Itoa(size)}, arguments...)
+	for _, word := range command {
+		arguments = append(arguments, strings.ReplaceAll(word, "{}", self))
+	}
+	cmd := exec.CommandContext(t.Context(), hydra(t), arguments...)
+	cmd.WaitDelay = time.Second
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {
+			cmd.Env = append(cmd.Env, pair)
+		}
+	}
+	cmd.Env = append(cmd.Env, rankRole+"="+role)
+	return cmd
+}
+
+// launcherVariable says whether the tests themselves may run under a launcher
+// that set name.
+func launcherVariable(name string) bool {
+	for _, prefix := range []string{"AME_", "PMI_", "PMIX_", "SLURM_", "OMPI_", "MPI_LOCAL", "HYDI_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// requireRanks wants a line of each rank but those that are gone.
+func requireRanks(t *testing.T, output string, size int, gone ...int) {
+	t.Helper()
+	for rank := range size {
+		line := fmt.Sprintf("pmi: rank %d of %d, local %d of %d, loopback true\n", rank, size, rank, size)
+		if slices.Contains(gone, rank) {
+			assert.NotContains(t, output, line)
+		} else {
+			assert.Contains(t, output, line)
+		}
+	}
+}
+
+func TestHydra(t *testing.T) {
+	for _, job := range []struct {
+		size      int
+		arguments []string
+	}{{1, nil}, {2, nil}, {4, nil}, {32, nil}, {64, nil}, {1, []string{"-pmi-port"}}, {4, []string{"-pmi-port"}}} {
+		t.Run(fmt.Sprint(job.size, job.arguments), func(t *testing.T) {
+			output, err := mpiexec(t, "meet", job.size, job.arguments, "{}").CombinedOutput()
+			require.NoError(t, err, "%s", output)
+			requireRanks(t, string(output), job.size)
+		})
+	}
+}
+
+// To have finalized is what keeps hydra from killing the others.
+func TestHydraLetsARankLeaveEarly(t *testing.T) {
+	output, err := mpiexec(t, "leave", 4, nil, "{}").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	requireRanks(t, string(output), 4, 1)
+}
+
+func TestHydraReportsTheStatus(t *testing.T) {
+	output, err := mpiexec(t, "status", 4, nil, "{}").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", output)
+	assert.Equal(t, 3, exit.ExitCode())
+	requireRanks(t, string(output), 4)
+}
+
+// A second program of the same rank finds the connection closed. It must not
+// go on as rank 0 of a job of its own.
+func TestHydraSecondProgram(t *testing.T) {
+	output, err := mpiexec(t, "meet", 2, nil, "sh", "-c", "{} && {}").CombinedOutput()
+	require.Error(t, err, "%s", output)
+	requireRanks(t, string(output), 2)
+	assert.Contains(t, string(output), "the connection to mpiexec is gone")
+	assert.Contains(t, string(output), "start one program per rank")
+}
+
+// BenchmarkHydra measures what finding the job adds to starting 32 processes.
+func BenchmarkHydra(b *testing.B) {
+	const size = 32
+	run := func(cmd *exec.Cmd) time.Duration {
+		begin := time.Now()
+		output, err := cmd.CombinedOutput()
+		require.NoError(b, err, "%s", output)
+		return time.Since(begin)
+	}
+	var idle, joined time.Duration
+	for b.Loop() {
+		idle += run(mpiexec(b, "", size, nil, "true"))
+		joined += run(mpiexec(b, "find", size, nil, "{}"))
+	}
+	perRun := func(d time.Duration) float64 { return float64(d.Milliseconds()) / float64(b.N) }
+	b.ReportMetric(perRun(idle), "ms/true")
+	b.ReportMetric(perRun(joined), "ms/find")
+	b.ReportMetric(perRun(joined-idle), "ms/added")
+}

@@ -1,0 +1,122 @@
+package dlp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+)
+
+// Error says which call of this package could not do its work, and where.
+type Error struct {
+	Op   string // "bcast", "gather", "split", "map", ...
+	Rank int    // who reports
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("dlp: %s: rank %d: %v", e.Op, e.Rank, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func (c *Comm) errorf(op string, err error) error {
+	return &Error{Op: op, Rank: c.Rank(), Err: err}
+}
+
+// fromRank adds to the error of a value whose it was.
+func (c *Comm) fromRank(rank int, err error) error {
+	return fmt.Errorf("rank %d on %s: %w", rank, c.host(rank), err)
+}
+
+// Bcast returns rank 0's v on every rank; what the others pass is ignored. A
+// value that cannot be encoded is an error on all ranks, after which c still works. []byte
+// and slices of numbers are sent as they lie in memory, and what the other
+// ranks get is theirs.
+func Bcast[T any](ctx context.Context, c *Comm, v T) (T, error) {
+	return bcast(ctx, c, "bcast", v, nil)
+}
+
+// bcast sends v from rank 0, or failed in its place, to all ranks.
+func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T, error) {
+	var p ame.Payload
+	if c.IsRoot() && c.Size() > 1 {
+		if failed == nil {
+			p, failed = encode(c.codec, v)
+		}
+		if failed != nil {
+			p = errorPayload(failed)
+		}
+	}
+	p, err := c.ame.Bcast(ctx, p)
+	var none T
+	switch {
+	case err != nil:
+		return none, err
+	case c.IsRoot() && failed != nil:
+		return none, c.errorf(op, failed)
+	case c.IsRoot():
+		return v, nil
+	}
+	v, err = decode[T](c.codec, p)
+	if err != nil {
+		return none, c.errorf(op, c.fromRank(0, err))
+	}
+	return v, nil
+}
+
+// Gather collects one value from every rank on rank 0.
+//
+// Rank 0 gets Size values, indexed by rank; every other rank gets nil as soon
+// as its own value is on its way. A value that cannot be encoded is an error
+// on the rank that has it and on rank 0, after which c still works.
+func Gather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
+	var p ame.Payload
+	var failed error
+	if !c.IsRoot() {
+		if p, failed = encode(c.codec, v); failed != nil {
+			p = errorPayload(failed)
+		}
+	}
+	all, err := c.ame.Gather(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		return nil, c.errorf("gather", failed)
+	}
+	if !c.IsRoot() {
+		return nil, nil
+	}
+	values := make([]T, len(all))
+	values[0] = v
+	var errs []error
+	for rank := 1; rank < len(all); rank++ {
+		if values[rank], err = decode[T](c.codec, all[rank]); err != nil {
+			errs = append(errs, c.fromRank(rank, err))
+		}
+		all[rank] = ame.Payload{} // decoded: let its memory go
+	}
+	if errs != nil {
+		return nil, c.errorf("gather", errors.Join(errs...))
+	}
+	return values, nil
+}
+
+// CallOnRoot runs fn on rank 0 alone and returns its value, or its error, on
+// every rank: to read a file once, or to draw a random seed that all share.
+// When fn panics, the other ranks get an error and rank 0 the panic.
+func CallOnRoot[T any](ctx context.Context, c *Comm, fn func() (T, error)) (T, error) {
+	var v T
+	var err error
+	if c.IsRoot() {
+		returned := false
+		defer func() {
+			if !returned {
+				_, _ = bcast(ctx, c, "call on root", v, errors.New("the function has panicked"))
+			}
+		}()
+		v, err = fn()
+		returned = true
+	}
+	return bcast(ctx, c, "call on root", v, err)
+}

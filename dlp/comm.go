@@ -1,0 +1,183 @@
+package dlp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/bootstrap"
+)
+
+// Comm is this process's place among the ranks of a job. The functions of
+// this package that take a Comm are collective unless they say otherwise:
+// all ranks call them, in the same order, one at a time.
+type Comm struct {
+	ame   *ame.Comm
+	info  Info
+	codec Codec
+	env   bootstrap.Env
+	root  bool // this is the one that Init returned, not a Dup
+
+	managers *sync.WaitGroup // of loops that rank 0 left early
+}
+
+// Info says how this process was started and whom it works with.
+type Info struct {
+	Rank, Size int
+	Method     string // of package bootstrap
+	Job        string // the same on all ranks and on no other job
+	Host       string // name of this node
+
+	// Place on this node; -1 where the launcher does not tell.
+	LocalRank, LocalSize int
+
+	// Addresses of rank 0 that its peers try, host:port. Nil if Size is 1.
+	Addresses []string
+
+	Peers    []ame.Peer        // node and pid of each rank, in rank order
+	Methods  []bootstrap.Entry // every bootstrap method and its reason, in order
+	Promised int               // ranks that the environment announces, if more than Size; else 0
+	Warnings []string          // what looks wrong with how the job was started
+}
+
+// Option changes what Init does.
+type Option func(*options)
+
+type options struct {
+	codec  Codec
+	logger *slog.Logger
+}
+
+// WithCodec sets how values travel that are not []byte, string or a slice of
+// numbers. All ranks must pass the same. The default is CBOR.
+func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }
+
+// WithLogger sets where the socket backend logs, for instance connections of
+// strangers that it turned away. The default discards.
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
+
+func newOptions(opts []Option) options {
+	o := options{logger: slog.New(slog.DiscardHandler)}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.codec == nil {
+		o.codec = defaultCodec()
+	}
+	return o
+}
+
+// Init joins the job that this process was started in: it asks package
+// bootstrap who it is and connects to the others. It returns on each rank
+// once all ranks are connected; without a launcher it returns at once, as
+// rank 0 of 1. The start-up ends with an error after AME_TIMEOUT (5 minutes)
+// or when ctx ends; after Init, ctx no longer matters.
+//
+// Call it at the start of the program, before descriptors are opened, and
+// Close the Comm at the end. Rank 0 writes to stderr what the user should
+// know about the start: warnings, ranks that are missing for long, and with
+// AME_VERBOSE=1 all bootstrap methods and their reasons.
+func Init(ctx context.Context, opts ...Option) (*Comm, error) {
+	o := newOptions(opts)
+	env := bootstrap.Env(os.LookupEnv)
+	timeout, err := bootstrap.Timeout(env)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	world, report, err := bootstrap.Find(ctx, env)
+	if bootstrap.Verbose(env) && (world == nil || world.Rank == 0) {
+		fmt.Fprint(os.Stderr, report)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if world.Rank == 0 {
+		for _, warning := range world.Warnings {
+			fmt.Fprintln(os.Stderr, "dlp: warning:", warning)
+		}
+	}
+	backend, err := ame.Connect(ctx, ame.Config{
+		Rank: world.Rank, Size: world.Size, Job: world.Job, Host: world.Host,
+		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root,
+		Waiting: tellWaiting, Logger: o.logger,
+	})
+	if err := errors.Join(err, world.Release()); err != nil {
+		if backend != nil {
+			backend.Close()
+		}
+		return nil, err
+	}
+	return &Comm{
+		ame: backend, codec: o.codec, env: env, root: true, managers: &sync.WaitGroup{},
+		info: Info{
+			Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Job, Host: world.Host,
+			LocalRank: world.LocalRank, LocalSize: world.LocalSize,
+			Addresses: world.Root, Peers: backend.Peers(),
+			Methods: report.Entries, Promised: world.Promised, Warnings: world.Warnings,
+		},
+	}, nil
+}
+
+// tellWaiting tells the user on rank 0 which ranks the job waits for.
+func tellWaiting(m ame.Missing) {
+	fmt.Fprintf(os.Stderr, "dlp: still waiting: %v\n", m)
+}
+
+// Rank returns this process's rank, 0 .. Size-1.
+func (c *Comm) Rank() int { return c.ame.Rank() }
+
+// Size returns the number of ranks.
+func (c *Comm) Size() int { return c.ame.Size() }
+
+// IsRoot says whether this is rank 0.
+func (c *Comm) IsRoot() bool { return c.ame.Rank() == 0 }
+
+// Info returns how this process was started and whom it works with. The
+// slices are the caller's.
+func (c *Comm) Info() Info {
+	info := c.info
+	info.Addresses = slices.Clone(info.Addresses)
+	info.Peers = slices.Clone(info.Peers)
+	info.Methods = slices.Clone(info.Methods)
+	info.Warnings = slices.Clone(info.Warnings)
+	return info
+}
+
+// Barrier returns on every rank after all ranks have called it.
+func (c *Comm) Barrier(ctx context.Context) error { return c.ame.Barrier(ctx) }
+
+// Dup returns a Comm of the same ranks whose collectives and loops never meet
+// those of c, for a library or a second goroutine. It is collective.
+func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
+	backend, err := c.ame.Dup(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Comm{ame: backend, info: c.info, codec: c.codec, env: c.env, managers: c.managers}, nil
+}
+
+// Close ends this rank's part in the job; it is not collective. On rank 0 it
+// first waits for the other ranks to come out of loops that rank 0 left
+// early. Closing a Dup ends just that. A second Close does nothing.
+func (c *Comm) Close() error {
+	if c.root {
+		c.managers.Wait()
+	}
+	return c.ame.Close()
+}
+
+// Abort makes every waiting and every later call on all ranks fail with an
+// error that names this rank and the cause, so that each of them can end. It
+// returns at once and does not end the process: return the cause from main
+// with a non-zero status, and the launcher ends the ranks that do not call.
+func (c *Comm) Abort(cause error) { c.ame.Abort(cause) }
+
+// host returns the name of the node of a rank.
+func (c *Comm) host(rank int) string { return c.info.Peers[rank].Host }

@@ -1,0 +1,127 @@
+package dlp
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// SplitRoundRobin yields this rank's share of items, which all ranks have:
+// those at Rank, Rank+Size, Rank+2*Size, and so on. It is not collective and
+// sends nothing; use it where all items take about the same time.
+func SplitRoundRobin[T any](c *Comm, items []T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for i := c.Rank(); i < len(items); i += c.Size() {
+			if !yield(items[i]) {
+				return
+			}
+		}
+	}
+}
+
+// SplitRoundRobinSeq is SplitRoundRobin for items that come one by one. Every
+// rank walks the whole sequence.
+func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		i := 0
+		for item := range items {
+			if i%c.Size() == c.Rank() && !yield(item) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// SplitManaged yields items to the ranks as they get free: each item to one
+// rank. All ranks must range over it, with the same items. A manager on rank 0
+// hands out indices, a few at a time if they are quick; it works while rank 0
+// is in its own loop body, so rank 0 gets items too, unless Dedicated.
+//
+// The loop ends on every rank when all items are done. At most one error is
+// yielded, last. A rank that breaks out takes no more items, the others do
+// the rest; afterwards c works as before. When a rank leaves its loop body by
+// a panic, when ctx ends on a rank, or when a rank is lost, no more items are
+// handed out, and the loop ends on the other ranks with an error that names
+// the rank, its node and the items it has not finished.
+//
+// The iterator is for one use.
+func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitOption) iter.Seq2[T, error] {
+	return splitManaged(ctx, c, sliceItems[T](items), opts)
+}
+
+// SplitManagedSeq is SplitManaged for items that come one by one, from a
+// sequence that is the same on all ranks. Every rank walks the sequence as
+// far as its items need.
+func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
+	return splitManaged(ctx, c, &seqItems[T]{seq: items}, opts)
+}
+
+func splitManaged[T any](ctx context.Context, c *Comm, items items[T], opts []SplitOption) iter.Seq2[T, error] {
+	o := loopOptions{progress: stderrIsTerminal()}
+	for _, opt := range opts {
+		opt.applySplit(&o)
+	}
+	return func(yield func(T, error) bool) {
+		defer items.close()
+		var err error
+		if c.Size() == 1 {
+			err = splitAlone(ctx, items, o, yield)
+		} else {
+			err = splitShared(ctx, c, items, o, yield)
+		}
+		if err != nil {
+			var none T
+			yield(none, c.errorf("split", err))
+		}
+	}
+}
+
+// splitAlone is the loop of a rank that is alone.
+func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield func(T, error) bool) error {
+	count := counter{total: items.length()}
+	defer showProgress(o, count.state)()
+	for _, item := range items.all() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !yield(item, nil) {
+			return nil
+		}
+		count.add()
+	}
+	return nil
+}
+
+// splitShared is the loop of one rank of several.
+func splitShared[T any](ctx context.Context, c *Comm, items items[T], o loopOptions, yield func(T, error) bool) (err error) {
+	l, err := c.startLoop(ctx, "split", items.length(), !o.dedicated, o)
+	if err != nil {
+		return err
+	}
+	defer l.finish()
+	if c.IsRoot() && o.dedicated {
+		return l.server.supervise(ctx)
+	}
+	w := l.worker()
+	left := intentPanic // until it is clear that yield has returned
+	defer func() { w.leave(left, err) }()
+	for {
+		item, index, ok, err := nextItem(ctx, w, items)
+		if err != nil || !ok {
+			left = intentError
+			return err
+		}
+		start := time.Now()
+		again := yield(item, nil)
+		err = w.done(ctx, finished{index: index, duration: time.Since(start)})
+		switch {
+		case !again:
+			left = intentBreak
+			return nil
+		case err != nil:
+			left = intentError
+			return err
+		}
+	}
+}

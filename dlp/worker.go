@@ -1,0 +1,234 @@
+package dlp
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+)
+
+// fullReport is the size in bytes of waiting results at which a worker
+// reports although its window is not done.
+const fullReport = 1 << 20
+
+// supervisor is the manager as a worker sees it.
+type supervisor interface {
+	tell(ctx context.Context, r *report) error
+
+	// await waits for the answer to a report with intentMore. With an error
+	// the loop has failed, or ctx ended.
+	await(ctx context.Context) (window, error)
+}
+
+// worker goes through the items that one rank is given. Its methods are
+// called by one goroutine; a timer beside it gives back what the rank has no
+// time for.
+type worker struct {
+	boss supervisor
+
+	mu    sync.Mutex
+	todo  span       // of the window, not started
+	items []finished // not reported
+	bytes int        // in items
+	hold  *time.Timer
+	left  bool  // nothing more is given back
+	over  bool  // the manager has sent this rank home
+	err   error // of a report that the timer could not send
+}
+
+// next returns the index to work on, or ok == false when the loop is over
+// for this rank: without an error because all is done, with one because the
+// loop has failed or ctx ended.
+func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
+	for {
+		if ctx.Err() != nil {
+			return 0, false, context.Cause(ctx)
+		}
+		if index, ok := w.pop(); ok {
+			return index, true, nil
+		}
+		if err := w.tell(ctx, &report{end: unknown, intent: intentMore}); err != nil {
+			return 0, false, err
+		}
+		answer, err := w.boss.await(ctx)
+		w.over = answer.over
+		if err != nil || answer.over {
+			return 0, false, err
+		}
+		w.begin(answer.span)
+	}
+}
+
+// nextItem returns the next item that this rank is to work on, like next.
+func nextItem[T any](ctx context.Context, w *worker, items items[T]) (item T, index int, ok bool, err error) {
+	for {
+		index, ok, err = w.next(ctx)
+		if err != nil || !ok {
+			return item, 0, false, err
+		}
+		item, end, ok := items.at(index)
+		if ok {
+			return item, index, true, nil
+		}
+		if err := w.foundEnd(ctx, end); err != nil {
+			return item, 0, false, err
+		}
+	}
+}
+
+// pop takes the first index that is not started.
+func (w *worker) pop() (index int, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.todo.n == 0 {
+		return 0, false
+	}
+	index = w.todo.first
+	w.todo.first++
+	w.todo.n--
+	return index, true
+}
+
+// begin takes a window. Unless it is a single item, the timer watches that
+// no item of it waits long for another one.
+func (w *worker) begin(s span) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.todo = s
+	switch {
+	case s.n == 1:
+	case w.hold == nil:
+		w.hold = time.AfterFunc(holdTime, w.giveBack)
+	default:
+		w.hold.Reset(holdTime)
+	}
+}
+
+// giveBack returns what is left of the window to the manager, with the
+// results so far. The timer calls it; it finds nothing to do if the window
+// is done in the meantime.
+func (w *worker) giveBack() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.todo.n == 0 || w.left {
+		return
+	}
+	rest := w.todo
+	w.todo = span{}
+	// The loop's ctx may end while the rank is in its last item; what it
+	// has done until then counts.
+	w.err = w.flush(context.Background(), &report{back: []span{rest}, end: unknown, intent: intentWork})
+}
+
+// done notes what has become of an item.
+func (w *worker) done(ctx context.Context, f finished) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.items = append(w.items, f)
+	w.bytes += len(f.payload.Body)
+	if w.bytes < fullReport {
+		return nil
+	}
+	return w.flush(ctx, &report{end: unknown, intent: intentWork})
+}
+
+// foundEnd tells the manager that the sequence has n items, and drops the rest of
+// the window, which does not exist.
+func (w *worker) foundEnd(ctx context.Context, n int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.todo = span{}
+	return w.flush(ctx, &report{end: n, intent: intentWork})
+}
+
+// leave ends this rank's part. Unless the manager has sent it home, it tells
+// the manager why. What it has not started goes to the others after a break;
+// after a panic or an error the loop ends on all ranks.
+func (w *worker) leave(why intent, err error) {
+	r := &report{end: unknown, intent: why}
+	if err != nil {
+		r.text = err.Error()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = true
+	if w.hold != nil {
+		w.hold.Stop()
+	}
+	if w.over {
+		return
+	}
+	if w.todo.n > 0 && why == intentBreak {
+		r.back = []span{w.todo}
+	}
+	// If this does not get through, the manager has lost this rank and knows.
+	_ = w.flush(context.Background(), r)
+}
+
+func (w *worker) tell(ctx context.Context, r *report) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flush(ctx, r)
+}
+
+// flush sends r with the items that are done. The caller holds mu.
+func (w *worker) flush(ctx context.Context, r *report) error {
+	if w.err != nil {
+		return w.err
+	}
+	r.items = w.items
+	err := w.boss.tell(ctx, r)
+	clear(w.items) // lets go of the values
+	w.items, w.bytes = w.items[:0], 0
+	return err
+}
+
+// remote is the manager seen from another rank than 0.
+type remote struct{ ame *ame.Comm }
+
+func (m remote) tell(ctx context.Context, r *report) error {
+	if err := m.ame.Send(ctx, 0, tagReport, ame.Payload{Body: appendReport(nil, r)}); err != nil {
+		return err
+	}
+	for i := range r.items {
+		if item := &r.items[i]; item.large() {
+			if err := m.ame.Send(ctx, 0, tagValue, item.payload); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m remote) await(ctx context.Context) (window, error) {
+	msg, err := m.ame.Recv(ctx, 0, tagWindow)
+	if err != nil {
+		return window{}, err
+	}
+	w, err := parseWindow(msg.Body)
+	if err == nil && w.text != "" {
+		err = errors.New(w.text)
+	}
+	return w, err
+}
+
+// local is the manager seen from rank 0.
+type local struct{ *server }
+
+func (m local) tell(_ context.Context, r *report) error { return m.report(0, r) }
+
+func (m local) await(ctx context.Context) (window, error) {
+	select {
+	case w := <-m.local:
+		if !w.over {
+			return w, nil
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return w, m.err()
+	case <-ctx.Done():
+		return window{}, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,273 @@
+package pmi
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	// What the server announces, as hydra does. MPICH 4.0.2 asserts that a
+	// put with all three of them at their longest leaves room in 1024 bytes.
+	serverNameMax  = 256
+	serverKeyMax   = 64
+	serverValueMax = 1024
+
+	// serverStore bounds what the ranks may put, in bytes per rank. MPICH
+	// puts less than two kilobytes per rank.
+	serverStore = 1 << 20
+
+	// entryCost is charged for an entry besides its bytes.
+	entryCost = 64
+)
+
+// engine is the launcher's half of the conversation: it takes the lines of all
+// clients of a job and says what to do, and does no I/O. The replies have the
+// byte form of hydra 4.0.2, which every client known reads; some compare
+// whole lines with it.
+type engine struct {
+	kvsname string
+	size    int
+	kvs     map[string]string
+	stored  int // bytes, as serverStore counts them
+	members []member
+	waiting int // members in the barrier
+}
+
+// member is what the engine knows of a rank.
+type member struct {
+	inited    bool
+	inBarrier bool
+	inSpawn   bool // between mcmd= and endcmd
+	finalized bool
+	gone      bool // its connection has ended
+}
+
+// step is what the server has to do after an event.
+type step struct {
+	replies []reply
+	close   bool      // the connection the event came from
+	fail    *JobError // the job has failed: tell and stop
+}
+
+type reply struct {
+	rank int
+	line []byte
+}
+
+func newEngine(kvsname string, nodes []int) *engine {
+	e := &engine{kvsname: kvsname, size: len(nodes), kvs: make(map[string]string), members: make([]member, len(nodes))}
+	e.kvs[MappingKey] = MappingOf(nodes).String()
+	return e
+}
+
+// receive takes a line of rank, without its newline.
+func (e *engine) receive(rank int, line string) step {
+	member := &e.members[rank]
+	switch {
+	case member.finalized || member.gone:
+		return step{close: true}
+	case member.inSpawn:
+		return e.spawnLine(rank, line)
+	case strings.HasPrefix(line, "mcmd="):
+		member.inSpawn = true
+		return step{}
+	}
+	m, err := parseMessage(line)
+	if err != nil {
+		return e.reject(rank, err)
+	}
+	command := m.command()
+	if member.inBarrier && command != "abort" {
+		return e.reject(rank, fmt.Errorf("sent cmd=%.40s while it waits in a barrier", command))
+	}
+	switch command {
+	case "init":
+		member.inited = true
+		return e.init(rank, m)
+	case "get_maxes":
+		return answer(rank, "maxes", "kvsname_max", strconv.Itoa(serverNameMax),
+			"keylen_max", strconv.Itoa(serverKeyMax), "vallen_max", strconv.Itoa(serverValueMax))
+	case "get_appnum":
+		return answer(rank, "appnum", "appnum", "0")
+	case "get_my_kvsname":
+		return answer(rank, "my_kvsname", "kvsname", e.kvsname)
+	case "get_universe_size":
+		return answer(rank, "universe_size", "size", strconv.Itoa(e.size))
+	case "put":
+		return e.put(rank, m)
+	case "get":
+		return e.get(rank, m)
+	case "barrier_in":
+		return e.barrier(rank)
+	case "finalize":
+		return e.finalize(rank)
+	case "abort":
+		return e.abort(rank, m)
+	case "publish_name":
+		return answer(rank, "publish_result", "rc", "-1", "msg", "name_service_not_supported")
+	case "unpublish_name":
+		return answer(rank, "unpublish_result", "rc", "-1", "msg", "name_service_not_supported")
+	case "lookup_name":
+		return answer(rank, "lookup_result", "rc", "-1", "msg", "name_service_not_supported")
+	}
+	// No reply would be better than a wrong one: the client would take it for
+	// the reply to its next request.
+	return e.reject(rank, fmt.Errorf("unknown PMI request %s", m))
+}
+
+// disconnect notes that the connection of rank has ended.
+func (e *engine) disconnect(rank int) step {
+	member := &e.members[rank]
+	if member.gone {
+		return step{}
+	}
+	member.gone = true
+	if member.inBarrier {
+		member.inBarrier = false
+		e.waiting--
+	}
+	return e.checkBarrier()
+}
+
+func answer(rank int, command string, pairs ...string) step {
+	return step{replies: []reply{{rank, appendMessage(nil, command, pairs...)}}}
+}
+
+// reject gives up a client that breaks the protocol, and the job with it.
+func (e *engine) reject(rank int, err error) step {
+	return step{close: true, fail: &JobError{Rank: rank, Status: 1, Err: err}}
+}
+
+// init answers whoever asks for PMI-1 with 1.1. A PMI-2 client learns from rc
+// that it has to do without, as it does under Flux.
+func (e *engine) init(rank int, m message) step {
+	rc := "0"
+	if version, _ := m.get("pmi_version"); version != "1" {
+		rc = "-1"
+	}
+	return answer(rank, "response_to_init", "pmi_version", "1", "pmi_subversion", "1", "rc", rc)
+}
+
+// put stores a value at once: that is visible earlier than at the barrier,
+// which no client minds. The name of the KVS is not looked at, there is one.
+func (e *engine) put(rank int, m message) step {
+	key, haveKey := m.get("key")
+	value, haveValue := m.get("value")
+	refuse := func(why string) step { return answer(rank, "put_result", "rc", "-1", "msg", why) }
+	switch {
+	case !haveKey || key == "":
+		return refuse("no_key")
+	case !haveValue:
+		return refuse("no_value")
+	case strings.HasPrefix(key, "PMI_"): // as hydra since 4.1; the mapping is one
+		return refuse("key_is_reserved")
+	case len(key) > serverKeyMax:
+		return refuse("key_too_long")
+	case len(value) > serverValueMax:
+		return refuse("value_too_long")
+	case m.stray() != "": // hydra and Slurm store the first word and say success
+		return refuse("space_in_value")
+	}
+	cost := len(value)
+	if old, ok := e.kvs[key]; ok {
+		cost -= len(old)
+	} else {
+		cost += len(key) + entryCost
+	}
+	if e.stored+cost > serverStore*e.size {
+		return refuse("kvs_is_full")
+	}
+	e.stored += cost
+	e.kvs[key] = value
+	return answer(rank, "put_result", "rc", "0", "msg", "success")
+}
+
+func (e *engine) get(rank int, m message) step {
+	key, _ := m.get("key")
+	value, ok := e.kvs[key]
+	if !ok {
+		return answer(rank, "get_result", "rc", "-1", "msg", "key_"+key+"_not_found", "value", "unknown")
+	}
+	return answer(rank, "get_result", "rc", "0", "msg", "success", "value", value)
+}
+
+func (e *engine) barrier(rank int) step {
+	e.members[rank].inBarrier = true
+	e.waiting++
+	return e.checkBarrier()
+}
+
+// checkBarrier lets everybody go when all are in, and fails the job when
+// somebody waits for a member that will never come.
+func (e *engine) checkBarrier() step {
+	if e.waiting == 0 {
+		return step{}
+	}
+	for rank := range e.members {
+		if err := e.members[rank].missing(); err != nil {
+			return step{fail: &JobError{Rank: rank, Status: 1, Err: err}}
+		}
+	}
+	if e.waiting < e.size {
+		return step{}
+	}
+	e.waiting = 0
+	var s step
+	for rank := range e.members {
+		e.members[rank].inBarrier = false
+		s.replies = append(s.replies, answer(rank, "barrier_out").replies...)
+	}
+	return s
+}
+
+// missing says why this member will not enter a barrier any more.
+func (m *member) missing() error {
+	switch {
+	case m.finalized:
+		return errors.New("has finalized PMI while others wait for it in a barrier")
+	case m.gone && m.inited:
+		return errors.New("is gone without finalizing PMI, others wait for it in a barrier; its own output says why")
+	case m.gone:
+		return errors.New("is gone and never used PMI, others wait for it in a barrier; do all ranks run an MPI program?")
+	}
+	return nil
+}
+
+func (e *engine) finalize(rank int) step {
+	e.members[rank].finalized = true
+	s := e.checkBarrier()
+	s.replies = append(answer(rank, "finalize_ack").replies, s.replies...)
+	s.close = true
+	return s
+}
+
+// abort takes the lowest byte of the code, as exit and hydra do; 0 stays 0, but
+// no other code becomes 0.
+func (e *engine) abort(rank int, m message) step {
+	code, err := m.number("exitcode")
+	status := code & 0xff
+	if err != nil || (code != 0 && status == 0) {
+		status = 1
+	}
+	reason := fmt.Errorf("aborted the job with exit code %d", status)
+	for _, key := range []string{"error_msg", "message", "msg"} {
+		if text, ok := m.get(key); ok {
+			reason = fmt.Errorf("%w: %.200q", reason, text)
+			break
+		}
+	}
+	return step{close: true, fail: &JobError{Rank: rank, Aborted: true, Status: status, Err: reason}}
+}
+
+// spawnLine skips the lines of a spawn request and refuses it at its end.
+// Several requests may follow each other for one reply: totspawns says how
+// many there are, spawnssofar which one this is.
+func (e *engine) spawnLine(rank int, line string) step {
+	if line != "endcmd" {
+		return step{}
+	}
+	e.members[rank].inSpawn = false
+	return answer(rank, "spawn_result", "rc", "-1")
+}

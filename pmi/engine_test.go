@@ -1,0 +1,257 @@
+package pmi
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// oneNode has all ranks on node 0.
+func oneNode(size int) []int { return make([]int, size) }
+
+// replay feeds the requests of a dialogue to e in their order and requires the
+// recorded replies, for each rank in their order.
+func replay(t *testing.T, e *engine, dialogue []said) (last step) {
+	var got, want = make(map[int][]string), make(map[int][]string)
+	for _, s := range dialogue {
+		if !s.byClient {
+			want[s.rank] = append(want[s.rank], s.line)
+			continue
+		}
+		last = e.receive(s.rank, s.line)
+		for _, r := range last.replies {
+			got[r.rank] = append(got[r.rank], strings.TrimSuffix(string(r.line), "\n"))
+		}
+	}
+	assert.Equal(t, want, got)
+	return last
+}
+
+func TestEngineRepliesAsHydraDoes(t *testing.T) {
+	for _, tt := range []struct {
+		file, kvsname string
+		size          int
+	}{
+		{"mpich-4.0.2/n1.txt", "kvs_0", 1},
+		{"mpich-4.0.2/n4.txt", "kvs_0", 4},
+		{"mpich-5.0.1/libpmi.txt", "kvs_0", 2},
+		{"dlp_mpi/n3.txt", "kvs_0", 3},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			last := replay(t, newEngine(tt.kvsname, oneNode(tt.size)), readDialogue(t, tt.file))
+			assert.Nil(t, last.fail)
+		})
+	}
+}
+
+// Three ranks of hydra's own job, played side by side from barrier to barrier.
+// What differs on purpose is left out: the universe size, which hydra does not
+// know, and gets of a key before the barrier.
+func TestEngineAgainstHydra(t *testing.T) {
+	e := newEngine("kvs_32141_0_1959362969_node1", oneNode(3))
+	e.kvs[MappingKey] = "(vector,(0,1,1))" // ours says (0,1,3), which is the same
+	var phases [3][]said
+	for rank := range 3 {
+		script := readDialogue(t, fmt.Sprintf("hydra-4.0.2/basic.rank%d.txt", rank))
+		phase, keep := 0, true
+		for _, s := range script {
+			if s.byClient {
+				early := phase == 0 && strings.Contains(s.line, "key=host-") && strings.HasPrefix(s.line, "cmd=get ")
+				keep = !early && s.line != "cmd=get_universe_size"
+			}
+			if keep {
+				s.rank = rank
+				phases[phase] = append(phases[phase], s)
+			}
+			if s.line == "cmd=barrier_in" {
+				phase++
+			}
+		}
+	}
+	last := replay(t, e, slices.Concat(phases[:]...))
+	assert.Nil(t, last.fail)
+	assert.True(t, last.close)
+}
+
+func TestEngineRefusesSpawn(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(1))
+	var replies []string
+	for _, s := range readDialogue(t, "hydra-4.0.2/spawn.txt") {
+		if s.byClient {
+			for _, r := range e.receive(0, s.line).replies {
+				replies = append(replies, string(r.line))
+			}
+		}
+	}
+	assert.Contains(t, replies, "cmd=spawn_result rc=-1\n")
+	assert.Equal(t, "cmd=finalize_ack\n", replies[len(replies)-1])
+}
+
+func TestEngineReplies(t *testing.T) {
+	tests := []struct{ name, request, reply string }{
+		{"PMI-2 client", "cmd=init pmi_version=2 pmi_subversion=0", "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=-1"},
+		{"PMI-1.2 client", "cmd=init pmi_version=1 pmi_subversion=2", "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0"},
+		{"order swapped", "cmd=init pmi_subversion=1 pmi_version=1", "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0"},
+		{"universe", "cmd=get_universe_size", "cmd=universe_size size=3"},
+		{"kvsname of another", "cmd=get kvsname=WRONG key=PMI_process_mapping", "cmd=get_result rc=0 msg=success value=(vector,(0,1,2),(1,1,1))"},
+		{"not found", "cmd=get kvsname=kvs_0 key=nosuch", "cmd=get_result rc=-1 msg=key_nosuch_not_found value=unknown"},
+		{"get without key", "cmd=get", "cmd=get_result rc=-1 msg=key__not_found value=unknown"},
+		{"put", "cmd=put kvsname=kvs_0 key=-allgather-shm-1-0 value=[a]/b=c", "cmd=put_result rc=0 msg=success"},
+		{"put in another order", "cmd=put value=1 key=a kvsname=kvs_0", "cmd=put_result rc=0 msg=success"},
+		{"empty value", "cmd=put kvsname=kvs_0 key=a value=", "cmd=put_result rc=0 msg=success"},
+		{"key of 64 bytes", "cmd=put kvsname=kvs_0 key=" + strings.Repeat("k", 64) + " value=1", "cmd=put_result rc=0 msg=success"},
+		{"key of 65 bytes", "cmd=put kvsname=kvs_0 key=" + strings.Repeat("k", 65) + " value=1", "cmd=put_result rc=-1 msg=key_too_long"},
+		{"value of 1024 bytes", "cmd=put key=a value=" + strings.Repeat("v", 1024), "cmd=put_result rc=0 msg=success"},
+		{"value of 1025 bytes", "cmd=put key=a value=" + strings.Repeat("v", 1025), "cmd=put_result rc=-1 msg=value_too_long"},
+		{"value with a space", "cmd=put kvsname=kvs_0 key=a value=b c", "cmd=put_result rc=-1 msg=space_in_value"},
+		{"no key", "cmd=put value=1", "cmd=put_result rc=-1 msg=no_key"},
+		{"no value", "cmd=put key=a", "cmd=put_result rc=-1 msg=no_value"},
+		{"the mapping is ours", "cmd=put key=PMI_process_mapping value=1", "cmd=put_result rc=-1 msg=key_is_reserved"},
+		{"publish", "cmd=publish_name service=s port=p", "cmd=publish_result rc=-1 msg=name_service_not_supported"},
+		{"unpublish", "cmd=unpublish_name service=s", "cmd=unpublish_result rc=-1 msg=name_service_not_supported"},
+		{"lookup", "cmd=lookup_name service=s", "cmd=lookup_result rc=-1 msg=name_service_not_supported"},
+		{"spaces", "  cmd=get_appnum  ", "cmd=appnum appnum=0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEngine("kvs_0", []int{0, 0, 1})
+			s := e.receive(2, tt.request)
+			require.Nil(t, s.fail)
+			require.Equal(t, []reply{{2, []byte(tt.reply + "\n")}}, s.replies)
+			assert.False(t, s.close)
+		})
+	}
+}
+
+func TestEngineFailsTheJob(t *testing.T) {
+	type event struct {
+		rank int
+		line string // "" is a disconnect
+	}
+	tests := []struct {
+		name   string
+		events []event
+		rank   int
+		text   string
+		status int
+		abort  bool
+	}{
+		{"unknown command", []event{{1, "cmd=getbyidx kvsname=k idx=0"}}, 1, `unknown PMI request "cmd=getbyidx kvsname=k idx=0"`, 1, false},
+		{"carriage return", []event{{0, "cmd=get_maxes\r"}}, 0, `unknown PMI request "cmd=get_maxes\r"`, 1, false},
+		{"garbage", []event{{0, "hello"}}, 0, `no cmd= in "hello"`, 1, false},
+		{"binary", []event{{0, "\x00\xff\x17"}}, 0, `no cmd= in`, 1, false},
+		{"lost while others wait", []event{{1, "cmd=init pmi_version=1"}, {0, "cmd=barrier_in"}, {1, ""}}, 1, "gone without finalizing", 1, false},
+		{"others wait for one lost", []event{{1, "cmd=init pmi_version=1"}, {1, ""}, {0, "cmd=barrier_in"}}, 1, "gone without finalizing", 1, false},
+		{"lost in the barrier", []event{{1, "cmd=init pmi_version=1"}, {1, "cmd=barrier_in"}, {1, ""}, {0, "cmd=barrier_in"}}, 1, "gone without finalizing", 1, false},
+		{"never used PMI", []event{{1, ""}, {0, "cmd=barrier_in"}}, 1, "never used PMI", 1, false},
+		{"finalized while others wait", []event{{0, "cmd=barrier_in"}, {1, "cmd=finalize"}}, 1, "has finalized PMI", 1, false},
+		{"request in a barrier", []event{{0, "cmd=barrier_in"}, {0, "cmd=get_maxes"}}, 0, "waits in a barrier", 1, false},
+		{"barrier twice", []event{{0, "cmd=barrier_in"}, {0, "cmd=barrier_in"}}, 0, "waits in a barrier", 1, false},
+		{"abort", []event{{1, "cmd=abort exitcode=9"}}, 1, "aborted the job with exit code 9", 9, true},
+		{"abort with words", []event{{1, "cmd=abort exitcode=9 error_msg=hello_world"}}, 1, `exit code 9: "hello_world"`, 9, true},
+		{"abort in a barrier", []event{{1, "cmd=barrier_in"}, {1, "cmd=abort exitcode=9"}}, 1, "exit code 9", 9, true},
+		{"abort without a code", []event{{1, "cmd=abort"}}, 1, "exit code 1", 1, true},
+		{"abort with 0", []event{{1, "cmd=abort exitcode=0"}}, 1, "exit code 0", 0, true},
+		{"abort with -1", []event{{1, "cmd=abort exitcode=-1"}}, 1, "exit code 255", 255, true},
+		{"abort with 256", []event{{1, "cmd=abort exitcode=256"}}, 1, "exit code 1", 1, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEngine("kvs_0", oneNode(2))
+			var last step
+			for _, event := range tt.events {
+				require.Nil(t, last.fail)
+				if event.line == "" {
+					last = e.disconnect(event.rank)
+				} else {
+					last = e.receive(event.rank, event.line)
+				}
+			}
+			require.NotNil(t, last.fail)
+			assert.Equal(t, tt.rank, last.fail.Rank)
+			assert.Equal(t, tt.status, last.fail.Status)
+			assert.Equal(t, tt.abort, last.fail.Aborted)
+			assert.ErrorContains(t, last.fail, tt.text)
+		})
+	}
+}
+
+func TestEngineLetsRanksLeave(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(3))
+	require.NotNil(t, e.receive(0, "cmd=init pmi_version=1 pmi_subversion=1").replies)
+	require.Nil(t, e.disconnect(0).fail, "nobody waits")
+	s := e.receive(1, "cmd=finalize")
+	require.Nil(t, s.fail)
+	require.True(t, s.close)
+	require.Equal(t, step{close: true}, e.receive(1, "cmd=put key=a value=1"), "after finalize")
+	require.Nil(t, e.disconnect(1).fail)
+	require.Nil(t, e.disconnect(1).fail, "twice")
+	require.Nil(t, e.receive(2, "cmd=finalize").fail)
+}
+
+func TestEngineMemoryIsBounded(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(1))
+	value := strings.Repeat("v", serverValueMax)
+	put := func(key string) string {
+		s := e.receive(0, "cmd=put key="+key+" value="+value)
+		require.Len(t, s.replies, 1)
+		return string(s.replies[0].line)
+	}
+	require.Equal(t, "cmd=put_result rc=0 msg=success\n", put("same"))
+	before := e.stored
+	require.Equal(t, "cmd=put_result rc=0 msg=success\n", put("same"))
+	assert.Equal(t, before, e.stored, "the second put replaces the first")
+	fit := 0
+	for put(fmt.Sprintf("key%d", fit)) == "cmd=put_result rc=0 msg=success\n" {
+		fit++
+		require.Less(t, fit, serverStore/serverValueMax)
+	}
+	assert.Equal(t, "cmd=put_result rc=-1 msg=kvs_is_full\n", put("more"))
+	assert.Greater(t, fit, 900)
+}
+
+// FuzzEngine takes events separated by newlines: a first byte that is the
+// rank, then a line, or nothing for a disconnect.
+func FuzzEngine(f *testing.F) {
+	f.Add([]byte("0cmd=init pmi_version=1 pmi_subversion=1\n1cmd=barrier_in\n0cmd=put key=a value=b\n0cmd=barrier_in\n1cmd=get key=a\n1cmd=finalize\n0"))
+	f.Add([]byte("0mcmd=spawn\n0nprocs=1\n0endcmd\n1cmd=abort exitcode=300\n"))
+	f.Add([]byte("1\n0cmd=barrier_in\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const size = 3
+		e := newEngine("kvs_0", oneNode(size))
+		for event := range bytes.SplitSeq(data, []byte("\n")) {
+			if len(event) == 0 {
+				continue
+			}
+			rank, line := int(event[0])%size, string(event[1:])
+			var s step
+			if line == "" {
+				s = e.disconnect(rank)
+			} else {
+				s = e.receive(rank, line)
+			}
+			for _, r := range s.replies {
+				require.True(t, 0 <= r.rank && r.rank < size)
+				require.Equal(t, len(r.line)-1, bytes.IndexByte(r.line, '\n'), "%q", r.line)
+			}
+			waiting := 0
+			for _, m := range e.members {
+				if m.inBarrier {
+					waiting++
+				}
+			}
+			require.Equal(t, waiting, e.waiting)
+			require.Less(t, waiting, size)
+			require.LessOrEqual(t, e.stored, size*serverStore)
+			if s.fail != nil {
+				require.NotEmpty(t, s.fail.Error())
+				return
+			}
+		}
+	})
+}
