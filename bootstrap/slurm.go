@@ -28,7 +28,7 @@ func newSlurmMethod() slurmMethod {
 	lookup := func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}
-	return slurmMethod{resolve: lookup, patience: 10 * time.Second}
+	return slurmMethod{resolve: lookup, patience: 5 * time.Second}
 }
 
 func (slurmMethod) Name() string { return "slurm" }

@@ -235,7 +235,7 @@ func TestSlurmNodesWithDifferentProofs(t *testing.T) {
 					continue
 				}
 				node := fmt.Sprintf("n%d", rank/2+1)
-				require.ErrorContains(t, err, fmt.Sprintf("rank %d on %s and rank 0 do not trust each other: rank 0 on n1 takes", rank, node))
+				require.ErrorContains(t, err, fmt.Sprintf("rank %d on %s and rank 0 do not come together: rank 0 on n1 takes", rank, node))
 				require.ErrorContains(t, err, "munge unavailable")
 				require.ErrorContains(t, err, "start munged on every node")
 			}
@@ -541,7 +541,7 @@ func TestSlurmRankTwice(t *testing.T) {
 	_, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
 	require.NoError(t, errs[0])
 	_, errs = l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
-	require.ErrorContains(t, errs[0], "rank 0 on n1 has a rank 1 already: was the program started twice in this step?")
+	require.ErrorContains(t, errs[0], "rank 1 on n1 and rank 0 do not come together: rank 0 on n1 has a rank 1 already: was the program started twice in this step? (no other rank 0 was found)")
 	require.NoError(t, root.Listener.Close())
 }
 
