@@ -22,6 +22,7 @@ type job struct {
 
 	up        chan struct{} // on rank 0: closed when every rank has been welcomed
 	readers   sync.WaitGroup
+	watching  sync.WaitGroup
 	spreading sync.WaitGroup // writes of kindFail
 	receivers sync.Pool      // of *receiver: spares each call that waits a channel
 

@@ -4,15 +4,19 @@
 // [Find] walks an ordered list of methods and joins by the first one whose
 // launcher has started this process:
 //
-//	method  available when                      address and key of rank 0 travel by
-//	------  ----------------------------------  -----------------------------------------
-//	ame     AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
-//	                                            AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
-//	pmi     PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
-//	        launcher, or PMI_PORT and PMI_ID
-//	slurm   SLURM_STEP_ID and SLURM_PROCID are  ports that all ranks of the step can work out,
-//	        those of a task that srun started   the key by MUNGE or a key file
-//	single  always                              nothing to send: rank 0 of 1
+//	method     available when                      address and key of rank 0 travel by
+//	---------  ----------------------------------  -----------------------------------------
+//	ame        AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
+//	                                               AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
+//	pmi        PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
+//	           launcher, or PMI_PORT and PMI_ID
+//	pmix       PMIX_NAMESPACE, PMIX_RANK and a     the PMIx server of the launcher, that is of
+//	           PMIX_SERVER_URI that we speak       srun --mpi=pmix or mpiexec of Open MPI
+//	pmix-file  PMIX_NAMESPACE or                   a file in a directory that all ranks see
+//	           OMPI_COMM_WORLD_RANK is set
+//	slurm      SLURM_STEP_ID and SLURM_PROCID     ports that all ranks of the step can work
+//	           are those of a task of srun         out, the key by MUNGE or a key file
+//	single     always                              nothing to send: rank 0 of 1
 //
 // All ranks must choose alike, so a method looks only at what has the same
 // shape on every rank, and a chosen method that fails is an error, never a step
@@ -28,6 +32,14 @@
 //	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) rank 0 listens on     all that are up
 //	AME_PORT_RANGE  ports rank 0 may listen on: 20000-20100, or one port           any free port
 //	AME_JOB         name of the job in messages; no two jobs at once may share it  made up
+//
+// where ranks meet by a file:
+//
+//	name                meaning                                default
+//	------------------  -------------------------------------  ------------------------------------------
+//	AME_RENDEZVOUS_DIR  directory that all ranks see and that  on one node the launcher's own or the
+//	                    rank 0 can write to                    working directory; else the working
+//	                                                           directory if it is on a network file system
 //
 // and, for a launcher of your own (a loop over ssh, a container platform):
 //

@@ -13,6 +13,8 @@ func methods() []Method {
 	return []Method{
 		ameMethod{},
 		pmiMethod{},
+		pmixMethod{},
+		pmixFileMethod{},
 		newSlurmMethod(),
 		singleMethod{},
 	}

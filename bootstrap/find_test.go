@@ -72,7 +72,7 @@ func TestFindChooses(t *testing.T) {
 }
 
 func TestReportPrints(t *testing.T) {
-	_, report, err := find(t.Context(), mapEnv{}.lookup, []Method{ameMethod{}, singleMethod{}})
+	_, report, err := find(t.Context(), mapEnv{}.lookup, []Method{ameMethod{}, newSlurmMethod(), singleMethod{}})
 	require.NoError(t, err)
 	assert.Equal(t, "bootstrap methods, in order:\n"+
 		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
