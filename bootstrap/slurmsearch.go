@@ -46,7 +46,7 @@ type slurmSearch struct {
 }
 
 type slurmFound struct {
-	grant   slurmGrant
+	world   World // as invited
 	address string
 	way     slurmProofSet
 }
@@ -84,8 +84,10 @@ func (m *slurmMember) search(ctx context.Context, env Env, method slurmMethod, w
 	if err != nil {
 		return err
 	}
-	world.Key, world.Job = found.grant.key, found.grant.job
-	world.Root = append([]string{found.address}, slices.DeleteFunc(found.grant.root, func(a string) bool { return a == found.address })...)
+	world.Job, world.Key, world.RootHost = found.world.Job, found.world.Key, found.world.RootHost
+	// The address that works first.
+	others := slices.DeleteFunc(found.world.Root, func(a string) bool { return a == found.address })
+	world.Root = append([]string{found.address}, others...)
 	if found.way == proofInsecure {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("AME_INSECURE=1: the key of this job came to %s in clear over the network, from whoever listened on %s", m.node, found.address))
 	}
@@ -221,13 +223,13 @@ func (s *slurmSearch) try(ctx context.Context, address string) (found slurmFound
 	if err != nil {
 		return found, err
 	}
-	grant, err := s.proofs.open(ctx, answer.proof, transcript[:], sealed)
+	invitation, err := s.proofs.open(ctx, answer.proof, transcript[:], sealed)
 	if err != nil {
 		return found, s.distrust(err)
 	}
 	found = slurmFound{address: address, way: answer.proof}
-	found.grant, err = parseSlurmGrant(grant)
-	return found, err
+	found.world.Rank, found.world.Size = s.step.Rank, s.step.Size
+	return found, found.world.accept(string(invitation))
 }
 
 // hello is a fresh one: its nonce is used once.
