@@ -150,9 +150,10 @@ func slurmTranscript(hello *slurmHello, answer *slurmAnswer) [sha256.Size]byte {
 	return sha256.Sum256(answer.appendTo(hello.appendTo(nil)))
 }
 
-// slurmText makes a peer's text fit for a message: short, no control characters.
+// slurmText makes a peer's text fit for a message: short, valid, no control
+// characters, and never longer than it was.
 func slurmText(text string) string {
-	text = text[:min(len(text), maxSlurmText)]
+	text = strings.ToValidUTF8(text[:min(len(text), maxSlurmText)], "?")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'
