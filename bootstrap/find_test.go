@@ -76,7 +76,7 @@ func TestReportPrints(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "bootstrap methods, in order:\n"+
 		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
-		"  slurm   not available  not a task of a Slurm step: slurm: SLURM_STEP_ID is not set\n"+
+		"  slurm   not available  not a task of a Slurm step: SLURM_STEP_ID is not set\n"+
 		"  single  chosen         the first that is available\n", report.String())
 }
 

@@ -28,7 +28,7 @@ func newSlurmMethod() slurmMethod {
 	lookup := func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}
-	return slurmMethod{resolve: lookup, patience: 10 * time.Second}
+	return slurmMethod{resolve: lookup, patience: 5 * time.Second}
 }
 
 func (slurmMethod) Name() string { return "slurm" }
@@ -84,7 +84,7 @@ func slurmJob(env Env, step *slurm.Step) (string, error) {
 	}
 	var run [4]byte
 	rand.Read(run[:])
-	return name[:min(len(name), maxSlurmField/2)] + "-" + hex.EncodeToString(run[:]), err
+	return name[:min(len(name), maxJob)] + "-" + hex.EncodeToString(run[:]), err
 }
 
 // slurmMember is what a rank needs for the rendezvous, on either side.
@@ -117,13 +117,32 @@ func (m *slurmMember) serve(env Env, world *World) error {
 	if err != nil {
 		return fmt.Errorf("%w: other programs have them all; AME_PORT_RANGE=20000-20100 makes every rank use other ports", err)
 	}
-	world.Key = NewKey()
-	world.Root = root
+	world.Key, world.Root, world.RootHost = NewKey(), root, world.Host
+	invitation, err := slurmInvitation(*world)
+	if err != nil {
+		listener.Close()
+		return err
+	}
 	if warning := m.proofs.warning(); warning != "" {
 		world.Warnings = append(world.Warnings, warning)
 	}
-	server := newSlurmServer(listener, m, slurmGrant{key: world.Key, job: world.Job, root: root})
+	server := newSlurmServer(listener, m, invitation)
 	world.Listener = server
 	world.release = server.Close
 	return nil
+}
+
+// slurmInvitation is the text that the others get from rank 0. Of a node with
+// very many addresses it has only as many as fit a MUNGE credential.
+func slurmInvitation(world World) ([]byte, error) {
+	for {
+		text := invite(&world)
+		if len(text) <= maxSlurmGrant {
+			return []byte(text), nil
+		}
+		if len(world.Root) == 1 {
+			return nil, fmt.Errorf("invitation of %d bytes, at most %d can be sent", len(text), maxSlurmGrant)
+		}
+		world.Root = world.Root[:len(world.Root)-1]
+	}
 }
