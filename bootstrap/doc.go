@@ -14,6 +14,8 @@
 //	           PMIX_SERVER_URI that we speak       srun --mpi=pmix or mpiexec of Open MPI
 //	pmix-file  PMIX_NAMESPACE or                   a file in a directory that all ranks see
 //	           OMPI_COMM_WORLD_RANK is set
+//	slurm      SLURM_STEP_ID and SLURM_PROCID     ports that all ranks of the step can work
+//	           are those of a task of srun         out, the key by MUNGE or a key file
 //	single     always                              nothing to send: rank 0 of 1
 //
 // All ranks must choose alike, so a method looks only at what has the same
@@ -48,6 +50,15 @@
 //	AME_HOST        name or address by which the other ranks reach rank 0          must be set
 //	AME_PORT        port that rank 0 binds and the others connect to               must be set
 //	AME_AUTHKEY     the job's secret: base64 of at least 32 random bytes           must be set
+//
+// and, for the method slurm, by which ranks prove to belong to the same user:
+//
+//	name              meaning                                                        default
+//	----------------  -------------------------------------------------------------  ---------------
+//	AME_MUNGE_SOCKET  socket of munged, where the site has moved it                  usual places
+//	AME_KEY_FILE      file with a secret that all nodes see and only you can read;   ~/.config/ame/key,
+//	                  it is made if there is none, and MUNGE is not used             without munged only
+//	AME_INSECURE      1: go on without proof; anybody on the network can join        0
 //
 // AME_CONTROL_FD is set by ameexec and by nobody else; control.go specifies
 // what travels over it. A variable that is set to nothing counts as not set.

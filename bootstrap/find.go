@@ -15,6 +15,7 @@ func methods() []Method {
 		pmiMethod{},
 		pmixMethod{},
 		pmixFileMethod{},
+		newSlurmMethod(),
 		singleMethod{},
 	}
 }

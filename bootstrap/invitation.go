@@ -15,6 +15,7 @@ type invitation struct {
 	Job     string   `json:"job,omitempty"`
 	Size    int      `json:"size,omitempty"`
 	Key     string   `json:"key,omitempty"`
+	Host    string   `json:"host,omitempty"` // of rank 0
 	Root    []string `json:"root,omitempty"` // addresses to try
 
 	// Why is set, and nothing else, if rank 0 cannot take part: so that the
@@ -34,8 +35,17 @@ func invite(world *World) string {
 		Job:     world.Job,
 		Size:    world.Size,
 		Key:     world.Key.Encode(),
+		Host:    world.Host,
 		Root:    world.Root,
 	}.text()
+}
+
+// inviteOr is what rank 0 publishes: an invitation, or why there is none.
+func inviteOr(failure error, world *World) string {
+	if failure != nil {
+		return apologize(failure)
+	}
+	return invite(world)
 }
 
 // apologize is the text that says why there is none.
@@ -77,6 +87,6 @@ func (world *World) accept(text string) error {
 	if err != nil {
 		return fmt.Errorf("key of rank 0: %w", err)
 	}
-	world.Job, world.Key, world.Root = i.Job, key, i.Root
+	world.Job, world.Key, world.RootHost, world.Root = i.Job, key, i.Host, i.Root
 	return nil
 }

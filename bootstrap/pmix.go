@@ -93,10 +93,7 @@ func putInvitation(ctx context.Context, env Env, client *pmix.Client, world *Wor
 	if world.Size == 1 {
 		return failure
 	}
-	text := invite(world)
-	if failure != nil {
-		text = apologize(failure)
-	}
+	text := inviteOr(failure, world)
 	if err := client.Put(pmixKey, text); err != nil {
 		return err
 	}

@@ -51,6 +51,9 @@ type World struct {
 	// Whoever gets the World closes it.
 	Listener net.Listener
 
+	// RootHost is the name of rank 0's node, for messages; "" if unknown.
+	RootHost string
+
 	// Root holds the addresses (host:port) to try for rank 0. Nil if Size is 1.
 	Root []string
 

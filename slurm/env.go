@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Lookup looks up an environment variable, as os.LookupEnv does.
@@ -19,12 +20,15 @@ type EnvError struct {
 }
 
 func (e *EnvError) Error() string {
+	if errors.Is(e.Err, errUnset) {
+		return fmt.Sprintf("slurm: %s is not set", e.Name)
+	}
 	const shown = 80
 	value := e.Value
 	if len(value) > shown {
 		value = value[:shown] + "..."
 	}
-	return fmt.Sprintf("slurm: %s=%q: %v", e.Name, value, e.Err)
+	return fmt.Sprintf("slurm: %s=%q: %s", e.Name, value, strings.TrimPrefix(e.Err.Error(), "slurm: "))
 }
 
 func (e *EnvError) Unwrap() error { return e.Err }

@@ -223,7 +223,7 @@ func TestNoStep(t *testing.T) {
 		reason  string
 		place   slurm.Place
 	}{
-		{"batch up to 25.11", []string{"SLURM_STEP_ID"}, `SLURM_STEP_ID="": not set`, slurm.Batch},
+		{"batch up to 25.11", []string{"SLURM_STEP_ID"}, "not a task of a Slurm step: slurm: SLURM_STEP_ID is not set", slurm.Batch},
 		{"batch from 26.05", []string{"SLURM_STEP_ID=-5"}, `SLURM_STEP_ID="-5": not an unsigned number`, slurm.Batch},
 		{"batch by number", []string{"SLURM_STEP_ID=4294967291"}, "larger than 4294967279", slurm.Batch},
 		{"interactive", []string{"SLURM_STEP_ID=4294967290"}, "larger than 4294967279", slurm.Interactive},
@@ -249,7 +249,7 @@ func TestNoStep(t *testing.T) {
 
 func TestBrokenStep(t *testing.T) {
 	for _, test := range []struct{ change, message string }{
-		{"SLURM_STEP_NODELIST=n[2-1]", `slurm: SLURM_STEP_NODELIST="n[2-1]": slurm: hostlist "n[2-1]": column 3: range 2-1 runs backwards`},
+		{"SLURM_STEP_NODELIST=n[2-1]", `slurm: SLURM_STEP_NODELIST="n[2-1]": hostlist "n[2-1]": column 3: range 2-1 runs backwards`},
 		{"SLURM_JOB_NODELIST=n[", "SLURM_JOB_NODELIST"},
 		{"SLURM_STEP_RESV_PORTS=20000-", `slurm: SLURM_STEP_RESV_PORTS="20000-": "20000-" is no port or range of ports`},
 		{"SLURM_STEP_RESV_PORTS=0-1", "no port"},

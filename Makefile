@@ -1,0 +1,58 @@
+# make demo   build, and run the main job on this machine; needs Go alone
+# make test   all tests: units, real launchers, and the SLURM cluster in docker
+# make bench  what the project is measured by, as ratios from one run
+# make lint   formatting, vet, staticcheck, shell scripts
+# The cluster's own targets are in test/integration/cluster.mk.
+
+.PHONY: all build cross demo test test-unit bench lint clean
+
+COMMANDS = ./cmd/... ./examples/...
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
+
+# The race detector needs a C compiler; CI is to fail without one.
+RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)
+ifneq ($(CI),)
+RACE := -race
+endif
+
+all: build
+
+# Static binaries: copy bin/ to a cluster and it runs there.
+build:
+	mkdir -p bin
+	$(GOBUILD) -o bin/ $(COMMANDS)
+ifneq ($(CI),)
+	$(MAKE) cross
+endif
+
+# Users' other machines. Nothing is kept of it.
+cross:
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o /dev/null ./...
+	GOOS=darwin GOARCH=arm64 $(GOBUILD) -o /dev/null ./...
+
+demo: build
+	bin/ameexec -n 4 bin/dlp-hello
+	bin/ameexec -n 4 bin/corpus
+
+test: build test-unit test-cluster
+
+test-unit:
+	go test $(RACE) -shuffle=on ./...
+
+bench:
+	go test -run '^$$' -bench . -benchtime 1s ./...
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	go vet ./...
+	go vet -tags integration ./test/...
+	go tool staticcheck ./...
+	go tool staticcheck -tags integration ./test/...
+	go mod tidy -diff
+	shellcheck $$(git ls-files | xargs grep -lE '^#!.*\b(ba)?sh\b')
+
+clean:
+	rm -rf bin
+
+include test/integration/cluster.mk
