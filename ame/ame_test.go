@@ -3,7 +3,9 @@ package ame
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +15,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, or one rank of a benchmark.
+func TestMain(m *testing.M) {
+	if task := os.Getenv(benchPeer); task != "" {
+		if err := runBenchPeer(task); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // testKey is the key of the jobs in these tests.
 var testKey = bytes.Repeat([]byte{0x5a}, 32)

@@ -1,127 +1,304 @@
 package ame
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"encoding/json"
 	"io"
 	"net"
+	"os"
+	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkPingPong compares an 8 byte round trip between rank 0 and 1 with
-// that of two goroutines on a plain TCP connection.
-func BenchmarkPingPong(b *testing.B) {
-	b.Run("plain", func(b *testing.B) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(b, err)
-		defer l.Close()
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			buf := make([]byte, 8)
-			for {
-				if _, err := io.ReadFull(conn, buf); err != nil {
-					return
-				}
-				conn.Write(buf)
-			}
-		})
-		conn, err := net.Dial("tcp", l.Addr().String())
-		require.NoError(b, err)
-		buf := make([]byte, 8)
-		for b.Loop() {
-			conn.Write(buf)
-			if _, err := io.ReadFull(conn, buf); err != nil {
-				b.Fatal(err)
-			}
-		}
-		conn.Close()
-		wg.Wait()
-	})
-	for _, cancellable := range []bool{false, true} {
-		b.Run(fmt.Sprintf("ame/cancellable=%v", cancellable), func(b *testing.B) {
-			comms := connectAll(b, overTCP, 2)
-			ctx := context.Background()
-			if cancellable {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithCancel(ctx)
-				defer cancel()
-			}
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				for {
-					m, err := comms[1].Recv(ctx, 0, AnyTag)
-					if err != nil || m.Tag == 2 {
-						return
-					}
-					comms[1].Send(ctx, 0, 1, m.Payload)
-				}
-			})
-			p := Payload{Body: make([]byte, 8)}
-			for b.Loop() {
-				if err := comms[0].Send(ctx, 1, 1, p); err != nil {
-					b.Fatal(err)
-				}
-				if _, err := comms[0].Recv(ctx, 1, 1); err != nil {
-					b.Fatal(err)
-				}
-			}
-			comms[0].Send(ctx, 1, 2, p)
-			wg.Wait()
-		})
-	}
+// The benchmarks run their ranks as processes, as users do, and once more as
+// goroutines of one process. What is compared is measured by turns in one run,
+// so that the ratios mean something on a machine that does other things too.
+
+// benchBody is what each rank of a benchmark runs for n operations. Ranks 0
+// and 1 share a plain connection. Rank 0's result counts.
+type benchBody func(c *Comm, plain net.Conn, n int) (metrics, error)
+
+// metrics are results by unit.
+type metrics map[string]float64
+
+var benchBodies = map[string]benchBody{
+	"pingpong": benchPingPong, "barrier": benchBarrier, "bcast": benchBcast, "gather": benchGather,
 }
 
-// BenchmarkBarrier is of 4 ranks.
-func BenchmarkBarrier(b *testing.B) {
-	comms := connectAll(b, overTCP, 4)
-	n := b.N
-	b.ResetTimer()
-	noErrors(b, each(comms, func(c *Comm) error {
-		for range n {
-			if err := c.Barrier(context.Background()); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
-}
+// BenchmarkPingPong compares 8 bytes to and fro between ranks 0 and 1 with
+// the same on a plain TCP connection of theirs.
+func BenchmarkPingPong(b *testing.B) { benchBoth(b, "pingpong", 2) }
 
-// BenchmarkLarge moves 64 MiB between rank 0 and each of 3 others; the rate
+// BenchmarkBarrier compares a barrier of 4 ranks with the ping-pong of two.
+func BenchmarkBarrier(b *testing.B) { benchBoth(b, "barrier", 4) }
+
+// BenchmarkLarge moves 64 MiB between rank 0 and each of 3 others. The rate
 // counts what all ranks receive together.
 func BenchmarkLarge(b *testing.B) {
-	const size, length = 4, 64 << 20
-	for name, op := range map[string]func(c *Comm, p Payload) error{
-		"bcast":  func(c *Comm, p Payload) error { _, err := c.Bcast(context.Background(), p); return err },
-		"gather": func(c *Comm, p Payload) error { _, err := c.Gather(context.Background(), p); return err },
-	} {
-		b.Run(name, func(b *testing.B) {
-			comms := connectAll(b, overTCP, size)
-			p := Payload{Body: make([]byte, length)}
-			b.SetBytes((size - 1) * length)
-			n := b.N
-			b.ResetTimer()
-			noErrors(b, each(comms, func(c *Comm) error {
-				for range n {
-					if err := op(c, p); err != nil {
-						return err
-					}
-					if err := c.Barrier(context.Background()); err != nil {
-						return err
-					}
-				}
-				return nil
-			}))
-		})
+	b.Run("bcast", func(b *testing.B) { benchBoth(b, "bcast", 4) })
+	b.Run("gather", func(b *testing.B) { benchBoth(b, "gather", 4) })
+}
+
+func benchBoth(b *testing.B, name string, size int) {
+	b.Run("processes", func(b *testing.B) { report(b, benchProcesses(b, name, size, b.N)) })
+	b.Run("goroutines", func(b *testing.B) { report(b, benchGoroutines(b, name, size, b.N)) })
+}
+
+func report(b *testing.B, m metrics) {
+	for unit, value := range m {
+		b.ReportMetric(value, unit)
 	}
+}
+
+// benchPeer is the environment variable that makes the test binary a rank of
+// a benchmark; its value is a benchTask.
+const benchPeer = "AME_TEST_BENCH_RANK"
+
+type benchTask struct {
+	Name       string
+	Rank, Size int
+	N          int
+	Root       string // address of rank 0
+	Plain      string // where rank 0 waits for the plain connection
+}
+
+// benchProcesses runs a benchmark with each rank in a process of its own.
+func benchProcesses(b *testing.B, name string, size, n int) metrics {
+	root, plain := listenFile(b), listenFile(b)
+	var out strings.Builder
+	ranks := make([]*exec.Cmd, size)
+	for rank := range ranks {
+		task, err := json.Marshal(benchTask{name, rank, size, n, root.address, plain.address})
+		require.NoError(b, err)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), benchPeer+"="+string(task))
+		cmd.Stderr = os.Stderr
+		if rank == 0 {
+			cmd.Stdout, cmd.ExtraFiles = &out, []*os.File{root.file, plain.file}
+		}
+		require.NoError(b, cmd.Start())
+		ranks[rank] = cmd
+	}
+	for rank, cmd := range ranks {
+		require.NoError(b, cmd.Wait(), "rank %d", rank)
+	}
+	var m metrics
+	require.NoError(b, json.Unmarshal([]byte(out.String()), &m), out.String())
+	return m
+}
+
+// listening is an open listener in the form that a child process inherits.
+type listening struct {
+	file    *os.File
+	address string
+}
+
+func listenFile(b *testing.B) listening {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	defer l.Close()
+	file, err := l.(*net.TCPListener).File()
+	require.NoError(b, err)
+	b.Cleanup(func() { file.Close() })
+	return listening{file, l.Addr().String()}
+}
+
+// runBenchPeer is the main function of a rank in its own process.
+func runBenchPeer(spec string) error {
+	var task benchTask
+	if err := json.Unmarshal([]byte(spec), &task); err != nil {
+		return err
+	}
+	cfg := Config{Rank: task.Rank, Size: task.Size, Job: "bench", Key: testKey, Root: []string{task.Root}}
+	var plain net.Listener
+	var err error
+	if task.Rank == 0 {
+		if cfg.Listener, err = net.FileListener(os.NewFile(3, "root")); err != nil {
+			return err
+		}
+		if plain, err = net.FileListener(os.NewFile(4, "plain")); err != nil {
+			return err
+		}
+	}
+	m, err := benchRank(cfg, task.Name, plain, task.Plain, task.N)
+	if err == nil && task.Rank == 0 {
+		err = json.NewEncoder(os.Stdout).Encode(m)
+	}
+	return err
+}
+
+// benchGoroutines runs a benchmark with all ranks in this process.
+func benchGoroutines(b *testing.B, name string, size, n int) metrics {
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	results := make([]metrics, size)
+	errs := make([]error, size)
+	var wg sync.WaitGroup
+	for rank, cfg := range overTCP(b, size) {
+		wg.Go(func() { results[rank], errs[rank] = benchRank(cfg, name, plain, plain.Addr().String(), n) })
+	}
+	wg.Wait()
+	noErrors(b, errs)
+	delete(results[0], "MiB-over-payload") // of all ranks here
+	return results[0]
+}
+
+func benchRank(cfg Config, name string, plain net.Listener, address string, n int) (metrics, error) {
+	c, err := Connect(context.Background(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var conn net.Conn
+	switch cfg.Rank {
+	case 0:
+		defer plain.Close()
+		conn, err = plain.Accept()
+	case 1:
+		conn, err = net.Dial("tcp", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if conn != nil {
+		defer conn.Close()
+	}
+	return benchBodies[name](c, conn, n)
+}
+
+// byTurns runs each of the operations n times, in many short rounds, and
+// returns for each the lower quartile over the rounds of the time of one, in
+// nanoseconds: other programs disturb some rounds and only ever lengthen them.
+func byTurns(n int, operations ...func() error) ([]float64, error) {
+	rounds := min(n, 40)
+	n /= rounds
+	times := make([][]float64, len(operations))
+	for range rounds {
+		for i, operation := range operations {
+			start := time.Now()
+			for range n {
+				if err := operation(); err != nil {
+					return nil, err
+				}
+			}
+			times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/float64(n))
+		}
+	}
+	quartiles := make([]float64, len(operations))
+	for i, t := range times {
+		slices.Sort(t)
+		quartiles[i] = t[len(t)/4]
+	}
+	return quartiles, nil
+}
+
+// plainTurn is one round trip of 8 bytes without this package.
+func plainTurn(rank int, conn net.Conn) func() error {
+	buf := make([]byte, 8)
+	return func() error {
+		if rank == 0 {
+			conn.Write(buf)
+		}
+		_, err := io.ReadFull(conn, buf)
+		if rank == 1 {
+			conn.Write(buf)
+		}
+		return err
+	}
+}
+
+// ameTurn is the same with it. Ranks but 0 and 1 do nothing.
+func ameTurn(c *Comm) func() error {
+	ctx := context.Background()
+	p := Payload{Body: make([]byte, 8)}
+	return func() error {
+		switch c.Rank() {
+		case 0:
+			if err := c.Send(ctx, 1, 1, p); err != nil {
+				return err
+			}
+			_, err := c.Recv(ctx, 1, 1)
+			return err
+		case 1:
+			m, err := c.Recv(ctx, 0, 1)
+			if err != nil {
+				return err
+			}
+			return c.Send(ctx, 0, 1, m.Payload)
+		}
+		return nil
+	}
+}
+
+func benchPingPong(c *Comm, plain net.Conn, n int) (metrics, error) {
+	times, err := byTurns(n, plainTurn(c.Rank(), plain), ameTurn(c))
+	if err != nil {
+		return nil, err
+	}
+	return metrics{"ns/op": times[1], "plain-ns": times[0], "x-plain": times[1] / times[0]}, nil
+}
+
+func benchBarrier(c *Comm, _ net.Conn, n int) (metrics, error) {
+	times, err := byTurns(n, ameTurn(c), func() error { return c.Barrier(context.Background()) })
+	if err != nil {
+		return nil, err
+	}
+	return metrics{"ns/op": times[1], "pingpong-ns": times[0], "x-pingpong": times[1] / times[0]}, nil
+}
+
+const benchLength = 64 << 20
+
+func benchBcast(c *Comm, _ net.Conn, n int) (metrics, error) {
+	return benchLarge(c, n, c.Rank() == 0, func(p Payload) error { _, err := c.Bcast(context.Background(), p); return err })
+}
+
+func benchGather(c *Comm, _ net.Conn, n int) (metrics, error) {
+	return benchLarge(c, n, true, func(p Payload) error { _, err := c.Gather(context.Background(), p); return err })
+}
+
+func benchLarge(c *Comm, n int, sends bool, operation func(Payload) error) (metrics, error) {
+	var p Payload
+	if sends {
+		p.Body = bytes.Repeat([]byte{1}, benchLength)
+	}
+	start := time.Now()
+	for range n {
+		if err := operation(p); err != nil {
+			return nil, err
+		}
+		if err := c.Barrier(context.Background()); err != nil {
+			return nil, err
+		}
+	}
+	ns := float64(time.Since(start).Nanoseconds()) / float64(n)
+	m := metrics{"ns/op": ns, "GB/s": float64((c.Size()-1)*benchLength) / ns}
+	if peak := peakMemory(); peak > 0 && c.Rank() == 0 {
+		m["MiB-peak"] = float64(peak) / (1 << 20)
+	}
+	return m, nil
+}
+
+// peakMemory is the most that this process has had resident, in bytes; 0
+// where the system does not say.
+func peakMemory() int {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmHWM:" {
+			kib, _ := strconv.Atoi(fields[1])
+			return kib << 10
+		}
+	}
+	return 0
 }
 
 // BenchmarkConnect brings up a job of 1,000 ranks in one process.
@@ -140,4 +317,23 @@ func BenchmarkConnect(b *testing.B) {
 		closeAll(comms)
 		b.StartTimer()
 	}
+}
+
+// BenchmarkIdle says how much of a core 101 ranks of one process, so at least
+// rank 0 with its 100 connections, take while nothing happens.
+func BenchmarkIdle(b *testing.B) {
+	connectAll(b, overTCP, 101)
+	time.Sleep(100 * time.Millisecond) // for the start-up's timers to end
+	before := cpuTime(b)
+	start := time.Now()
+	for range b.N {
+		time.Sleep(time.Second)
+	}
+	b.ReportMetric(100*float64(cpuTime(b)-before)/float64(time.Since(start)), "%-of-a-core")
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -31,6 +31,7 @@ func (j *job) close() {
 		j.sayBye(j.links)
 	}
 	j.readers.Wait()
+	j.watching.Wait()
 }
 
 func (j *job) sayBye(links []*link) {

@@ -115,5 +115,8 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 		j.abandon()
 		return nil, err
 	}
+	if cfg.Size > 1 {
+		j.watching.Go(j.watch)
+	}
 	return &Comm{job: j}, nil
 }

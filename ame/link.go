@@ -138,7 +138,6 @@ func (l *link) interruptible(ctx context.Context) (undo func()) {
 }
 
 // next makes the header of the next frame that of l.partial, if it is not yet.
-// After an ended read deadline it may be called again. The caller holds turn.
 func (l *link) next() error {
 	if l.partial.open {
 		return nil

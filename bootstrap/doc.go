@@ -4,13 +4,19 @@
 // [Find] walks an ordered list of methods and joins by the first one whose
 // launcher has started this process:
 //
-//	method  available when                      address and key of rank 0 travel by
-//	------  ----------------------------------  -----------------------------------------
-//	ame     AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
-//	                                            AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
-//	pmi     PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
-//	        launcher, or PMI_PORT and PMI_ID
-//	single  always                              nothing to send: rank 0 of 1
+//	method     available when                      address and key of rank 0 travel by
+//	---------  ----------------------------------  -----------------------------------------
+//	ame        AME_RANK and AME_SIZE are set       the descriptor AME_CONTROL_FD (ameexec), or
+//	                                               AME_HOST, AME_PORT, AME_AUTHKEY (by hand)
+//	pmi        PMI_FD is a live connection to a    the launcher's key-value space (PMI-1)
+//	           launcher, or PMI_PORT and PMI_ID
+//	pmix       PMIX_NAMESPACE, PMIX_RANK and a     the PMIx server of the launcher, that is of
+//	           PMIX_SERVER_URI that we speak       srun --mpi=pmix or mpiexec of Open MPI
+//	pmix-file  PMIX_NAMESPACE or                   a file in a directory that all ranks see
+//	           OMPI_COMM_WORLD_RANK is set
+//	slurm      SLURM_STEP_ID and SLURM_PROCID     ports that all ranks of the step can work
+//	           are those of a task of srun         out, the key by MUNGE or a key file
+//	single     always                              nothing to send: rank 0 of 1
 //
 // All ranks must choose alike, so a method looks only at what has the same
 // shape on every rank, and a chosen method that fails is an error, never a step
@@ -27,6 +33,14 @@
 //	AME_PORT_RANGE  ports rank 0 may listen on: 20000-20100, or one port           any free port
 //	AME_JOB         name of the job in messages; no two jobs at once may share it  made up
 //
+// where ranks meet by a file:
+//
+//	name                meaning                                default
+//	------------------  -------------------------------------  ------------------------------------------
+//	AME_RENDEZVOUS_DIR  directory that all ranks see and that  on one node the launcher's own or the
+//	                    rank 0 can write to                    working directory; else the working
+//	                                                           directory if it is on a network file system
+//
 // and, for a launcher of your own (a loop over ssh, a container platform):
 //
 //	name            meaning                                                        default
@@ -36,6 +50,15 @@
 //	AME_HOST        name or address by which the other ranks reach rank 0          must be set
 //	AME_PORT        port that rank 0 binds and the others connect to               must be set
 //	AME_AUTHKEY     the job's secret: base64 of at least 32 random bytes           must be set
+//
+// and, for the method slurm, by which ranks prove to belong to the same user:
+//
+//	name              meaning                                                        default
+//	----------------  -------------------------------------------------------------  ---------------
+//	AME_MUNGE_SOCKET  socket of munged, where the site has moved it                  usual places
+//	AME_KEY_FILE      file with a secret that all nodes see and only you can read;   ~/.config/ame/key,
+//	                  it is made if there is none, and MUNGE is not used             without munged only
+//	AME_INSECURE      1: go on without proof; anybody on the network can join        0
 //
 // AME_CONTROL_FD is set by ameexec and by nobody else; control.go specifies
 // what travels over it. A variable that is set to nothing counts as not set.

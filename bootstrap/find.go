@@ -13,6 +13,9 @@ func methods() []Method {
 	return []Method{
 		ameMethod{},
 		pmiMethod{},
+		pmixMethod{},
+		pmixFileMethod{},
+		newSlurmMethod(),
 		singleMethod{},
 	}
 }

@@ -2,9 +2,9 @@ package bootstrap
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/pmi"
@@ -71,124 +71,63 @@ func joinPMI(ctx context.Context, env Env, client *pmi.Client) (*World, error) {
 	if err := client.Barrier(ctx); err != nil {
 		return nil, err
 	}
-	text, err := client.GetLong(ctx, pmiKey)
+	coded, err := client.GetLong(ctx, pmiKey)
 	if errors.Is(err, pmi.ErrNoKey) {
 		return nil, errors.New("rank 0 left no address; is it the same program, of the same version?")
 	}
 	if err != nil {
 		return nil, err
 	}
-	record, err := parsePMIRecord(text)
+	text, err := base64.StdEncoding.DecodeString(coded)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("what rank 0 published is no invitation; is it the same program, of the same version?")
 	}
-	world.Job, world.Key, world.Root = record.job, record.key, record.root
-	return world, nil
+	return world, world.accept(string(text))
 }
 
-// rootPMI listens and publishes where. If it cannot listen, it tells the
+// rootPMI listens and publishes where, in base64, because launchers cut
+// values at spaces and some characters. If it cannot listen, it tells the
 // others so before it gives up.
 func rootPMI(ctx context.Context, env Env, client *pmi.Client, world *World, oneNode bool) error {
-	failure := world.openRootPMI(env, oneNode)
-	if world.Size > 1 {
-		text := pmiFailed
-		if failure == nil {
-			text = pmiRecord{job: world.Job, key: world.Key, root: world.Root}.encode()
-		}
-		err := client.PutLong(ctx, pmiKey, text)
-		if err == nil {
-			err = client.Barrier(ctx)
-		}
-		failure = errors.Join(failure, err)
+	failure := world.found(env, "pmi", oneNode)
+	if world.Size == 1 {
+		return failure
 	}
-	return failure
-}
-
-// openRootPMI makes up the job and opens the listener of rank 0.
-func (w *World) openRootPMI(env Env, oneNode bool) (err error) {
-	if w.Job, err = UserJob(env); err != nil {
-		return err
+	text := inviteOr(failure, world)
+	err := client.PutLong(ctx, pmiKey, base64.StdEncoding.EncodeToString([]byte(text)))
+	if err == nil {
+		err = client.Barrier(ctx)
 	}
-	if w.Job == "" {
-		w.Job = NewJob("pmi")
-	}
-	if w.Size == 1 {
-		return nil
-	}
-	w.Key = NewKey()
-	w.Listener, w.Root, err = listen(env, oneNode, ports{})
-	return err
+	return errors.Join(failure, err)
 }
 
 // placePMI learns from the launcher's process mapping where this rank runs,
-// and whether all ranks run on one node. Launchers may be without a mapping;
-// hydra has variables that say the same about its own node.
+// and whether all ranks run on one node. Launchers may be without a mapping
+// that can be read; hydra has variables that say the same about its own node.
 func placePMI(ctx context.Context, env Env, client *pmi.Client, world *World) (oneNode bool, err error) {
-	world.LocalRank, world.LocalSize = -1, -1
 	mapping, err := client.Mapping(ctx)
-	if err == nil {
-		place, err := mapping.Place(world.Rank, world.Size)
-		if err != nil {
-			return false, err
-		}
-		world.LocalRank, world.LocalSize = place.LocalRank, place.LocalSize
-		return place.Nodes == 1, nil
-	}
-	if !errors.Is(err, pmi.ErrNoKey) {
+	var broken *pmi.Error
+	if errors.As(err, &broken) && !errors.Is(err, pmi.ErrNoKey) {
 		return false, err
 	}
+	if err == nil {
+		var place pmi.Place
+		if place, err = mapping.Place(world.Rank, world.Size); err == nil {
+			world.LocalRank, world.LocalSize = place.LocalRank, place.LocalSize
+			return place.Nodes == 1, nil
+		}
+	}
+	if world.Size == 1 {
+		world.LocalRank, world.LocalSize = 0, 1
+		return true, nil
+	}
+	world.LocalRank, world.LocalSize = -1, -1
 	size, err := intVariable(env, "MPI_LOCALNRANKS", 1, world.Size)
 	if err != nil {
-		return world.Size == 1, nil
+		return false, nil
 	}
 	if rank, err := intVariable(env, "MPI_LOCALRANKID", 0, size-1); err == nil {
 		world.LocalRank, world.LocalSize = rank, size
 	}
 	return size == world.Size, nil
-}
-
-// pmiRecord is what rank 0 publishes. It travels as words between commas: a
-// version, job, key, port, and bare addresses, for brackets do not pass.
-type pmiRecord struct {
-	job  string
-	key  Key
-	root []string // host:port
-}
-
-const (
-	pmiVersion = "1"
-	pmiFailed  = "failed" // instead of a version: rank 0 could not listen
-)
-
-func (r pmiRecord) encode() string {
-	words := []string{pmiVersion, r.job, r.key.Encode()}
-	for i, address := range r.root {
-		host, port, _ := net.SplitHostPort(address) // from hostPort
-		if i == 0 {
-			words = append(words, port)
-		}
-		words = append(words, host)
-	}
-	return strings.Join(words, ",")
-}
-
-func parsePMIRecord(text string) (pmiRecord, error) {
-	words := strings.Split(text, ",")
-	switch {
-	case words[0] == pmiFailed:
-		return pmiRecord{}, errors.New("rank 0 could not listen; its own output says why")
-	case words[0] != pmiVersion:
-		return pmiRecord{}, errors.New("rank 0 is a program of another version: start the same one on all ranks")
-	case len(words) < 5:
-		return pmiRecord{}, fmt.Errorf("rank 0 published %d words, at least 5 are needed", len(words))
-	}
-	key, err := ParseKey(words[2])
-	if err != nil {
-		return pmiRecord{}, fmt.Errorf("rank 0 published a key that is no key: %w", err)
-	}
-	r := pmiRecord{job: words[1], key: key}
-	for _, host := range words[4:] {
-		r.root = append(r.root, net.JoinHostPort(host, words[3]))
-	}
-	return r, nil
 }

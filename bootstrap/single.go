@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+
+	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
 // singleMethod is the method of a process that no launcher started: rank 0
@@ -34,8 +36,6 @@ func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
 // start. A method that serves the launcher takes precedence over single, so
 // if one of these says more than one rank, something went wrong.
 var promises = []struct{ variable, remedy string }{
-	{"SLURM_NTASKS", "did you forget srun?"}, // sbatch(1): also set in the batch script itself
-	{"SLURM_NPROCS", "did you forget srun?"}, // sbatch(1): the old name
 	{"PMI_SIZE", "PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"},
 	{"OMPI_COMM_WORLD_SIZE", "Open MPI's PMIx server was not found; start it by mpirun itself, or by ameexec"},
 	{"MV2_COMM_WORLD_SIZE", "start it by mpiexec.hydra, srun or ameexec"},
@@ -46,6 +46,9 @@ var promises = []struct{ variable, remedy string }{
 // brokenPromise returns how many ranks the environment announces if it is
 // more than one (0 if it does not say), and what to tell the user.
 func brokenPromise(env Env) (promised int, warning string) {
+	if promised, warning = outsideStep(env); warning != "" {
+		return promised, warning
+	}
 	for _, promise := range promises {
 		text, ok := lookup(env, promise.variable)
 		if !ok {
@@ -65,6 +68,31 @@ func brokenPromise(env Env) (promised int, warning string) {
 		return promised, fmt.Sprintf("PMIX_RANK=%d but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec", rank)
 	}
 	return 0, ""
+}
+
+// outsideStep is the promise of Slurm: a job of several tasks or nodes, of which
+// this process is no task. The job's shell and the batch script are one process,
+// whatever their SLURM_PROCID and SLURM_NTASKS say.
+func outsideStep(env Env) (promised int, warning string) {
+	place := slurm.WhereAmI(slurm.Lookup(env))
+	if place == slurm.NoJob || place == slurm.Task {
+		return 0, ""
+	}
+	asked := "SLURM_NTASKS"
+	promised = slurm.JobTasks(slurm.Lookup(env))
+	if promised == 0 { // srun starts one task per node then
+		asked = "SLURM_JOB_NUM_NODES"
+		promised, _ = strconv.Atoi(value(env, asked))
+	}
+	if promised <= 1 {
+		return 0, ""
+	}
+	here := map[slurm.Place]string{
+		slurm.Shell:       "the shell of salloc runs where you typed it, and not as part of the job",
+		slurm.Batch:       "the batch script runs once, on the first node",
+		slurm.Interactive: "the shell of salloc runs once, on the first node",
+	}[place]
+	return promised, fmt.Sprintf("%s=%d but this is rank 0 of 1: %s; did you forget srun? Write srun before the program", asked, promised, here)
 }
 
 // value is the variable's value, "" if it is not set.

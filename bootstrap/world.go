@@ -51,6 +51,9 @@ type World struct {
 	// Whoever gets the World closes it.
 	Listener net.Listener
 
+	// RootHost is the name of rank 0's node, for messages; "" if unknown.
+	RootHost string
+
 	// Root holds the addresses (host:port) to try for rank 0. Nil if Size is 1.
 	Root []string
 
@@ -90,6 +93,23 @@ func (w *World) check() error {
 		return errors.New("rank 0 does not listen")
 	}
 	return nil
+}
+
+// found makes the job that rank 0 invites the others to: it names the job
+// after the launcher unless AME_JOB does, draws the key and listens.
+func (w *World) found(env Env, launcher string, oneNode bool) (err error) {
+	if w.Job, err = UserJob(env); err != nil {
+		return err
+	}
+	if w.Job == "" {
+		w.Job = NewJob(launcher)
+	}
+	if w.Size == 1 {
+		return nil
+	}
+	w.Key = NewKey()
+	w.Listener, w.Root, err = listen(env, oneNode, ports{})
+	return err
 }
 
 // abandon gives up a World that nobody will get.

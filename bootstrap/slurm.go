@@ -1,0 +1,129 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/slurm"
+)
+
+// slurmMethod is the method of srun with any --mpi, none included. Slurm tells
+// every task who it is and offers no channel to say where rank 0 listens, so
+// rank 0 binds one of a few ports that all ranks can work out (slurmports.go),
+// the others look for it there (slurmsearch.go), and both prove to belong to
+// the same user and step before the job's key is handed over (slurmproof.go,
+// slurmwire.go).
+type slurmMethod struct {
+	resolve  func(ctx context.Context, host string) ([]netip.Addr, error)
+	patience time.Duration // with a rank 0 of our step that refuses us
+}
+
+func newSlurmMethod() slurmMethod {
+	lookup := func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}
+	return slurmMethod{resolve: lookup, patience: 10 * time.Second}
+}
+
+func (slurmMethod) Name() string { return "slurm" }
+
+func (slurmMethod) Detect(env Env) error {
+	_, err := slurm.StepFromEnv(slurm.Lookup(env))
+	if errors.Is(err, slurm.ErrNoStep) {
+		return notDetected(err.Error())
+	}
+	return err
+}
+
+func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
+	step, err := slurm.StepFromEnv(slurm.Lookup(env))
+	if err != nil {
+		return nil, err
+	}
+	job, err := slurmJob(env, step)
+	if err != nil {
+		return nil, err
+	}
+	world := &World{
+		Rank: step.Rank, Size: step.Size, Job: job, Host: step.Node,
+		LocalRank: step.LocalRank, LocalSize: step.LocalSize,
+	}
+	if world.Host == "" {
+		world.Host = hostname()
+	}
+	if step.Size == 1 {
+		return world, nil
+	}
+	member, err := newSlurmMember(ctx, env, step, world.Host)
+	if err != nil {
+		return nil, err
+	}
+	if step.Rank == 0 {
+		err = member.serve(env, world)
+	} else {
+		err = member.search(ctx, env, m, world)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return world, nil
+}
+
+// slurmJob names one run of a program. A step can be more than one, one after
+// another, hence the random part; rank 0 tells the others its own.
+func slurmJob(env Env, step *slurm.Step) (string, error) {
+	name, err := UserJob(env)
+	if name == "" {
+		name = step.Name()
+	}
+	var run [4]byte
+	rand.Read(run[:])
+	return name[:min(len(name), maxSlurmField/2)] + "-" + hex.EncodeToString(run[:]), err
+}
+
+// slurmMember is what a rank needs for the rendezvous, on either side.
+type slurmMember struct {
+	step     *slurm.Step
+	node     string
+	proofs   *slurmProofs
+	ports    ports
+	instance [slurmInstanceSize]byte // tells this process from another one of its rank
+}
+
+func newSlurmMember(ctx context.Context, env Env, step *slurm.Step, node string) (*slurmMember, error) {
+	m := &slurmMember{step: step, node: node}
+	rand.Read(m.instance[:])
+	var err error
+	if m.ports, err = slurmPorts(env, step); err != nil {
+		return nil, err
+	}
+	m.proofs, err = newSlurmProofs(ctx, env, node)
+	return m, err
+}
+
+// oneNode says whether all ranks are on this node.
+func (m *slurmMember) oneNode() bool { return m.step.LocalSize == m.step.Size }
+
+// serve makes this process rank 0: it listens, and answers the other ranks
+// until World.Listener is closed.
+func (m *slurmMember) serve(env Env, world *World) error {
+	listener, root, err := listen(env, m.oneNode(), m.ports)
+	if err != nil {
+		return fmt.Errorf("%w: other programs have them all; AME_PORT_RANGE=20000-20100 makes every rank use other ports", err)
+	}
+	world.Key = NewKey()
+	world.Root = root
+	if warning := m.proofs.warning(); warning != "" {
+		world.Warnings = append(world.Warnings, warning)
+	}
+	server := newSlurmServer(listener, m, slurmGrant{key: world.Key, job: world.Job, root: root})
+	world.Listener = server
+	world.release = server.Close
+	return nil
+}
