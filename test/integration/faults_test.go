@@ -76,7 +76,7 @@ func (c *cluster) testMungeStopped(t *testing.T, node string) {
 	said := c.fails(t, startHello)
 	assert.Contains(t, said, node)
 	assert.Contains(t, strings.ToLower(said), "munge")
-	assert.Contains(t, said, "AME_KEY_FILE", "no remedy is named")
+	assert.Regexp(t, "AME_KEY_FILE|start munged", said, "no remedy is named")
 }
 
 // A home directory that the nodes share is imitated by the same file on each.

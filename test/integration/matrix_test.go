@@ -75,7 +75,7 @@ func (c *cluster) serial(t *testing.T) corpus {
 // run launches both programs and returns the method they used, or "advice" if
 // the launch failed as it may.
 func (c *cell) run(t *testing.T, on *cluster, serial corpus) (method string, err error) {
-	r := on.run(t, "ctl", patience, strings.ReplaceAll(c.script, "PROG", "/opt/dlp/dlp-hello --json"))
+	r := on.run(t, "ctl", patience, strings.ReplaceAll(c.script, "{prog}", "/opt/dlp/dlp-hello --json"))
 	if r.status != 0 && c.advises != "" {
 		if !strings.Contains(r.stderr, c.advises) {
 			return "", fmt.Errorf("failed without advice to use %s: %v", c.advises, r)
@@ -105,7 +105,7 @@ func (c *cell) run(t *testing.T, on *cluster, serial corpus) (method string, err
 		return hellos[0].Method, nil
 	}
 
-	r = on.run(t, "ctl", patience, strings.ReplaceAll(c.script, "PROG", "/opt/dlp/corpus --json /opt/dlp/src"))
+	r = on.run(t, "ctl", patience, strings.ReplaceAll(c.script, "{prog}", "/opt/dlp/corpus --json /opt/dlp/src"))
 	if r.status != 0 {
 		return "", fmt.Errorf("corpus: %v", r)
 	}
