@@ -99,7 +99,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	backend, err := ame.Connect(ctx, ame.Config{
 		Rank: world.Rank, Size: world.Size, Job: world.Job, Host: world.Host,
-		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root,
+		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root, RootHost: world.RootHost,
 		Waiting: tellWaiting, Logger: o.logger,
 	})
 	if left := world.Release(); left != nil {
