@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -73,7 +72,7 @@ func newApp(stdout io.Writer, flags []cli.Flag, action cli.ActionFunc) *cli.App 
 		Name:      "ameexec",
 		Usage:     "start the ranks of a job on this machine",
 		UsageText: "ameexec [-n N] [options] PROGRAM [ARGS...] [: -n K PROGRAM2 [ARGS...]]...",
-		Version:   version(),
+		Version:   bootstrap.Version(),
 		Description: "The exit status is that of the rank that failed first, 128+n for signal n,\n" +
 			"127 if a program was not found, 126 if it is not executable, 124 after --timeout.\n" +
 			"What follows PROGRAM belongs to it; -- ends the options before it.",
@@ -247,15 +246,6 @@ func (d *duration) Set(text string) error {
 }
 
 func (d *duration) String() string { return "" }
-
-// version is that of the module, as the go command stamped it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
-}
 
 // isTerminal says whether file is a terminal. /dev/null is a device too, but
 // none that a user types into.
