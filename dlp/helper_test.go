@@ -2,7 +2,10 @@ package dlp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"testing"
 
@@ -12,7 +15,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(peerVariable) != "" {
+		if err := benchmarkPeer(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func numbers(n int) []int {
 	items := make([]int, n)
@@ -82,46 +94,53 @@ func (b *breakable) cut(rank int) {
 	b.conns[rank].Close()
 }
 
-// startBreakable connects the job in memory; listener, if there is one, makes it TCP.
-func startBreakable(t testing.TB, n int, listener net.Listener) *breakable {
-	b := &breakable{comms: make([]*Comm, n), conns: map[int]net.Conn{}}
-	dial := (&net.Dialer{}).DialContext
+// testConfig is a rank's part in a job on hosts node0, node1, ...
+func testConfig(rank, size int, address string, listener net.Listener) ame.Config {
+	cfg := ame.Config{Rank: rank, Size: size, Job: "test", Host: fmt.Sprint("node", rank), Key: make([]byte, bootstrap.KeySize)}
+	if rank == 0 {
+		cfg.Listener = listener
+	} else {
+		cfg.Root = []string{address}
+	}
+	return cfg
+}
+
+func connect(cfg ame.Config) (*Comm, error) {
+	backend, err := ame.Connect(context.Background(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	return newComm(backend, newOptions(nil), Info{Rank: cfg.Rank, Size: cfg.Size, Host: cfg.Host, Peers: backend.Peers()}), nil
+}
+
+// startBreakable connects a job by the listener, in memory if it is nil.
+func startBreakable(t testing.TB, size int, listener net.Listener) *breakable {
+	b := &breakable{comms: make([]*Comm, size), conns: map[int]net.Conn{}}
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
 	if listener == nil {
 		memory := ame.NewMemoryListener()
-		listener = memory
-		dial = func(ctx context.Context, _, address string) (net.Conn, error) { return memory.Dial(ctx, address) }
+		listener, dial = memory, memory.Dial
 	}
 	address := listener.Addr().String()
-	key := bootstrap.NewKey()
+	errs := make([]error, size)
 	var wg sync.WaitGroup
-	for rank := range n {
+	for rank := range size {
 		wg.Go(func() {
-			cfg := ame.Config{
-				Rank: rank, Size: n, Job: "test", Host: "node" + string(rune('0'+rank)), Key: key.Bytes(),
-				Root: []string{address},
-				Dial: func(ctx context.Context, address string) (net.Conn, error) {
-					conn, err := dial(ctx, "tcp", address)
-					b.mu.Lock()
-					defer b.mu.Unlock()
-					b.conns[rank] = conn
-					return conn, err
-				},
+			cfg := testConfig(rank, size, address, listener)
+			cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+				conn, err := dial(ctx, address)
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.conns[rank] = conn
+				return conn, err
 			}
-			if rank == 0 {
-				cfg.Listener = listener
-			}
-			backend, err := ame.Connect(context.Background(), cfg)
-			if err != nil {
-				t.Errorf("rank %d: %v", rank, err)
-				return
-			}
-			b.comms[rank] = newComm(backend, newOptions(nil), Info{Rank: rank, Size: n, Host: cfg.Host, Peers: backend.Peers()})
+			b.comms[rank], errs[rank] = connect(cfg)
 		})
 	}
 	wg.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
+	require.NoError(t, errors.Join(errs...))
 	return b
 }
 

@@ -1,6 +1,7 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -129,13 +130,14 @@ func (c *Comm) agree(ctx context.Context, op string, length int) (*ame.Comm, err
 		return nil, err
 	}
 	verdict := ame.Payload{Format: formatLoop}
+	var mismatch error // on rank 0
 	if c.IsRoot() {
-		if err := compare(all); err != nil {
-			verdict = errorPayload(err)
+		if mismatch = compare(all); mismatch != nil {
+			verdict = errorPayload(mismatch)
 		}
 	}
 	if verdict, err = c.ame.Bcast(ctx, verdict); err != nil {
-		return nil, err
+		return nil, cmp.Or(mismatch, err)
 	}
 	switch verdict.Format {
 	case formatLoop:

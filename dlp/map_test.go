@@ -393,16 +393,20 @@ func TestMapUnorderedContextEnds(t *testing.T) {
 	for _, opts := range [][]MapOption{nil, {RootWorks()}} {
 		for _, leaver := range []int{0, 2} {
 			leaverCtx, cancel := context.WithCancel(t.Context())
+			left := make(chan struct{})
 			fromAnywhere := leaver == 0 && opts == nil // which does not work
 			errs := eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
 				if c.Rank() == leaver {
 					ctx = leaverCtx
+					defer close(left)
 				}
 				work := func(_ context.Context, n int) (int, error) {
 					if c.Rank() == leaver || fromAnywhere {
 						cancel()
 					}
-					<-leaverCtx.Done()
+					if c.Rank() != leaver {
+						<-left
+					}
 					return n, nil
 				}
 				for _, err := range MapUnordered(ctx, c, numbers(1000), work, opts...) {

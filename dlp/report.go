@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -204,7 +205,7 @@ func (d *decoder) byte() byte {
 // int reads a number that fits an int.
 func (d *decoder) int() int {
 	v, n := binary.Uvarint(d.rest)
-	if n <= 0 || v > 1<<62 {
+	if n <= 0 || v > math.MaxInt>>1 {
 		d.fail("bad number")
 		return 0
 	}

@@ -187,10 +187,12 @@ func TestSplitManagedContextEnds(t *testing.T) {
 	for _, opts := range [][]SplitOption{nil, {Dedicated()}} {
 		for _, leaver := range []int{0, 2} {
 			leaverCtx, cancel := context.WithCancelCause(t.Context())
+			left := make(chan struct{})
 			fromAnywhere := leaver == 0 && opts != nil // which has no body to do it in
 			errs := eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
 				if c.Rank() == leaver {
 					ctx = leaverCtx
+					defer close(left)
 				}
 				for _, err := range SplitManaged(ctx, c, numbers(10), opts...) {
 					if err != nil {
@@ -199,7 +201,9 @@ func TestSplitManagedContextEnds(t *testing.T) {
 					if c.Rank() == leaver || fromAnywhere {
 						cancel(cause)
 					}
-					<-leaverCtx.Done()
+					if c.Rank() != leaver {
+						<-left
+					}
 				}
 				return nil
 			})
