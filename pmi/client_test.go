@@ -346,4 +346,10 @@ func TestPortModeRefusesImpossibleRanks(t *testing.T) {
 	c := newClient(ours, 0, 0)
 	assert.ErrorContains(t, c.introduce(t.Context(), "0"), "rank 2 of 2")
 	require.NoError(t, c.Close())
+
+	ours, theirs = net.Pipe()
+	go conversation(theirs, map[string]string{"initack": "cmd=initack" + strings.Repeat("\ncmd=set debug=0", 100)})
+	c = newClient(ours, 0, 0)
+	assert.ErrorContains(t, c.introduce(t.Context(), "0"), "no rank and size in 16 lines")
+	require.NoError(t, c.Close())
 }

@@ -34,7 +34,7 @@ func mpiProgram(t *testing.T) string {
 
 func TestMPIProgram(t *testing.T) {
 	program := mpiProgram(t)
-	for _, size := range []string{"1", "2", "4"} {
+	for _, size := range []string{"1", "2", "3"} {
 		r := run(t, "-n", size, program)
 		assert.Equal(t, 0, r.status)
 		assert.Empty(t, r.stderr)
