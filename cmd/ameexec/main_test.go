@@ -121,6 +121,7 @@ func joinOnce() {
 	if world.Listener != nil {
 		defer world.Listener.Close()
 	}
+	defer world.Release()
 }
 
 // hold opens a FIFO, says hello on it and never ends; the reader of the FIFO
