@@ -265,7 +265,7 @@ func (c *Control) enter(rank int) (*session, error) {
 
 // missing says that rank will not join the session of that number.
 func (c *Control) missing(rank, number int) string {
-	return fmt.Sprintf("rank %d has ended (%s) and joined %d times, this is program number %d of the job: every rank must start the same programs in the same order",
+	return fmt.Sprintf("rank %d has ended (%s) and will not join: it has started %d programs of the job, this is number %d; every rank must start the same ones in the same order",
 		rank, c.ended[rank], c.joined[rank], number)
 }
 

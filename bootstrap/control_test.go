@@ -119,7 +119,7 @@ func TestControlRankEnded(t *testing.T) {
 	}()
 	waitJoined(control, 1)
 	control.Exited(0, "exit status 0")
-	const why = "rank 0 has ended (exit status 0) and joined 0 times, this is program number 1 of the job"
+	const why = "rank 0 has ended (exit status 0) and will not join: it has started 0 programs of the job, this is number 1"
 	assert.ErrorContains(t, <-waiting, why)
 	_, _, err := Find(t.Context(), envs[2].lookup)
 	assert.ErrorContains(t, err, why)
@@ -135,7 +135,7 @@ func TestControlTellsRankZero(t *testing.T) {
 	defer stop()
 	control.Exited(2, "exit status 0")
 	<-ctx.Done()
-	assert.ErrorContains(t, context.Cause(ctx), "rank 2 has ended (exit status 0) and joined 0 times")
+	assert.ErrorContains(t, context.Cause(ctx), "rank 2 has ended (exit status 0) and will not join")
 }
 
 func TestWatchWithoutLauncher(t *testing.T) {
