@@ -97,6 +97,8 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := world.Watch(ctx)
+	defer stop()
 	backend, err := ame.Connect(ctx, ame.Config{
 		Rank: world.Rank, Size: world.Size, Job: world.Job, Host: world.Host,
 		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root, RootHost: world.RootHost,

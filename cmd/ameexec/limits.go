@@ -1,6 +1,10 @@
 package main
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // Descriptors that ame-launcher holds: per rank, a control channel, a PMI
 // connection, two pipes and, while the ranks join, two of a session; and a few
@@ -28,7 +32,7 @@ func checkLimits(size int) error {
 // processLimit is how many processes the user may have, if that is limited.
 func processLimit() (uint64, bool) {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(rlimitNproc, &limit); err != nil {
+	if err := syscall.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
 		return 0, false
 	}
 	return uint64(limit.Cur), true // RLIM_INFINITY is the largest number

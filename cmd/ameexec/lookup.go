@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // findProgram returns the absolute path of a program, found as a shell finds
@@ -50,7 +51,7 @@ func findProgram(name, dir, path string) (string, error) {
 func executable(path string) error {
 	info, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDirectory):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		return fs.ErrNotExist
 	case err != nil:
 		return err

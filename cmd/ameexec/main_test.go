@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
 )
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 func limited(text string) {
 	name, value, _ := strings.Cut(text, "=")
 	limit, _ := strconv.ParseUint(value, 10, 64)
-	which := map[string]int{"nproc": rlimitNproc, "nofile": syscall.RLIMIT_NOFILE}[name]
+	which := map[string]int{"nproc": unix.RLIMIT_NPROC, "nofile": syscall.RLIMIT_NOFILE}[name]
 	if err := syscall.Setrlimit(which, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
 		panic(err)
 	}
@@ -121,6 +122,7 @@ func joinOnce() {
 	if world.Listener != nil {
 		defer world.Listener.Close()
 	}
+	defer world.Release()
 }
 
 // hold opens a FIFO, says hello on it and never ends; the reader of the FIFO

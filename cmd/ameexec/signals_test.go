@@ -15,6 +15,23 @@ import (
 // number is a signal as an argument.
 func number(s syscall.Signal) string { return strconv.Itoa(int(s)) }
 
+// startHolding starts a job of two ranks that say when they get a signal, and
+// do not end by it.
+func startHolding(t *testing.T, caught syscall.Signal) (*alive, *exec.Cmd) {
+	job := newAlive(t)
+	cmd := command(with(ranks("hold", job.path, "0", number(caught)), "-n", "2")...)
+	require.NoError(t, cmd.Start())
+	job.wait(t, 2)
+	return job, cmd
+}
+
+// bothGot returns when both ranks have said that they got a signal.
+func (a *alive) bothGot(t *testing.T, s syscall.Signal) {
+	for range 2 {
+		assert.Equal(t, "got "+number(s), a.next(t))
+	}
+}
+
 func TestSignalsEndTheJob(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
@@ -36,14 +53,9 @@ func TestSignalsEndTheJob(t *testing.T) {
 func TestSignalsReachEveryRank(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGWINCH} {
 		t.Run(s.String(), func(t *testing.T) {
-			job := newAlive(t)
-			cmd := command(with(ranks("hold", job.path, "0", number(s)), "-n", "2")...)
-			require.NoError(t, cmd.Start())
-			job.wait(t, 2)
+			job, cmd := startHolding(t, s)
 			require.NoError(t, cmd.Process.Signal(s))
-			for range 2 {
-				assert.Equal(t, "got "+number(s), job.next(t))
-			}
+			job.bothGot(t, s)
 			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 			cmd.Wait()
 			assert.Equal(t, 143, cmd.ProcessState.ExitCode())
@@ -53,14 +65,9 @@ func TestSignalsReachEveryRank(t *testing.T) {
 }
 
 func TestSecondInterruptKills(t *testing.T) {
-	job := newAlive(t)
-	cmd := command(with(ranks("hold", job.path, "0", number(syscall.SIGINT)), "-n", "2")...)
-	require.NoError(t, cmd.Start())
-	job.wait(t, 2)
+	job, cmd := startHolding(t, syscall.SIGINT)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
-	for range 2 {
-		assert.Equal(t, "got "+number(syscall.SIGINT), job.next(t))
-	}
+	job.bothGot(t, syscall.SIGINT)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	cmd.Wait()
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
@@ -77,9 +84,7 @@ func TestStubbornRankIsKilledAfterTheGrace(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	job.wait(t, 2)
 	stdin.Close()
-	for range 2 {
-		assert.Equal(t, "got "+number(syscall.SIGTERM), job.next(t))
-	}
+	job.bothGot(t, syscall.SIGTERM)
 	cmd.Wait()
 	assert.Equal(t, 3, cmd.ProcessState.ExitCode())
 	job.gone(t)
@@ -87,19 +92,14 @@ func TestStubbornRankIsKilledAfterTheGrace(t *testing.T) {
 
 // A stopped job must not survive its end.
 func TestStopAndContinue(t *testing.T) {
-	job := newAlive(t)
-	cmd := command(with(ranks("hold", job.path, "0", number(syscall.SIGCONT)), "-n", "2")...)
-	require.NoError(t, cmd.Start())
-	job.wait(t, 2)
+	job, cmd := startHolding(t, syscall.SIGCONT)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTSTP))
 	var status syscall.WaitStatus
 	_, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
 	require.NoError(t, err)
 	require.True(t, status.Stopped())
 	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
-	for range 2 {
-		assert.Equal(t, "got "+number(syscall.SIGCONT), job.next(t))
-	}
+	job.bothGot(t, syscall.SIGCONT)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	cmd.Wait()
 	assert.Equal(t, 143, cmd.ProcessState.ExitCode())

@@ -8,10 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const rlimitNproc = unix.RLIMIT_NPROC
-
-const errNotDirectory = syscall.ENOTDIR
-
 // selfPath starts this very program again, also if its file was replaced.
 func selfPath() (string, error) { return "/proc/self/exe", nil }
 

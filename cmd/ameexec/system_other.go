@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const rlimitNproc = unix.RLIMIT_NPROC
-
-const errNotDirectory = syscall.ENOTDIR
-
 func selfPath() (string, error) { return os.Executable() }
 
 // adopt does nothing: there is no subreaper here, daemons get away.
