@@ -60,6 +60,12 @@ func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
 	if step.Size == 1 {
 		return world, nil
 	}
+	if anySet(env, "AME_RENDEZVOUS_DIR") {
+		if err := joinStepByFile(ctx, env, step, world); err != nil {
+			return nil, err
+		}
+		return world, nil
+	}
 	member, err := newSlurmMember(ctx, env, step, world.Host)
 	if err != nil {
 		return nil, err
@@ -73,6 +79,21 @@ func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
 		return nil, err
 	}
 	return world, nil
+}
+
+// joinStepByFile is for steps without munged and without a home directory
+// that all nodes see, or whose agreed ports others have: the user names a
+// directory, and that is all the ranks need.
+func joinStepByFile(ctx context.Context, env Env, step *slurm.Step, world *World) error {
+	dir, err := rendezvousDirectory(env, world.LocalSize == world.Size)
+	if err != nil {
+		return err
+	}
+	file, err := newRendezvousFile(env, dir, step.Name(), "")
+	if err != nil {
+		return err
+	}
+	return meetByFile(ctx, env, world, step.Name(), file)
 }
 
 // slurmJob names one run of a program. A step can be more than one, one after

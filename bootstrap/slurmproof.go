@@ -104,6 +104,7 @@ func newSlurmProofs(ctx context.Context, env Env, node string) (*slurmProofs, er
 	if err := p.makeKey(ctx); err != nil {
 		return nil, fmt.Errorf("rank cannot prove who it is: node %s: %w; and no key file: %w: "+
 			"start munged (AME_MUNGE_SOCKET names its socket if it is elsewhere), or name a file that all nodes see and only you can read (AME_KEY_FILE), "+
+			"or a directory that all nodes see (AME_RENDEZVOUS_DIR), "+
 			"or set AME_INSECURE=1 to go without proof on a network that you trust", node, p.noMunge, err)
 	}
 	return p, nil
