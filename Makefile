@@ -7,8 +7,7 @@
 .PHONY: all build cross demo test test-unit bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
+GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 
 # The race detector needs a C compiler; CI is to fail without one.
 RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)

@@ -115,7 +115,9 @@ func (c *Comm) Gather(ctx context.Context, p Payload) ([]Payload, error) {
 func (c *Comm) collect(ctx context.Context, k kind, seq uint32, own Payload) ([]Payload, error) {
 	all := make([]Payload, c.job.size)
 	all[0] = own
-	for source := 1; source < c.job.size; source++ {
+	// The last rank was also the last that the collective before let go. When
+	// its part is here those of the others mostly are: one wait instead of many.
+	for source := c.job.size - 1; source > 0; source-- {
 		a, err := c.receive(ctx, pattern{kind: k, source: source, tag: int(seq)})
 		if err != nil {
 			return nil, err

@@ -174,7 +174,7 @@ func (c *Comm) receive(ctx context.Context, p pattern) (*arrival, error) {
 		r = &receiver{done: make(chan outcome, 1)}
 	}
 	r.pattern, r.link = p, j.onlyLink(p.source)
-	b.waiting = append(b.waiting, r)
+	b.wait(r)
 	j.mu.Unlock()
 
 	j.readFor(r)

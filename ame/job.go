@@ -28,6 +28,7 @@ type job struct {
 
 	mu        sync.Mutex
 	boxes     map[uint32]*mailbox
+	waiters   int                  // calls in all boxes
 	freed     idSet                // communicators whose late arrivals are dropped
 	lastComm  uint32               // on rank 0: the last number given out
 	left      []bool               // by rank: has said bye
@@ -81,7 +82,7 @@ func (j *job) box(comm uint32) *mailbox {
 	}
 	b := j.boxes[comm]
 	if b == nil {
-		b = &mailbox{}
+		b = &mailbox{waiters: &j.waiters}
 		b.round.ahead = map[int]announcement{}
 		j.boxes[comm] = b
 	}
@@ -104,7 +105,7 @@ func (j *job) usable(op string) error {
 var errDone = errors.New("bye")
 
 // dispatch handles one frame. direct says that it went to a call that waited
-// for this link alone. An error ends the link.
+// for this link alone, and that no other call waits. An error ends the link.
 func (j *job) dispatch(l *link, h *header, body []byte) (direct bool, err error) {
 	if int64(h.source) >= int64(j.size) || int64(h.dest) >= int64(j.size) {
 		return false, fmt.Errorf("%v frame from rank %d to rank %d of %d", h.kind, h.source, h.dest, j.size)
@@ -193,7 +194,7 @@ func (j *job) deliver(l *link, h *header, body []byte) (direct bool) {
 	}
 	if c == nil {
 		over := b.put(a)
-		direct = l != nil && over == l
+		direct = l != nil && over == l && j.waiters == 0
 	}
 	j.mu.Unlock()
 	if c != nil {

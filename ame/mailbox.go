@@ -66,6 +66,7 @@ type outcome struct {
 type mailbox struct {
 	unexpected []*arrival  // in order of arrival
 	waiting    []*receiver // in order of their calls
+	waiters    *int        // in this mailbox and the others of the job
 	round      rounds
 }
 
@@ -91,6 +92,7 @@ func (b *mailbox) put(a *arrival) *link {
 	for i, r := range b.waiting {
 		if r.matches(a) {
 			b.waiting = slices.Delete(b.waiting, i, i+1)
+			*b.waiters--
 			over := r.link
 			r.finish(outcome{arrival: a})
 			return over
@@ -100,6 +102,12 @@ func (b *mailbox) put(a *arrival) *link {
 	return nil
 }
 
+// wait adds r to the calls that wait.
+func (b *mailbox) wait(r *receiver) {
+	b.waiting = append(b.waiting, r)
+	*b.waiters++
+}
+
 // drop removes r and says whether it was still waiting.
 func (b *mailbox) drop(r *receiver) bool {
 	i := slices.Index(b.waiting, r)
@@ -107,6 +115,7 @@ func (b *mailbox) drop(r *receiver) bool {
 		return false
 	}
 	b.waiting = slices.Delete(b.waiting, i, i+1)
+	*b.waiters--
 	return true
 }
 
@@ -116,6 +125,7 @@ func (b *mailbox) refuse(cond func(*receiver) bool, err func(*receiver) error) {
 		if !cond(r) {
 			return false
 		}
+		*b.waiters--
 		r.finish(outcome{err: err(r)})
 		return true
 	})

@@ -9,19 +9,25 @@ import (
 // Each link has a goroutine that reads from it, so that frames are taken,
 // forwarded and answered, and a lost rank is noticed, whatever the calls of
 // this rank do. Waking a call from that goroutine costs about as much as the
-// system's part of a short message. So a call that waits for a frame which
-// can only come over one link reads from that link itself while it is busy:
-// the goroutine lends it the link for as long as such calls come in quick
-// succession, and takes it back when they stay away.
+// system's part of a short message. So where a rank has one link, a call that
+// waits for a frame from its other end reads from it itself: the goroutine
+// lends it the link for as long as such calls come in quick succession, and
+// takes it back when they stay away, or at once when another call waits.
+// Rank 0 of more than two ranks never lends: while it waits for one rank, the
+// others may be waiting for what it forwards.
 
+// Timers that end within a tick of the kernel's clock (4 ms) make each wait on
+// the network dearer, by half of a short message's round trip on a virtual
+// machine. The two below are longer.
 const (
 	// lendCheck is how often the goroutine looks whether a lent link is
-	// still in use; so long may a frame for somebody else lie unread.
-	lendCheck = time.Millisecond
+	// still in use; for up to twice as long may a frame lie unread that no
+	// call waits for, such as that of a failure.
+	lendCheck = 10 * time.Millisecond
 
 	// directWindow is how long a call reads from a link itself before it
 	// leaves that to the goroutine and waits in a way that can be cancelled.
-	directWindow = 4 * time.Millisecond
+	directWindow = 40 * time.Millisecond
 )
 
 // read takes frames from l until the connection ends, and hands them on.
@@ -44,8 +50,8 @@ func (j *job) read(l *link) {
 // readUntilLent returns nil when a call has got a frame that it could have
 // read by itself: it is likely to wait for another one soon.
 func (j *job) readUntilLent(l *link) error {
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	for l.err == nil {
 		l.setReadDeadline(time.Time{})
 		direct, err := j.step(l)
@@ -53,7 +59,10 @@ func (j *job) readUntilLent(l *link) error {
 			l.used.Store(true)
 			return nil
 		}
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.deadline = time.Unix(1, 0) // it is not the one that was set here: set it again
+		case err != nil:
 			l.err = err
 		}
 	}
@@ -70,28 +79,52 @@ func (j *job) step(l *link) (direct bool, err error) {
 	return j.dispatch(l, &h, body)
 }
 
-// onlyLink returns the link over which alone a frame from source can come,
-// nil if there are several.
-func (j *job) onlyLink(source int) *link {
+// lendable returns the one link of this rank, nil if it has several.
+func (j *job) lendable() *link {
 	switch {
 	case j.rank != 0:
 		return j.links[0]
-	case source > 0:
-		return j.links[source]
-	default:
+	case j.size == 2:
+		return j.links[1]
+	}
+	return nil
+}
+
+// onlyLink returns the link that a call which waits for source may read
+// from, nil if there is none or the frame may come in another way.
+func (j *job) onlyLink(source int) *link {
+	if source == AnySource || source == j.rank {
 		return nil
 	}
+	return j.lendable()
 }
 
 // readFor reads frames from the link of r, if that is lent, until r has its
-// outcome, for a short time at most. What is to be forwarded it leaves to the
-// goroutine, because writing it may block longer than the call may.
+// outcome, for a short time at most.
 func (j *job) readFor(r *receiver) {
-	l := r.link
-	if l == nil || !l.turn.TryLock() {
-		return
+	if l := j.lendable(); l != nil {
+		if r.link != nil {
+			select {
+			case l.turn <- struct{}{}:
+				j.readLent(l, r)
+				<-l.turn
+			default:
+			}
+		}
+		if l.used.Load() && j.someoneWaits() {
+			l.giveBack()
+		}
 	}
-	defer l.turn.Unlock()
+}
+
+func (j *job) someoneWaits() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.waiters > 0
+}
+
+// readLent is readFor with the turn on l.
+func (j *job) readLent(l *link, r *receiver) {
 	if l.err != nil {
 		return
 	}
@@ -100,14 +133,7 @@ func (j *job) readFor(r *receiver) {
 		l.setReadDeadline(now.Add(directWindow))
 	}
 	for l.err == nil && len(r.done) == 0 {
-		err := l.next()
-		if err == nil && int64(l.partial.dest) != int64(j.rank) {
-			l.giveBack()
-			return
-		}
-		if err == nil {
-			_, err = j.step(l)
-		}
+		_, err := j.step(l)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
@@ -115,7 +141,7 @@ func (j *job) readFor(r *receiver) {
 	}
 }
 
-// giveBack lets the goroutine of l go on at once. The caller holds l.turn.
+// giveBack lets the goroutine of l go on at once.
 func (l *link) giveBack() {
 	l.used.Store(false)
 	select {

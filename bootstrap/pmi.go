@@ -28,13 +28,27 @@ func (pmiMethod) Name() string { return "pmi" }
 func (pmiMethod) Detect(env Env) error {
 	err := pmi.Detect(nonempty(env))
 	if errors.Is(err, pmi.ErrAbsent) || errors.Is(err, pmi.ErrStale) {
-		return notDetected(strings.TrimPrefix(err.Error(), "pmi: "))
+		return notDetected(saidOnce(err).Error())
 	}
 	if errors.Is(err, pmi.ErrLost) {
 		err = fmt.Errorf("%w; if another launcher started it, name that one's method with AME_BOOTSTRAP", err)
 	}
-	return err
+	return saidOnce(err)
 }
+
+// saidOnce drops the name of package pmi from the text of its error: it is the
+// method's as well, which Find puts in front.
+func saidOnce(err error) error {
+	if err == nil {
+		return nil
+	}
+	return pmiError{err}
+}
+
+type pmiError struct{ error }
+
+func (e pmiError) Error() string { return strings.TrimPrefix(e.error.Error(), "pmi: ") }
+func (e pmiError) Unwrap() error { return e.error }
 
 // nonempty makes empty variables look unset.
 func nonempty(env Env) Env {
@@ -44,7 +58,7 @@ func nonempty(env Env) Env {
 func (pmiMethod) Join(ctx context.Context, env Env) (*World, error) {
 	client, err := pmi.Open(ctx, nonempty(env))
 	if err != nil {
-		return nil, err
+		return nil, saidOnce(err)
 	}
 	world, err := joinPMI(ctx, env, client)
 	if err == nil {
@@ -54,7 +68,7 @@ func (pmiMethod) Join(ctx context.Context, env Env) (*World, error) {
 		if world != nil {
 			world.abandon()
 		}
-		return nil, err
+		return nil, saidOnce(err)
 	}
 	return world, nil
 }
@@ -102,25 +116,29 @@ func rootPMI(ctx context.Context, env Env, client *pmi.Client, world *World, one
 }
 
 // placePMI learns from the launcher's process mapping where this rank runs,
-// and whether all ranks run on one node. Launchers may be without a mapping;
-// hydra has variables that say the same about its own node.
+// and whether all ranks run on one node. Launchers may be without a mapping
+// that can be read; hydra has variables that say the same about its own node.
 func placePMI(ctx context.Context, env Env, client *pmi.Client, world *World) (oneNode bool, err error) {
-	world.LocalRank, world.LocalSize = -1, -1
 	mapping, err := client.Mapping(ctx)
-	if err == nil {
-		place, err := mapping.Place(world.Rank, world.Size)
-		if err != nil {
-			return false, err
-		}
-		world.LocalRank, world.LocalSize = place.LocalRank, place.LocalSize
-		return place.Nodes == 1, nil
-	}
-	if !errors.Is(err, pmi.ErrNoKey) {
+	var broken *pmi.Error
+	if errors.As(err, &broken) && !errors.Is(err, pmi.ErrNoKey) {
 		return false, err
 	}
+	if err == nil {
+		var place pmi.Place
+		if place, err = mapping.Place(world.Rank, world.Size); err == nil {
+			world.LocalRank, world.LocalSize = place.LocalRank, place.LocalSize
+			return place.Nodes == 1, nil
+		}
+	}
+	if world.Size == 1 {
+		world.LocalRank, world.LocalSize = 0, 1
+		return true, nil
+	}
+	world.LocalRank, world.LocalSize = -1, -1
 	size, err := intVariable(env, "MPI_LOCALNRANKS", 1, world.Size)
 	if err != nil {
-		return world.Size == 1, nil
+		return false, nil
 	}
 	if rank, err := intVariable(env, "MPI_LOCALRANKID", 0, size-1); err == nil {
 		world.LocalRank, world.LocalSize = rank, size

@@ -1,8 +1,11 @@
 package bootstrap
 
 import (
+	"bufio"
+	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -118,4 +121,75 @@ func TestPMIDetects(t *testing.T) {
 	require.NotErrorIs(t, err, ErrNotDetected, "half of the ranks would go on alone")
 	assert.ErrorContains(t, err, "start one program per rank")
 	assert.ErrorContains(t, err, "AME_BOOTSTRAP")
+}
+
+// plainLauncher answers one client as simple PMI servers do, and mapping when
+// it asks for the process mapping.
+func plainLauncher(conn net.Conn, mapping string) {
+	defer conn.Close()
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		var reply string
+		switch line := lines.Text(); {
+		case strings.HasPrefix(line, "cmd=init "):
+			reply = "cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"
+		case line == "cmd=get_maxes":
+			reply = "cmd=maxes"
+		case line == "cmd=get_my_kvsname":
+			reply = "cmd=my_kvsname kvsname=7"
+		case strings.HasPrefix(line, "cmd=get "):
+			reply = "cmd=get_result " + mapping
+		case strings.HasPrefix(line, "cmd=put "):
+			reply = "cmd=put_result"
+		case line == "cmd=barrier_in":
+			reply = "cmd=barrier_out"
+		case line == "cmd=finalize":
+			reply = "cmd=finalize_ack"
+		}
+		if _, err := io.WriteString(conn, reply+"\n"); err != nil {
+			return
+		}
+	}
+}
+
+func TestPMIWithoutAMapping(t *testing.T) {
+	hydra := mapEnv{"MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "2"}
+	spread := mapEnv{"MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "1"}
+	for name, test := range map[string]struct {
+		mapping   string
+		env       mapEnv
+		localSize int
+		oneNode   bool
+	}{
+		"not there":               {"rc=1", mapEnv{}, -1, false},
+		"unreadable":              {"rc=0 value=(matrix)", mapEnv{}, -1, false},
+		"empty":                   {"rc=0 value=", mapEnv{}, -1, false},
+		"hydra, one node":         {"rc=1", hydra, 2, true},
+		"hydra, several nodes":    {"rc=1", spread, 1, false},
+		"the mapping comes first": {"rc=0 value=(vector,(0,2,1))", hydra, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, child, err := pmi.Pair()
+			require.NoError(t, err)
+			fd, err := syscall.Dup(int(child.Fd()))
+			require.NoError(t, err)
+			require.NoError(t, child.Close())
+			done := make(chan struct{})
+			go func() {
+				plainLauncher(conn, test.mapping)
+				close(done)
+			}()
+			env := test.env.with("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2")
+			world, _, err := Find(t.Context(), env.lookup)
+			require.NoError(t, err)
+			<-done
+			require.NoError(t, world.Listener.Close())
+			assert.Equal(t, test.localSize, world.LocalSize)
+			if test.oneNode {
+				assert.True(t, loopbackOnly(world.Root), world.Root)
+			} else if ifs, err := netifs(); err == nil && len(reachable(ifs)) > 0 {
+				assert.False(t, loopbackOnly(world.Root), world.Root)
+			}
+		})
+	}
 }

@@ -18,6 +18,16 @@ type items[T any] interface {
 	close()
 }
 
+// sliceOf and sequenceOf make the items of one range over a loop.
+
+func sliceOf[T any](s []T) func() items[T] {
+	return func() items[T] { return sliceItems[T](s) }
+}
+
+func sequenceOf[T any](seq iter.Seq[T]) func() items[T] {
+	return func() items[T] { return &seqItems[T]{seq: seq} }
+}
+
 type sliceItems[T any] []T
 
 func (s sliceItems[T]) length() int { return len(s) }

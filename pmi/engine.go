@@ -49,6 +49,7 @@ type step struct {
 	replies []reply
 	close   bool      // the connection the event came from
 	fail    *JobError // the job has failed: tell and stop
+	desert  bool      // the rank left the others behind: call deserted after a while
 }
 
 type reply struct {
@@ -128,7 +129,23 @@ func (e *engine) disconnect(rank int) step {
 		member.inBarrier = false
 		e.waiting--
 	}
-	return e.checkBarrier()
+	s := e.checkBarrier()
+	s.desert = s.fail == nil && member.inited && !member.finalized
+	return s
+}
+
+// deserted is called a while after rank has left without finalizing. Ranks that
+// are still there then may wait for it in MPI, which tells us nothing: MPICH
+// polls shared memory for ever. hydra kills them at once; the while is for
+// programs that omit MPI_Finalize and end together.
+func (e *engine) deserted(rank int) step {
+	for other, m := range e.members {
+		if m.inited && !m.finalized && !m.gone {
+			err := fmt.Errorf("has left without finalizing PMI (MPI_Finalize), rank %d has not; its own output may say why", other)
+			return step{fail: &JobError{Rank: rank, Status: 1, Err: err}}
+		}
+	}
+	return step{}
 }
 
 func answer(rank int, command string, pairs ...string) step {

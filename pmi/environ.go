@@ -125,20 +125,3 @@ func Environ(fd, rank, size, localRank, localSize int) []string {
 		"MPI_LOCALNRANKS=" + strconv.Itoa(localSize),
 	}
 }
-
-// Foreign says whether an MPI library would take the variable called name for
-// a message from its launcher. A launcher does not pass such variables from
-// its own environment on to its children: they tell about another job, and
-// PMI_SUBVERSION or PMI_TOTALVIEW would even change what MPICH says.
-func Foreign(name string) bool {
-	for _, prefix := range []string{
-		"PMI_", "PMIX_", "OMPI_COMM_", "OMPI_UNIVERSE_", "OMPI_MCA_ess", "OMPI_MCA_orte", "OMPI_APP_", "OMPI_FIRST_RANKS",
-		"PRTE_", "MPI_LOCAL", "HYDI_", "HYDRA_CONTROL", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "MPIRUN_RANK", "MV2_COMM_WORLD_",
-		"FLUX_JOB_", "FLUX_TASK_", "FLUX_PMI_", "PALS_",
-	} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}

@@ -20,6 +20,10 @@ const (
 	// short and fit the buffer of a socket, so that only a client that
 	// sends requests without end and ignores the replies comes to that.
 	writeTimeout = 10 * time.Second
+
+	// defaultDesertion is how long the others may go on after a rank has
+	// left without finalizing.
+	defaultDesertion = 10 * time.Second
 )
 
 // Config describes the job of a Server.
@@ -36,13 +40,15 @@ type Config struct {
 // Server is the launcher's side of PMI-1 for one job. It does what MPI_Init and
 // MPI_Finalize need; spawning and name publishing are refused.
 type Server struct {
-	size int
+	size      int
+	desertion time.Duration
 
 	mu      sync.Mutex
 	engine  *engine
 	stopped bool      // what the clients do is no news any more
 	fail    *JobError // the first one
 	conns   []net.Conn
+	timers  []*time.Timer
 }
 
 // NewServer returns a Server for the job described by config.
@@ -53,17 +59,24 @@ func NewServer(config Config) (*Server, error) {
 	case config.Job == "" || len(config.Job) >= serverNameMax || strings.ContainsAny(config.Job, " \n"):
 		return nil, fmt.Errorf("pmi: %q cannot be the name of a job", config.Job)
 	}
-	return &Server{size: len(config.Nodes), engine: newEngine(config.Job, config.Nodes)}, nil
+	return &Server{
+		size:      len(config.Nodes),
+		desertion: defaultDesertion,
+		engine:    newEngine(config.Job, config.Nodes),
+	}, nil
 }
 
 // Serve answers the clients: conns[r] is the connection to rank r. It blocks
 // until every rank has finalized or its connection has ended, and returns nil;
 // or until the job has failed, and returns a *JobError; or until ctx has ended.
-// All connections are closed then. A rank that leaves early is not an error as
-// long as nobody waits for it. The clients' reads have no deadline, because an
+// A rank that leaves early is not an error as
+// long as nobody waits for it; but one that has inited and not finalized must
+// not leave others behind for more than ten seconds. The clients' reads have no deadline, because an
 // MPI program may compute for days before it says another word.
 //
-// The caller kills the processes of a job that has failed. Serve is called once.
+// Serve closes the connection of a rank that has finalized. The caller closes
+// all of them when Serve has returned; if the job has failed it kills the
+// processes first, for they would complain about the loss. Serve is called once.
 func (s *Server) Serve(ctx context.Context, conns []net.Conn) error {
 	if len(conns) != s.size {
 		return fmt.Errorf("pmi: %d connections for a job of %d ranks", len(conns), s.size)
@@ -95,11 +108,11 @@ func (s *Server) read(rank int, conn net.Conn) {
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			s.ended(rank, conn, err)
+			s.ended(rank, err)
 			return
 		}
 		text := string(line[:len(line)-1])
-		if !s.handle(conn, func() step { return s.engine.receive(rank, text) }) {
+		if !s.handle(rank, func() step { return s.engine.receive(rank, text) }) {
 			return
 		}
 	}
@@ -121,19 +134,18 @@ func (s *Server) Exited(rank int) {
 
 // ended handles the end of a client's lines. Half a line counts for nothing:
 // its sender was killed.
-func (s *Server) ended(rank int, conn net.Conn, err error) {
-	s.handle(conn, func() step {
+func (s *Server) ended(rank int, err error) {
+	s.handle(rank, func() step {
 		if errors.Is(err, bufio.ErrBufferFull) {
 			return s.engine.reject(rank, fmt.Errorf("sent a line of more than %d bytes", maxLine))
 		}
 		return s.engine.disconnect(rank)
 	})
-	_ = conn.Close()
 }
 
-// handle lets the engine take an event of the client at conn, does what the
+// handle lets the engine take an event of the client of rank, does what the
 // engine says, and reports whether the client may go on.
-func (s *Server) handle(conn net.Conn, event func() step) bool {
+func (s *Server) handle(rank int, event func() step) bool {
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -142,6 +154,11 @@ func (s *Server) handle(conn net.Conn, event func() step) bool {
 	todo := event()
 	if todo.fail != nil {
 		s.stopped, s.fail = true, todo.fail
+	}
+	if todo.desert {
+		s.timers = append(s.timers, time.AfterFunc(s.desertion, func() {
+			s.handle(rank, func() step { return s.engine.deserted(rank) })
+		}))
 	}
 	s.mu.Unlock()
 
@@ -153,7 +170,7 @@ func (s *Server) handle(conn net.Conn, event func() step) bool {
 		return false
 	}
 	if todo.close {
-		_ = conn.Close()
+		_ = s.conns[rank].Close()
 		return false
 	}
 	return true
@@ -171,12 +188,15 @@ func (s *Server) write(r reply) {
 	}
 }
 
-// stop closes all connections; what their readers then notice is ignored.
+// stop ends the readers. What they notice of it is ignored.
 func (s *Server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	for _, timer := range s.timers {
+		timer.Stop()
+	}
 	for _, conn := range s.conns {
-		_ = conn.Close()
+		_ = conn.SetReadDeadline(time.Unix(1, 0)) // an error means that it is closed
 	}
 }

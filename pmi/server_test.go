@@ -33,7 +33,12 @@ func startServer(t *testing.T, size int) (s *Server, clients []net.Conn, served 
 		conns[rank], clients[rank] = net.Pipe()
 	}
 	result := make(chan error, 1)
-	go func() { result <- s.Serve(t.Context(), conns) }()
+	go func() {
+		result <- s.Serve(t.Context(), conns)
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	}()
 	return s, clients, result
 }
 
@@ -141,7 +146,7 @@ func TestHostileClients(t *testing.T) {
 			assert.ErrorContains(t, err, tt.text)
 			assert.Equal(t, 1, failed.Status)
 			_, err = conns[1].Read(make([]byte, 1))
-			assert.ErrorIs(t, err, io.EOF, "the others are told by the end of their connection")
+			assert.ErrorIs(t, err, io.EOF, "the others get no barrier_out")
 		})
 	}
 }
@@ -207,6 +212,29 @@ func TestServerGivesUpAClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
+func TestServerDoesNotLetARankLeaveOthersBehind(t *testing.T) {
+	for name, others := range map[string]string{"others stay": "", "others finalize": "cmd=finalize"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, conns, served := startServer(t, 2)
+				for _, conn := range conns {
+					ask(t, conn, "cmd=init pmi_version=1 pmi_subversion=1")
+				}
+				begin := time.Now()
+				require.NoError(t, conns[1].Close())
+				if others != "" {
+					time.Sleep(defaultDesertion / 2)
+					ask(t, conns[0], others)
+					require.NoError(t, <-served)
+					return
+				}
+				require.ErrorContains(t, <-served, "rank 1: has left without finalizing")
+				assert.Equal(t, defaultDesertion, time.Since(begin))
+			})
+		})
+	}
+}
+
 func TestExitedEndsAConnectionThatSomebodyElseHolds(t *testing.T) {
 	s, err := NewServer(Config{Job: "kvs_0", Nodes: oneNode(2)})
 	require.NoError(t, err)
@@ -214,6 +242,7 @@ func TestExitedEndsAConnectionThatSomebodyElseHolds(t *testing.T) {
 	for rank := range conns {
 		conns[rank], children[rank], err = Pair()
 		require.NoError(t, err)
+		defer conns[rank].Close()
 		defer children[rank].Close()
 	}
 	served := make(chan error, 1)

@@ -1,0 +1,260 @@
+package ame
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var frameCases = []struct {
+	name   string
+	header header
+	wire   string
+}{
+	{
+		"message",
+		header{kind: kindMessage, format: 0x0102, comm: 3, source: 4, dest: 5, tag: 0x7fffffff, length: 6},
+		"\x01\x01\x01\x02\x00\x00\x00\x03\x00\x00\x00\x04\x00\x00\x00\x05\x7f\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x06",
+	},
+	{
+		"longest bcast",
+		header{kind: kindBcast, comm: 0xffffffff, dest: 0x01020304, tag: 0xfffffffe, length: 1 << 62},
+		"\x01\x02\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00\x01\x02\x03\x04\xff\xff\xff\xfe\x00\x00\x00\x00\x40\x00\x00\x00\x00\x00\x00\x00",
+	},
+	{
+		"waiting in a gather",
+		header{kind: kindWaiting, comm: 1, source: 2, tag: 7, root: uint32(kindGather)},
+		"\x01\x06\x00\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00",
+	},
+	{
+		"fail of the longest body",
+		header{kind: kindFail, source: 1, length: 64 << 20},
+		"\x01\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00",
+	},
+}
+
+func TestHeader(t *testing.T) {
+	for _, c := range frameCases {
+		t.Run(c.name, func(t *testing.T) {
+			assert.Equal(t, c.wire, string(c.header.appendTo(nil)))
+			h, err := parseHeader([]byte(c.wire))
+			require.NoError(t, err)
+			assert.Equal(t, c.header, h)
+		})
+	}
+}
+
+func TestHeaderRefused(t *testing.T) {
+	good := header{kind: kindMessage, source: 1}
+	for name, c := range map[string]struct {
+		offset int
+		bytes  string
+		want   string
+	}{
+		"version 0":           {0, "\x00", "protocol version 0, want 1"},
+		"version 2":           {0, "\x02", "protocol version 2, want 1"},
+		"kind 0":              {1, "\x00", "unknown kind 0"},
+		"first unknown kind":  {1, "\x0c", "unknown kind 12"},
+		"last kind":           {1, "\xff", "unknown kind 255"},
+		"one byte too long":   {24, "\x40\x00\x00\x00\x00\x00\x00\x01", "announces 4611686018427387905 bytes"},
+		"longest of all":      {24, "\xff\xff\xff\xff\xff\xff\xff\xff", "announces 18446744073709551615 bytes"},
+		"fail one too long":   {1, "\x0b", "fail frame announces 67108865 bytes"},
+		"bye of a huge body":  {1, "\x09", "bye frame announces 67108865 bytes"},
+		"welcome too long":    {1, "\x08", "welcome frame announces"},
+		"waiting with a body": {1, "\x06", "waiting frame announces"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			good.length = 64<<20 + 1
+			b := good.appendTo(nil)
+			copy(b[c.offset:], c.bytes)
+			_, err := parseHeader(b)
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestKindNames(t *testing.T) {
+	for k := kindMessage; k < kindEnd; k++ {
+		assert.NotEmpty(t, k.String())
+	}
+	assert.Equal(t, "kind 0", kind(0).String())
+	assert.Equal(t, "kind 200", kind(200).String())
+}
+
+// readConn is a connection from which tests read what they were given.
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(b []byte) (int, error) { return c.Reader.Read(b) }
+
+func TestBodyGrowsWithWhatComes(t *testing.T) {
+	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<10)
+	h := header{kind: kindMessage, source: 1, length: uint64(len(body))}
+	for _, ahead := range []uint64{1, 100, 1 << 13, 1<<14 - 1, 1 << 14, 1 << 20} {
+		l := newLink(1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(body))})
+		l.ahead = ahead
+		got, b, err := l.read()
+		require.NoError(t, err)
+		assert.Equal(t, h, got)
+		assert.Equal(t, body, b)
+	}
+}
+
+func TestHugeLengthAllocatesLittle(t *testing.T) {
+	h := header{kind: kindMessage, source: 1, length: maxBody}
+	l := newLink(1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(make([]byte, 5000)))})
+	l.ahead = 1 << 10
+	_, _, err := l.read()
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.ErrorContains(t, err, "in the middle of a message frame of 4611686018427387904 bytes")
+	assert.LessOrEqual(t, len(l.partial.body), 1<<14)
+}
+
+// A read deadline may end a read at any byte; the next read goes on there.
+func TestReadGoesOnAfterDeadline(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	want := header{kind: kindMessage, source: 1, tag: 9, length: 40}
+	wire := append(want.appendTo(nil), bytes.Repeat([]byte{7}, 40)...)
+	l := newLink(1, near)
+	for i, b := range wire {
+		near.SetReadDeadline(time.Unix(1, 0))
+		_, _, err := l.read()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "byte %d", i)
+		near.SetReadDeadline(time.Time{})
+		if i+1 == len(wire) {
+			go far.Write([]byte{b})
+			break
+		}
+		// One byte is taken by a read that then waits for the next one.
+		sent := make(chan struct{})
+		go func() {
+			far.Write([]byte{b})
+			near.SetReadDeadline(time.Unix(1, 0))
+			close(sent)
+		}()
+		_, _, err = l.read()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "byte %d", i)
+		<-sent
+	}
+	h, body, err := l.read()
+	require.NoError(t, err)
+	assert.Equal(t, want, h)
+	assert.Equal(t, wire[headerSize:], body)
+}
+
+// A write that ctx ends before its first byte leaves the link whole; one that
+// is cut off leaves it closed to all that follow.
+func TestWriteEndsWithItsContext(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	l := newLink(1, near)
+	busy, endBusy := context.WithCancel(context.Background())
+	cut := make(chan error, 1)
+	go func() { cut <- l.write(busy, &header{kind: kindMessage}, make([]byte, 10)) }()
+	_, err := io.ReadFull(far, make([]byte, 8)) // it is in the middle now
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err = l.write(ctx, &header{kind: kindMessage}, nil)
+	assert.ErrorAs(t, err, new(unsent))
+	assert.ErrorIs(t, err, context.Canceled)
+
+	endBusy()
+	assert.ErrorIs(t, <-cut, context.Canceled)
+	err = l.write(context.Background(), &header{kind: kindMessage}, nil)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.NotErrorAs(t, err, new(unsent))
+}
+
+// FuzzFrames feeds a connection's reader with any bytes: it must not panic or
+// allocate more than has come, and what it takes must be written alike.
+func FuzzFrames(f *testing.F) {
+	for _, c := range frameCases {
+		f.Add([]byte(c.wire))
+		f.Add(append([]byte(c.wire), "body and more"...))
+		f.Add([]byte(c.wire[:headerSize-1]))
+	}
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		l := newLink(1, readConn{Reader: bytes.NewReader(wire)})
+		l.ahead = 64
+		var again []byte
+		for {
+			h, body, err := l.read()
+			if err != nil {
+				break
+			}
+			again = append(h.appendTo(again), body...)
+		}
+		assert.True(t, bytes.HasPrefix(wire, again))
+		assert.LessOrEqual(t, len(l.partial.body), 64+2*len(wire))
+	})
+}
+
+func TestFailureWire(t *testing.T) {
+	for name, c := range map[string]struct {
+		failure failure
+		wire    string
+	}{
+		"lost":     {failure{reasonLost, 2, "connection reset by peer"}, "\x01\x00\x00\x00\x02connection reset by peer"},
+		"aborted":  {failure{reasonAborted, 0, ""}, "\x02\x00\x00\x00\x00"},
+		"mismatch": {failure{reasonMismatch, 1, "ä"}, "\x03\x00\x00\x00\x01\xc3\xa4"},
+		"start-up": {failure{reasonStartup, -1, "missing"}, "\x05\xff\xff\xff\xffmissing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, c.wire, string(c.failure.appendTo(nil)))
+			f, err := parseFailure([]byte(c.wire), 3)
+			require.NoError(t, err)
+			assert.Equal(t, c.failure, *f)
+		})
+	}
+	_, err := parseFailure([]byte("\x01\x00\x00\x00"), 3)
+	assert.ErrorContains(t, err, "4 bytes")
+	_, err = parseFailure([]byte("\x01\x00\x00\x00\x03"), 3)
+	assert.ErrorContains(t, err, "rank 3 of 3")
+	long := failure{reason: reasonAborted, text: string(make([]byte, 1<<20))}
+	assert.Len(t, long.appendTo(nil), 5+maxFailureText)
+}
+
+func TestDirectoryWire(t *testing.T) {
+	peers := []Peer{{"a", 1}, {"", 0}, {"node07", 0x01020304}, {"a", 2}}
+	wire := "\x00\x00\x00\x01\x00\x01a" + "\x00\x00\x00\x00\x00\x00" + "\x01\x02\x03\x04\x00\x06node07" + "\x00\x00\x00\x02\x00\x01a"
+	assert.Equal(t, wire, string(appendDirectory(nil, peers)))
+	got, err := parseDirectory([]byte(wire+"more, of a later version"), 4)
+	require.NoError(t, err)
+	assert.Equal(t, peers, got)
+	for n := range len(wire) {
+		_, err := parseDirectory([]byte(wire[:n]), 4)
+		assert.ErrorContains(t, err, "cut short", "%d bytes", n)
+	}
+}
+
+func FuzzControlBodies(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x00\x02connection reset by peer"))
+	f.Add([]byte("\x00\x00\x00\x01\x00\x01a\x00\x00\x00\x00\x00\x00"))
+	f.Add(binary.BigEndian.AppendUint32(nil, noRank))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if f, err := parseFailure(b, 5); err == nil {
+			assert.NotEmpty(t, (&Error{Op: "recv", Peer: f.peer, Err: f}).Error())
+			if len(f.text) <= maxFailureText {
+				assert.Equal(t, b, f.appendTo(nil))
+			}
+		}
+		if peers, err := parseDirectory(b, 2); err == nil {
+			assert.True(t, bytes.HasPrefix(b, appendDirectory(nil, peers)))
+		}
+	})
+}

@@ -1,0 +1,27 @@
+# Targets for the SLURM cluster in docker (test/integration). RELEASE chooses
+# the Debian release: make cluster-up RELEASE=trixie.
+
+.PHONY: cluster-up cluster-shell cluster-logs cluster-down test-cluster
+
+RELEASE ?= bookworm
+CLUSTER = RELEASE=$(RELEASE) test/integration/cluster.sh
+
+# A cluster for people, with the commands in /opt/dlp (which is in PATH).
+cluster-up: build
+	$(CLUSTER) up
+	$(CLUSTER) install bin/*
+
+cluster-shell:
+	@$(CLUSTER) shell
+
+cluster-logs:
+	@$(CLUSTER) logs
+
+cluster-down:
+	$(CLUSTER) down
+
+# The launcher matrix and the faults, on a cluster of their own for each Debian
+# release. UPDATE=1 rewrites docs/launchers.md. (Inside the directory go test
+# prints what the tests print, also when they pass.)
+test-cluster:
+	cd test/integration && go test -tags integration -count 1 -timeout 20m -parallel 8 $(if $(UPDATE),-update)

@@ -1,0 +1,134 @@
+#!/bin/sh
+# cluster.sh runs a SLURM cluster in docker: the controller ctl and the nodes
+# c1, c2 and c3.
+#
+#   cluster.sh up              build what is missing, start, wait until nodes idle;
+#                              print docker's path and the containers as NAME=VALUE
+#   cluster.sh install PATH... copy files or directories to /opt/dlp everywhere
+#   cluster.sh shell [NODE]    a shell on a machine (default ctl), as a plain user
+#   cluster.sh logs            what slurmctld and slurmd have said
+#   cluster.sh down            remove it; the images stay
+#   cluster.sh watch           wait for the end of standard input, then down
+#
+# RELEASE is the Debian release, bookworm (default) or trixie. PROJECT tells
+# clusters apart; the default belongs to this directory and RELEASE. MPI_PORTS
+# are the ports that steps reserve; empty for none (default 20000-20199).
+set -eu
+
+cd "$(dirname "$0")"
+RELEASE=${RELEASE:-bookworm}
+PROJECT=${PROJECT:-dlp$(pwd | cksum | cut -d ' ' -f 1)-$RELEASE}
+IMAGE=dlp-go-cluster:$RELEASE
+export RELEASE IMAGE
+machines="ctl c1 c2 c3"
+say() { echo "cluster.sh: $*" >&2; }
+
+DOCKER=$(./dockerd.sh)
+export DOCKER
+
+compose() {
+	if "$DOCKER" compose version >/dev/null 2>&1; then
+		"$DOCKER" compose -p "$PROJECT" "$@"
+	elif command -v docker-compose >/dev/null; then
+		docker-compose -p "$PROJECT" "$@"
+	else
+		say "neither 'docker compose' nor docker-compose is installed (Debian: apt-get install docker-compose)"
+		return 1
+	fi
+}
+
+# container MACHINE prints the container's id. Its name depends on the version of
+# compose.
+container() {
+	id=$("$DOCKER" ps -q --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1")
+	if [ -z "$id" ]; then
+		say "there is no machine $1 in the cluster $PROJECT: cluster.sh up"
+		return 1
+	fi
+	echo "$id"
+}
+
+# The build uses the network of the machine itself, on which its mirror is
+# known to be reachable. What has not changed comes from the cache.
+build() {
+	./base-image.sh "$RELEASE"
+	if ! log=$("$DOCKER" build --network host --build-arg http_proxy \
+		--build-arg RELEASE="$RELEASE" --build-arg BASE="dlp-go-base:$RELEASE" -t "$IMAGE" . 2>&1); then
+		echo "$log" | tail -n 40 >&2
+		say "the image does not build"
+		return 1
+	fi
+}
+
+wait_idle() {
+	ctl=$(container ctl)
+	tries=0
+	while [ $tries -lt 300 ]; do
+		idle=$("$DOCKER" exec "$ctl" sinfo -h -N -o %t 2>/dev/null | grep -cx idle || true)
+		if [ "$idle" = 3 ]; then
+			return 0
+		fi
+		tries=$((tries + 1))
+		sleep 0.2
+	done
+	say "the nodes are not idle after a minute:"
+	"$DOCKER" exec "$ctl" sinfo -N -l >&2 || true
+	logs >&2
+	return 1
+}
+
+logs() {
+	for machine in $machines; do
+		echo "== $machine"
+		if id=$(container "$machine"); then
+			"$DOCKER" logs --tail 40 "$id" 2>&1
+		fi
+	done
+}
+
+case ${1:-} in
+up)
+	build
+	compose up -d >/dev/null 2>&1 || compose up -d >&2
+	wait_idle
+	echo "DOCKER=$DOCKER"
+	for machine in $machines; do
+		id=$(container "$machine")
+		echo "$machine=$id"
+	done
+	;;
+install)
+	shift
+	for machine in $machines; do
+		id=$(container "$machine")
+		for path in "$@"; do
+			"$DOCKER" cp -q "$path" "$(container "$machine"):/opt/dlp/" 2>/dev/null ||
+				# It reports success on standard error.
+			if ! out=$("$DOCKER" cp "$path" "$id:/opt/dlp/" 2>&1); then
+				say "copy $path to $machine: $out"
+				exit 1
+			fi
+		done
+	done
+	;;
+shell)
+	id=$(container "${2:-ctl}")
+	exec "$DOCKER" exec -it -u user -w /home/user "$id" bash
+	;;
+logs)
+	logs
+	;;
+down)
+	compose down -t 1 --remove-orphans >/dev/null 2>&1 || compose down -t 1 --remove-orphans >&2
+	;;
+watch)
+	# Deaf to the interrupt that ends whoever holds the other end.
+	trap '' INT TERM HUP
+	cat >/dev/null
+	compose down -t 1 --remove-orphans >/dev/null 2>&1 || compose down -t 1 --remove-orphans >&2
+	;;
+*)
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac

@@ -1,0 +1,154 @@
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// patience bounds what should take a second or two.
+const patience = 90 * time.Second
+
+// launchersPage is the page that shows the matrix to users.
+const launchersPage = "../../docs/launchers.md"
+
+// TestMatrix launches dlp-hello and corpus in every way, on one node and on
+// several, and prints what came of it as a table.
+func TestMatrix(t *testing.T) {
+	results := new(table)
+	for _, row := range rows {
+		results.rows = append(results.rows, row.name)
+	}
+	for _, col := range columns {
+		results.columns = append(results.columns, col.name)
+	}
+
+	// t.Run returns when all cells have, parallel as they are.
+	t.Run("all", func(t *testing.T) {
+		onClusters(t, func(t *testing.T, c *cluster) {
+			serial := c.serial(t)
+			for _, row := range rows {
+				for _, col := range columns {
+					cell := row.cell(col)
+					if cell == nil {
+						results.set(c.release, row.name, col.name, "")
+						continue
+					}
+					t.Run(row.name+"/"+col.name, func(t *testing.T) {
+						t.Parallel()
+						outcome, err := cell.run(t, c, serial)
+						if err != nil {
+							outcome = "FAILED"
+						}
+						results.set(c.release, row.name, col.name, outcome)
+						assert.NoError(t, err)
+					})
+				}
+			}
+		})
+	})
+	if len(results.cells) == 0 {
+		t.Skip("no cluster ran the matrix")
+	}
+	fmt.Println(results.markdown())
+	results.compare(t)
+}
+
+// serial runs corpus as a single process, for comparison.
+func (c *cluster) serial(t *testing.T) corpus {
+	r := c.run(t, "ctl", patience, "corpus --json /opt/dlp/src")
+	require.Zero(t, r.status, "serial corpus: %v", r)
+	all, err := reports[corpus](r.stdout)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	return all[0]
+}
+
+// run launches both programs and returns the method they used, or "advice" if
+// the launch failed as it may.
+func (c *cell) run(t *testing.T, on *cluster, serial corpus) (method string, err error) {
+	r := on.run(t, "ctl", patience, strings.ReplaceAll(c.script, "{prog}", "/opt/dlp/dlp-hello --json"))
+	if r.status != 0 && c.advises != "" {
+		if !strings.Contains(r.stderr, c.advises) {
+			return "", fmt.Errorf("failed without advice to use %s: %v", c.advises, r)
+		}
+		// The launch must end by itself within 30 s; leave time for SLURM.
+		if r.elapsed > 45*time.Second {
+			return "", fmt.Errorf("advice came late: %v", r)
+		}
+		return "advice", nil
+	}
+	if r.status != 0 {
+		return "", fmt.Errorf("dlp-hello: %v", r)
+	}
+	hellos, err := reports[hello](r.stdout)
+	if err != nil || len(hellos) != len(c.want) {
+		return "", fmt.Errorf("%d reports of dlp-hello, want %d: %v: %v", len(hellos), len(c.want), err, r)
+	}
+	for i, h := range hellos {
+		if err := h.check(c.want[i], c.method); err != nil {
+			return "", fmt.Errorf("dlp-hello: %w: %v", err, r)
+		}
+		if !strings.Contains(strings.Join(h.Warnings, "\n"), c.warning) {
+			return "", fmt.Errorf("dlp-hello: no warning mentions %q: %v", c.warning, r)
+		}
+	}
+	if c.helloOnly {
+		return hellos[0].Method, nil
+	}
+
+	r = on.run(t, "ctl", patience, strings.ReplaceAll(c.script, "{prog}", "/opt/dlp/corpus --json /opt/dlp/src"))
+	if r.status != 0 {
+		return "", fmt.Errorf("corpus: %v", r)
+	}
+	counts, err := reports[corpus](r.stdout)
+	if err != nil || len(counts) != len(c.want) {
+		return "", fmt.Errorf("%d reports of corpus, want %d: %v: %v", len(counts), len(c.want), err, r)
+	}
+	for i, got := range counts {
+		if err := got.check(serial, len(c.want[i].hosts)); err != nil {
+			return "", fmt.Errorf("corpus: %w: %v", err, r)
+		}
+	}
+	return hellos[0].Method, nil
+}
+
+// compare compares the table with the page that users read, or writes the page.
+func (t *table) compare(test *testing.T) {
+	page := launchersHead + t.markdown()
+	if test.Failed() || !t.complete(len(strings.Split(allReleases, ","))) {
+		return
+	}
+	if *update {
+		require.NoError(test, os.MkdirAll(filepath.Dir(launchersPage), 0o755))
+		require.NoError(test, os.WriteFile(launchersPage, []byte(page), 0o644))
+		return
+	}
+	old, err := os.ReadFile(launchersPage)
+	require.NoError(test, err)
+	assert.Equal(test, string(old), page, "docs/launchers.md is not what was seen; write it with make test-cluster UPDATE=1")
+}
+
+const launchersHead = `# Launchers
+
+Every way to start a program that is tested, on one node, on two, and on three
+with an uneven number of ranks. A cell names the bootstrap method that all ranks
+chose; an empty one does not apply. The tests run dlp-hello and the example
+corpus on a real SLURM cluster whose nodes share no file system, and compare
+ranks, hosts, exit status and results (make test-cluster).
+
+bookworm: SLURM 22.05, MPICH 4.0, Open MPI 4.1, PMIx 4.2.
+trixie: SLURM 24.11, MPICH 4.2, Open MPI 5.0, PMIx 5.0.
+
+"advice" is a launch whose environment contradicts itself: it ends at once, with a
+message that says what to set (AME_BOOTSTRAP=pmix there).
+
+`

@@ -1,0 +1,32 @@
+#!/bin/sh
+# node.sh is what a container of the test cluster runs: munged twice (once for
+# SLURM, once for users), sshd, and in the foreground slurmctld on the machine
+# called ctl, slurmd on every other one. Their logs are the container's log.
+#
+# MPI_PORTS, such as 20000-20199, becomes MpiParams=ports= in slurm.conf; steps
+# then get SLURM_STEP_RESV_PORTS. Empty: no such line.
+set -eu
+
+set-mpi-ports "${MPI_PORTS:-}"
+
+# slurmd loads a cgroup plugin although slurm.conf asks for nothing that needs
+# one, and the plugin for cgroup v2 cannot start in an unprivileged container.
+# SLURM 22.05 has no way to disable it; its plugin for v1 does no harm.
+case $(slurmd -V) in
+*" 22."*) echo "CgroupPlugin=cgroup/v1" ;;
+*) echo "CgroupPlugin=disabled" ;;
+esac >/etc/slurm/cgroup.conf
+
+install -d -o munge -g munge -m 0755 /run/munge
+start-munged munge
+start-munged slurm
+
+install -d /run/sshd
+/usr/sbin/sshd
+
+if [ "$(hostname)" = ctl ]; then
+	install -d /var/spool/slurmctld
+	exec slurmctld -D
+fi
+install -d /var/spool/slurmd
+exec slurmd -D
