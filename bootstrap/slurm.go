@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/slurm"
@@ -135,8 +136,11 @@ func (m *slurmMember) oneNode() bool { return m.step.LocalSize == m.step.Size }
 // until World.Listener is closed.
 func (m *slurmMember) serve(env Env, world *World) error {
 	listener, root, err := listen(env, m.oneNode(), m.ports)
-	if err != nil {
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: other programs have them all; AME_PORT_RANGE=20000-20100 makes every rank use other ports", err)
+	}
+	if err != nil {
+		return err
 	}
 	world.Key, world.Root, world.RootHost = NewKey(), root, world.Host
 	invitation, err := slurmInvitation(*world)
