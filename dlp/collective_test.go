@@ -22,11 +22,10 @@ type (
 		When time.Time
 	}
 	outer struct {
-		inner2 int
-		In     *inner
-		List   []inner
-		Any    any
-		Map    map[string][]float64
+		In   *inner
+		List []inner
+		Any  any
+		Map  map[string][]float64
 	}
 )
 

@@ -2,7 +2,7 @@ package dlp
 
 import "iter"
 
-// items is what a loop goes over, on one rank.
+// items is what a loop goes over, on one rank. One range at a time uses it.
 type items[T any] interface {
 	// length is the number of items, or unknown.
 	length() int
@@ -14,18 +14,8 @@ type items[T any] interface {
 	// all yields the items in order, for a rank that is alone.
 	all() iter.Seq2[int, T]
 
-	// close ends the walk through a sequence.
+	// close ends the walk through a sequence, and makes ready for another one.
 	close()
-}
-
-// sliceOf and sequenceOf make the items of one range over a loop.
-
-func sliceOf[T any](s []T) func() items[T] {
-	return func() items[T] { return sliceItems[T](s) }
-}
-
-func sequenceOf[T any](seq iter.Seq[T]) func() items[T] {
-	return func() items[T] { return &seqItems[T]{seq: seq} }
 }
 
 type sliceItems[T any] []T
@@ -93,4 +83,5 @@ func (s *seqItems[T]) close() {
 	if s.stop != nil {
 		s.stop()
 	}
+	s.pull, s.stop, s.position = nil, nil, 0
 }

@@ -63,23 +63,23 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // managed loops; that is an error. Each range over the iterator is a loop of
 // its own.
 func MapUnordered[T, R any](ctx context.Context, c *Comm, items []T, work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, sliceOf(items), work, opts)
+	return mapUnordered(ctx, c, sliceItems[T](items), work, opts)
 }
 
 // MapUnorderedSeq is MapUnordered for items that come one by one, from a
 // sequence that is the same on all ranks, with the limits of SplitManagedSeq.
 // Every working rank walks the sequence as far as its items need.
 func MapUnorderedSeq[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, sequenceOf(items), work, opts)
+	return mapUnordered(ctx, c, &seqItems[T]{seq: items}, work, opts)
 }
 
-func mapUnordered[T, R any](ctx context.Context, c *Comm, items func() items[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
+func mapUnordered[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
 	var o loopOptions
 	for _, opt := range opts {
 		opt.applyMap(&o)
 	}
 	return func(yield func(Result[R], error) bool) {
-		if err := mapRange(ctx, c, items(), work, o, yield); err != nil {
+		if err := mapRange(ctx, c, items, work, o, yield); err != nil {
 			yield(Result[R]{}, err)
 		}
 	}

@@ -49,7 +49,7 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // because the ranks have different numbers of items; that is an error. Each
 // range over the iterator is a loop of its own.
 func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, sliceOf(items), opts)
+	return splitManaged(ctx, c, sliceItems[T](items), opts)
 }
 
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
@@ -58,16 +58,16 @@ func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitO
 // go back, so after a rank has met a long item or has broken out, what it was given
 // beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, sequenceOf(items), opts)
+	return splitManaged(ctx, c, &seqItems[T]{seq: items}, opts)
 }
 
-func splitManaged[T any](ctx context.Context, c *Comm, items func() items[T], opts []SplitOption) iter.Seq2[T, error] {
+func splitManaged[T any](ctx context.Context, c *Comm, items items[T], opts []SplitOption) iter.Seq2[T, error] {
 	o := loopOptions{progress: stderrIsTerminal()}
 	for _, opt := range opts {
 		opt.applySplit(&o)
 	}
 	return func(yield func(T, error) bool) {
-		if err := splitRange(ctx, c, items(), o, yield); err != nil {
+		if err := splitRange(ctx, c, items, o, yield); err != nil {
 			var none T
 			yield(none, err)
 		}
