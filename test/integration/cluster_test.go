@@ -182,7 +182,7 @@ var payload = sync.OnceValues(func() (paths []string, err error) {
 	bin := os.Getenv("CLUSTER_BIN")
 	if bin == "" {
 		bin = filepath.Join(payloadDir, "bin")
-		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/dlp-hello", "../../cmd/ameexec", "../../examples/corpus")
+		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/...", "../../examples/corpus")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("go build: %w: %s", err, out)

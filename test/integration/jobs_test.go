@@ -1,0 +1,100 @@
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// jobEnv is what a user sets to submit one of the scripts in jobs.
+const jobEnv = "BIN=/opt/dlp INPUT=/opt/dlp/src "
+
+// TestJobs submits the batch scripts that users copy, as they are.
+func TestJobs(t *testing.T) {
+	onClusters(t, func(t *testing.T, c *cluster) {
+		serial := c.serial(t)
+		scripts, err := filepath.Glob("../../jobs/*.sbatch")
+		require.NoError(t, err)
+		require.NotEmpty(t, scripts)
+		out, err := c.script("install", scripts...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+
+		// The first line of corpus, without the directory.
+		counted := fmt.Sprintf("%d files, %d bytes, %d tokens", serial.Files, serial.Bytes, serial.Tokens)
+		t.Run("scripts", func(t *testing.T) {
+			for _, script := range scripts {
+				name := strings.TrimSuffix(filepath.Base(script), ".sbatch")
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					switch name {
+					case "hello":
+						r := c.job(t, name)
+						for rank := range 4 {
+							assert.Contains(t, r.stdout, fmt.Sprintf("Hello from rank %d of 4", rank))
+						}
+					case "corpus", "hydra", "openmpi", "hetjob":
+						assert.Contains(t, c.job(t, name).stdout, counted)
+					case "array":
+						c.testArrayJob(t, serial)
+					case "requeue":
+						c.testRequeueJob(t, counted)
+					case "container":
+						t.Skip("apptainer is not on the cluster; make lint checks the script")
+					default:
+						t.Errorf("jobs/%s.sbatch is not tested", name)
+					}
+				})
+			}
+		})
+	})
+}
+
+// job submits a script of jobs and waits for its success.
+func (c *cluster) job(t *testing.T, name string, options ...string) result {
+	r := c.run(t, "ctl", patience, jobEnv+"run-job "+strings.Join(options, " ")+" /opt/dlp/"+name+".sbatch")
+	require.Zero(t, r.status, "%v", r)
+	return r
+}
+
+// All array tasks run on one node, where their results are then together as if
+// on a shared file system. (They go to the directory of the submission.)
+func (c *cluster) testArrayJob(t *testing.T, serial corpus) {
+	c.job(t, "array", "-w", "c2")
+	r := c.run(t, "c2", patience, "cat results/*.json")
+	require.Zero(t, r.status, "%v", r)
+	items, err := reports[corpus](r.stdout)
+	require.NoError(t, err)
+	var files, tokens int
+	for _, item := range items {
+		files, tokens = files+item.Files, tokens+item.Tokens
+	}
+	assert.Equal(t, serial.Files, files)
+	assert.Equal(t, serial.Tokens, tokens)
+}
+
+// The job is told that its time is up while its first run does nothing, and has
+// to come back and finish.
+func (c *cluster) testRequeueJob(t *testing.T, counted string) {
+	const slow = `mkdir -p slow && cat >slow/corpus <<'EOF' && chmod +x slow/corpus
+#!/bin/bash
+if [ -z "$SLURM_RESTART_COUNT" ]; then
+	[ "$SLURM_PROCID" != 0 ] || scancel --batch --signal=USR1 $SLURM_JOB_ID
+	exec sleep 300
+fi
+exec /opt/dlp/corpus "$@"
+EOF`
+	for _, node := range []string{"c1", "c2", "c3"} {
+		r := c.run(t, node, patience, slow)
+		require.Zero(t, r.status, "%v", r)
+	}
+	r := c.run(t, "ctl", patience, "BIN=/home/user/slow INPUT=/opt/dlp/src run-job /opt/dlp/requeue.sbatch")
+	require.Zero(t, r.status, "%v", r)
+	assert.Contains(t, r.stdout, "SIGUSR1")
+	assert.Contains(t, r.stdout, counted)
+}
