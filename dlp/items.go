@@ -1,76 +1,50 @@
 package dlp
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // items is what a loop goes over, on one rank. One range at a time uses it.
-type items[T any] interface {
+type items[T any] struct {
 	// length is the number of items, or unknown.
-	length() int
+	length int
+
+	// all yields the items in order, for a rank that is alone.
+	all iter.Seq2[int, T]
 
 	// at returns an item. For a sequence, indices must not go down, and
 	// ok == false with the number of items if it ends before index.
-	at(index int) (item T, end int, ok bool)
-
-	// all yields the items in order, for a rank that is alone.
-	all() iter.Seq2[int, T]
+	at func(index int) (item T, end int, ok bool)
 
 	// close ends the walk through a sequence, and makes ready for another one.
-	close()
+	close func()
 }
 
-type sliceItems[T any] []T
-
-func (s sliceItems[T]) length() int { return len(s) }
-
-func (s sliceItems[T]) at(index int) (item T, end int, ok bool) {
-	if index >= len(s) { // not from a manager that knows the length
-		return item, len(s), false
-	}
-	return s[index], 0, true
-}
-
-func (s sliceItems[T]) all() iter.Seq2[int, T] {
-	return func(yield func(int, T) bool) {
-		for i, item := range s {
-			if !yield(i, item) {
-				return
+func itemsOfSlice[T any](s []T) items[T] {
+	return items[T]{
+		length: len(s),
+		all:    slices.All(s),
+		at: func(index int) (item T, end int, ok bool) {
+			if index >= len(s) { // not from a manager that knows the length
+				return item, len(s), false
 			}
-		}
+			return s[index], 0, true
+		},
+		close: func() {},
 	}
 }
 
-func (s sliceItems[T]) close() {}
-
-// seqItems walks a sequence, on first use.
-type seqItems[T any] struct {
-	seq      iter.Seq[T]
-	pull     func() (T, bool)
-	stop     func()
-	position int // of the item that pull returns next
+func itemsOfSeq[T any](seq iter.Seq[T]) items[T] {
+	w := &walk[T]{seq: seq}
+	return items[T]{length: unknown, all: enumerate(seq), at: w.to, close: w.close}
 }
 
-func (s *seqItems[T]) length() int { return unknown }
-
-func (s *seqItems[T]) at(index int) (item T, end int, ok bool) {
-	if s.pull == nil {
-		s.pull, s.stop = iter.Pull(s.seq)
-	}
-	for {
-		item, ok = s.pull()
-		if !ok {
-			return item, s.position, false
-		}
-		s.position++
-		if s.position > index {
-			return item, 0, true
-		}
-	}
-}
-
-func (s *seqItems[T]) all() iter.Seq2[int, T] {
+// enumerate yields the items of a sequence with their indices.
+func enumerate[T any](seq iter.Seq[T]) iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
 		i := 0
-		for item := range s.seq {
+		for item := range seq {
 			if !yield(i, item) {
 				return
 			}
@@ -79,15 +53,33 @@ func (s *seqItems[T]) all() iter.Seq2[int, T] {
 	}
 }
 
-func (s *seqItems[T]) close() {
-	if s.stop != nil {
-		s.stop()
-	}
-	s.pull, s.stop, s.position = nil, nil, 0
+// walk goes through a sequence, from its first use on.
+type walk[T any] struct {
+	seq      iter.Seq[T]
+	pull     func() (T, bool)
+	stop     func()
+	position int // of the item that pull returns next
 }
 
-// Both are used by generic functions alone, which staticcheck does not follow.
-var (
-	_ items[int] = sliceItems[int](nil)
-	_ items[int] = (*seqItems[int])(nil)
-)
+func (w *walk[T]) to(index int) (item T, end int, ok bool) {
+	if w.pull == nil {
+		w.pull, w.stop = iter.Pull(w.seq)
+	}
+	for {
+		item, ok = w.pull()
+		if !ok {
+			return item, w.position, false
+		}
+		w.position++
+		if w.position > index {
+			return item, 0, true
+		}
+	}
+}
+
+func (w *walk[T]) close() {
+	if w.stop != nil {
+		w.stop()
+	}
+	w.pull, w.stop, w.position = nil, nil, 0
+}

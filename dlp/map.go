@@ -63,14 +63,14 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // managed loops; that is an error. Each range over the iterator is a loop of
 // its own.
 func MapUnordered[T, R any](ctx context.Context, c *Comm, items []T, work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, sliceItems[T](items), work, opts)
+	return mapUnordered(ctx, c, itemsOfSlice(items), work, opts)
 }
 
 // MapUnorderedSeq is MapUnordered for items that come one by one, from a
 // sequence that is the same on all ranks, with the limits of SplitManagedSeq.
 // Every working rank walks the sequence as far as its items need.
 func MapUnorderedSeq[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, &seqItems[T]{seq: items}, work, opts)
+	return mapUnordered(ctx, c, itemsOfSeq(items), work, opts)
 }
 
 func mapUnordered[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
@@ -106,9 +106,9 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items items[T], work func(
 
 // mapAlone is the loop of a rank that is alone.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	count := counter{total: items.length()}
+	count := counter{total: items.length}
 	defer showProgress(o, count.state)()
-	for index, item := range items.all() {
+	for index, item := range items.all {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -127,7 +127,7 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items items[T], work func(
 
 // mapShared is the loop of one rank of several.
 func mapShared[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	l, err := c.startLoop(ctx, "map", items.length(), o.rootWorks, o)
+	l, err := c.startLoop(ctx, "map", items.length, o.rootWorks, o)
 	if err != nil {
 		return err
 	}

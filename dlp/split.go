@@ -23,12 +23,10 @@ func SplitRoundRobin[T any](c *Comm, items []T) iter.Seq[T] {
 // rank walks the whole sequence.
 func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		i := 0
-		for item := range items {
+		for i, item := range enumerate(items) {
 			if i%c.Size() == c.Rank() && !yield(item) {
 				return
 			}
-			i++
 		}
 	}
 }
@@ -49,7 +47,7 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // because the ranks have different numbers of items; that is an error. Each
 // range over the iterator is a loop of its own.
 func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, sliceItems[T](items), opts)
+	return splitManaged(ctx, c, itemsOfSlice(items), opts)
 }
 
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
@@ -58,7 +56,7 @@ func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitO
 // go back, so after a rank has met a long item or has broken out, what it was given
 // beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, &seqItems[T]{seq: items}, opts)
+	return splitManaged(ctx, c, itemsOfSeq(items), opts)
 }
 
 func splitManaged[T any](ctx context.Context, c *Comm, items items[T], opts []SplitOption) iter.Seq2[T, error] {
@@ -95,9 +93,9 @@ func splitRange[T any](ctx context.Context, c *Comm, items items[T], o loopOptio
 
 // splitAlone is the loop of a rank that is alone.
 func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield func(T, error) bool) error {
-	count := counter{total: items.length()}
+	count := counter{total: items.length}
 	defer showProgress(o, count.state)()
-	for _, item := range items.all() {
+	for _, item := range items.all {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -111,7 +109,7 @@ func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield
 
 // splitShared is the loop of one rank of several.
 func splitShared[T any](ctx context.Context, c *Comm, items items[T], o loopOptions, yield func(T, error) bool) (err error) {
-	l, err := c.startLoop(ctx, "split", items.length(), !o.dedicated, o)
+	l, err := c.startLoop(ctx, "split", items.length, !o.dedicated, o)
 	if err != nil {
 		return err
 	}
