@@ -49,7 +49,7 @@ lint:
 	go tool staticcheck ./...
 	go tool staticcheck -tags integration ./test/...
 	go mod tidy -diff
-	shellcheck $$(git ls-files | xargs grep -lE '^#!.*\b(ba)?sh\b')
+	shellcheck $$(git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
 
 clean:
 	rm -rf bin
