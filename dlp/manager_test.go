@@ -1,7 +1,6 @@
 package dlp
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -56,19 +55,25 @@ func (s *simulation) step() {
 		rank int
 		back bool
 	}
-	var events []event
+	e := event{rank: -1}
+	note := func(at time.Duration, rank int, back bool) {
+		if e.rank < 0 || at < e.at {
+			e = event{at, rank, back}
+		}
+	}
 	for rank := range s.ranks {
 		r := &s.ranks[rank]
 		if r.idle {
 			continue
 		}
-		events = append(events, event{r.until, rank, false})
+		note(r.until, rank, false)
 		if r.todo.n > 0 && r.current >= 0 && r.until > r.began+hold {
-			events = append(events, event{max(s.now, r.began+hold), rank, true})
+			note(max(s.now, r.began+hold), rank, true)
 		}
 	}
-	require.NotEmpty(s.t, events, "all ranks idle and items left: %+v", s.m)
-	e := slices.MinFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	if e.rank < 0 {
+		s.t.Fatalf("all ranks idle and items left: %+v", s.m)
+	}
 	s.now = e.at
 	r := &s.ranks[e.rank]
 	if e.back {
@@ -98,7 +103,9 @@ func (s *simulation) step() {
 
 func (s *simulation) report(rank int) {
 	for _, item := range s.ranks[rank].pending {
-		require.NoError(s.t, s.m.finish(rank, item.index, item.duration))
+		if err := s.m.finish(rank, item.index, item.duration); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	s.ranks[rank].pending = nil
 }

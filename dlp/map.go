@@ -63,17 +63,17 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // managed loops; that is an error. Each range over the iterator is a loop of
 // its own.
 func MapUnordered[T, R any](ctx context.Context, c *Comm, items []T, work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, itemsOfSlice(items), work, opts)
+	return mapUnordered(ctx, c, &source[T]{slice: items}, work, opts)
 }
 
 // MapUnorderedSeq is MapUnordered for items that come one by one, from a
 // sequence that is the same on all ranks, with the limits of SplitManagedSeq.
 // Every working rank walks the sequence as far as its items need.
 func MapUnorderedSeq[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, itemsOfSeq(items), work, opts)
+	return mapUnordered(ctx, c, &source[T]{seq: items}, work, opts)
 }
 
-func mapUnordered[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
+func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
 	var o loopOptions
 	for _, opt := range opts {
 		opt.applyMap(&o)
@@ -86,7 +86,7 @@ func mapUnordered[T, R any](ctx context.Context, c *Comm, items items[T], work f
 }
 
 // mapRange is one range over the loop.
-func mapRange[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
 	leave, err := c.enter("map")
 	if err != nil {
 		return err
@@ -105,14 +105,16 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items items[T], work func(
 }
 
 // mapAlone is the loop of a rank that is alone.
-func mapAlone[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	count := counter{total: items.length}
+func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	count := counter{total: items.length()}
 	defer showProgress(o, count.state)()
-	for index, item := range items.all {
+	index := 0
+	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		f := callWork(ctx, c, index, item, work)
+		index++
 		count.add()
 		r := resultOf[R](c, &f)
 		if r.Err != nil && o.policy == Stop {
@@ -126,8 +128,8 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items items[T], work func(
 }
 
 // mapShared is the loop of one rank of several.
-func mapShared[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	l, err := c.startLoop(ctx, "map", items.length, o.rootWorks, o)
+func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	l, err := c.startLoop(ctx, "map", items.length(), o.rootWorks, o)
 	if err != nil {
 		return err
 	}
@@ -147,7 +149,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items items[T], work func
 }
 
 // mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *worker, items items[T], work func(context.Context, T) (R, error)) (err error) {
+func mapItems[T, R any](ctx context.Context, c *Comm, w *worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
 	left := intentPanic // or runtime.Goexit, in work or in the sequence of the items
 	defer func() { w.leave(left, err) }()
 	for {

@@ -23,10 +23,12 @@ func SplitRoundRobin[T any](c *Comm, items []T) iter.Seq[T] {
 // rank walks the whole sequence.
 func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for i, item := range enumerate(items) {
+		i := 0
+		for item := range items {
 			if i%c.Size() == c.Rank() && !yield(item) {
 				return
 			}
+			i++
 		}
 	}
 }
@@ -47,7 +49,7 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // because the ranks have different numbers of items; that is an error. Each
 // range over the iterator is a loop of its own.
 func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, itemsOfSlice(items), opts)
+	return splitManaged(ctx, c, &source[T]{slice: items}, opts)
 }
 
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
@@ -56,10 +58,10 @@ func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitO
 // go back, so after a rank has met a long item or has broken out, what it was given
 // beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, itemsOfSeq(items), opts)
+	return splitManaged(ctx, c, &source[T]{seq: items}, opts)
 }
 
-func splitManaged[T any](ctx context.Context, c *Comm, items items[T], opts []SplitOption) iter.Seq2[T, error] {
+func splitManaged[T any](ctx context.Context, c *Comm, items *source[T], opts []SplitOption) iter.Seq2[T, error] {
 	o := loopOptions{progress: stderrIsTerminal()}
 	for _, opt := range opts {
 		opt.applySplit(&o)
@@ -73,7 +75,7 @@ func splitManaged[T any](ctx context.Context, c *Comm, items items[T], opts []Sp
 }
 
 // splitRange is one range over the loop.
-func splitRange[T any](ctx context.Context, c *Comm, items items[T], o loopOptions, yield func(T, error) bool) error {
+func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
 	leave, err := c.enter("split")
 	if err != nil {
 		return err
@@ -92,10 +94,10 @@ func splitRange[T any](ctx context.Context, c *Comm, items items[T], o loopOptio
 }
 
 // splitAlone is the loop of a rank that is alone.
-func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield func(T, error) bool) error {
-	count := counter{total: items.length}
+func splitAlone[T any](ctx context.Context, items *source[T], o loopOptions, yield func(T, error) bool) error {
+	count := counter{total: items.length()}
 	defer showProgress(o, count.state)()
-	for _, item := range items.all {
+	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -108,8 +110,8 @@ func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield
 }
 
 // splitShared is the loop of one rank of several.
-func splitShared[T any](ctx context.Context, c *Comm, items items[T], o loopOptions, yield func(T, error) bool) (err error) {
-	l, err := c.startLoop(ctx, "split", items.length, !o.dedicated, o)
+func splitShared[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) (err error) {
+	l, err := c.startLoop(ctx, "split", items.length(), !o.dedicated, o)
 	if err != nil {
 		return err
 	}

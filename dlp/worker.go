@@ -66,7 +66,7 @@ func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
 }
 
 // nextItem returns the next item that this rank is to work on, like next.
-func nextItem[T any](ctx context.Context, w *worker, items items[T]) (item T, index int, ok bool, err error) {
+func nextItem[T any](ctx context.Context, w *worker, items *source[T]) (item T, index int, ok bool, err error) {
 	for {
 		index, ok, err = w.next(ctx)
 		if err != nil || !ok {
