@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -373,4 +374,38 @@ func TestAbortWithoutReason(t *testing.T) {
 	comms = connectAll(t, overMemory, 2)
 	comms[1].Abort(errors.New(strings.Repeat("x", 1<<20)))
 	assert.ErrorIs(t, comms[0].Barrier(t.Context()), ErrAborted)
+}
+
+// A collective whose time is up says on rank 0 who has not come, on the
+// others why the job is over.
+func TestCollectiveNamesTheAbsent(t *testing.T) {
+	for name, test := range map[string]struct {
+		present []int
+		want    string
+	}{
+		"one":     {[]int{1, 3}, "ame: barrier: rank 0: rank 2 on nodec: waited for rank 2: context deadline exceeded"},
+		"several": {[]int{2}, "ame: barrier: rank 0: waited for ranks 1,3: context deadline exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				comms := connectAll(t, overMemory, 4)
+				errs := each(comms, func(c *Comm) error {
+					switch {
+					case c.Rank() == 0:
+						ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+						defer cancel()
+						return c.Barrier(ctx)
+					case slices.Contains(test.present, c.Rank()):
+						return c.Barrier(t.Context())
+					}
+					return nil
+				})
+				assert.EqualError(t, errs[0], test.want)
+				assert.ErrorIs(t, errs[0], context.DeadlineExceeded)
+				for _, rank := range test.present {
+					assert.ErrorContains(t, errs[rank], "gave up: ")
+				}
+			})
+		})
+	}
 }
