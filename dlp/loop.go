@@ -57,7 +57,8 @@ type ErrorPolicy int
 
 const (
 	// Stop hands out no new items, yields what becomes of those that ranks
-	// are working on, and then ends the loop with the error, on all ranks.
+	// have already been given, and then ends the loop with the error, on all
+	// ranks.
 	Stop ErrorPolicy = iota
 
 	// Continue goes on, and yields the failure as a Result with Err set.
