@@ -19,7 +19,8 @@ import (
 )
 
 // programVariable selects what this test binary does when mpiexec starts it.
-const programVariable = "PMIX_TEST_PROGRAM"
+// Launchers do not pass on all variables that start with PMIX_.
+const programVariable = "DLP_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(programVariable); name != "" {
@@ -30,6 +31,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if _, isRank := os.LookupEnv("PMIX_RANK"); isRank {
+		// A launcher that drops the variable would have every rank run all
+		// tests, which start launchers.
+		fmt.Fprintln(os.Stderr, "the tests cannot be a rank: "+programVariable+" is not set")
+		os.Exit(2)
 	}
 	os.Exit(m.Run())
 }
@@ -53,7 +60,7 @@ var programs = map[string]func(context.Context) error{
 			return err
 		}
 		fmt.Printf("rank %d of %d, %d of %d on this node: %s, %s\n", c.Rank(), c.Size(), c.LocalRank(), c.LocalSize(), first, last)
-		if os.Getenv("PMIX_TEST_TIMES") != "" {
+		if os.Getenv("DLP_TEST_TIMES") != "" {
 			fmt.Printf("ms %.3f\n", elapsed.Seconds()*1e3)
 		}
 		return c.Finalize(ctx)
@@ -359,7 +366,7 @@ func BenchmarkOpenMPI32Ranks(b *testing.B) {
 		b.Run(client.name, func(b *testing.B) {
 			sum := 0.0
 			for b.Loop() {
-				got := mpiexec(b, 32, []string{programVariable + "=hello", "PMIX_TEST_TIMES=1"}, client.path)
+				got := mpiexec(b, 32, []string{programVariable + "=hello", "DLP_TEST_TIMES=1"}, client.path)
 				require.Zero(b, got.exit, got.stderr)
 				slowest := 0.0
 				for _, line := range got.lines {
