@@ -253,6 +253,25 @@ func TestClientWaitsNoLongerThanItsDeadlines(t *testing.T) {
 	}
 }
 
+func TestClientTakesFoundForTheAnswer(t *testing.T) {
+	for answer, missing := range map[string]bool{
+		"cmd=get_result rc=0 value=v found=TRUE": false, "cmd=get_result rc=0 found=TRUE value=v": false,
+		"cmd=get_result rc=0 found=FALSE": true, "cmd=get_result rc=0 value=unknown found=FALSE": true,
+	} {
+		ours, theirs := net.Pipe()
+		go conversation(theirs, map[string]string{"get": answer})
+		c := newClient(ours, 0, 1)
+		require.NoError(t, c.start(t.Context()))
+		value, err := c.Get(t.Context(), "k")
+		if missing {
+			assert.ErrorIs(t, err, ErrNoKey, answer)
+		} else {
+			assert.Equal(t, "v", value, answer)
+		}
+		require.NoError(t, c.Close())
+	}
+}
+
 func TestClientObeysItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
