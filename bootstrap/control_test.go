@@ -205,6 +205,27 @@ func TestControlDescriptorDead(t *testing.T) {
 	}
 }
 
+// A rank of ameexec may start another launcher, and pass on to its ranks both
+// variables and descriptors.
+func TestLauncherBelowAmeexec(t *testing.T) {
+	_, envs := launch(t, 2)
+	env := envs[0].with("PMI_FD", "99999", "PMI_RANK", "0", "PMI_SIZE", "2", "MPI_LOCALNRANKS", "2")
+	require.NoError(t, ameMethod{}.Detect(env.lookup))
+	for _, variable := range otherVariables {
+		inner := env.with(variable, "0")
+		err := ameMethod{}.Detect(inner.lookup)
+		require.ErrorIs(t, err, ErrNotDetected, variable)
+		assert.ErrorContains(t, err, "the launcher that has set "+variable)
+		require.ErrorIs(t, pmiMethod{}.Detect(inner.lookup), ErrNotDetected, variable)
+		require.NoError(t, ameMethod{}.Detect(byHand().with(variable, "0").lookup), "a launcher of the user's may itself run under one")
+	}
+	for _, variable := range hydraVariables {
+		inner := env.with(variable, "8")
+		require.ErrorIs(t, ameMethod{}.Detect(inner.lookup), ErrNotDetected, variable)
+		require.NotErrorIs(t, pmiMethod{}.Detect(inner.lookup), ErrNotDetected, "hydra's own descriptor is lost")
+	}
+}
+
 // rawSession opens a session of a program that follows no protocol.
 func rawSession(t *testing.T, env mapEnv) net.Conn {
 	conn, err := openSession(env.lookup)

@@ -30,6 +30,11 @@ func (pmiMethod) Detect(env Env) error {
 	if errors.Is(err, pmi.ErrAbsent) || errors.Is(err, pmi.ErrStale) {
 		return notDetected(saidOnce(err).Error())
 	}
+	if errors.Is(err, pmi.ErrLost) && !anySet(env, hydraVariables...) {
+		if _, below := launcherBelow(env); below {
+			return notDetected("the PMI variables are left over from an ameexec further up")
+		}
+	}
 	if errors.Is(err, pmi.ErrLost) {
 		err = fmt.Errorf("%w; if another launcher started it, name that one's method with AME_BOOTSTRAP", err)
 	}

@@ -85,6 +85,27 @@ func TestPMIMethodUnderAmeexec(t *testing.T) {
 	}
 }
 
+// Ranks of an mpiexec that a rank of ameexec has started are of its job. They
+// inherit our descriptors all the same.
+func TestHydraBelowAmeexec(t *testing.T) {
+	hydra, err := exec.LookPath("mpiexec.hydra")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("mpiexec.hydra is missing: install mpich")
+	}
+	if err != nil {
+		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
+	}
+	r := run(t, with(ranks("join", "1"), "-n", "2", hydra, "-n", "3")...)
+	require.Equal(t, 0, r.status, r.stdout+r.stderr)
+	var got []string
+	for _, line := range lines(r.stdout) {
+		place, _, _ := strings.Cut(line, " session")
+		got = append(got, place)
+	}
+	slices.Sort(got)
+	assert.Equal(t, []string{"pmi 0/3", "pmi 0/3", "pmi 1/3", "pmi 1/3", "pmi 2/3", "pmi 2/3"}, got)
+}
+
 func TestPMIVariables(t *testing.T) {
 	names := []string{"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"}
 	r := run(t, with(ranks("env", names...), "-n", "1")...)
