@@ -76,7 +76,7 @@ type launcher struct {
 	sweepEnd   time.Time
 	hopeless   bool // the reader of the output is gone or must not be waited for
 	orphaned   bool // the front is gone
-	stopped    int  // ranks that ended because we stopped them
+	stopped    int  // ranks that ended because we stopped them, for another one
 	mpi        mpiState
 }
 
@@ -213,7 +213,7 @@ func (l *launcher) ended(e exit) {
 	case failure && l.mpi.told(rank):
 	case failure && ownFault:
 		l.output.say("rank %d (pid %d) on %s: %s", rank, e.pid, l.plan.Host, how)
-	case failure:
+	case failure && !l.mpi.blames(rank):
 		l.stopped++
 	}
 	if failure && !l.plan.Continue {

@@ -58,6 +58,7 @@ func TestMPIProgramEnds(t *testing.T) {
 		"aborts with 0":   {[]string{program, "abort", "0"}, 0, `(?m)^ameexec: rank 1 on \S+: aborted the job with exit code 0$`},
 		"crashes":         {[]string{program, "crash"}, 134, `(?m)^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 6 \(SIGABRT`},
 		"is another":      {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] || exec "$0"`, program}, 1, `(?m)^ameexec: rank 1 on \S+: is gone and never used PMI`},
+		"talks nonsense":  {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] || exec "$0"; echo nonsense >&$PMI_FD; exec sleep 60`, program}, 1, `^ameexec: rank 1 on \S+: no cmd= in "nonsense"\nameexec: stopped 2 other ranks\n$`},
 		"crashes, others": {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] && exit 5; exec "$0"`, program}, 5, `(?m)^ameexec: rank 1 \(pid \d+\) on \S+: exit status 5$`},
 	} {
 		t.Run(name, func(t *testing.T) {
