@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -357,6 +358,18 @@ func TestPortMode(t *testing.T) {
 			require.NoError(t, <-served)
 		})
 	}
+}
+
+func TestPortModeWithoutALauncher(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	env := mapEnv{"PMI_PORT": address, "PMI_ID": "0"}
+	_, err = Open(t.Context(), env.lookup)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	assert.ErrorContains(t, err, "PMI_PORT="+address+": ")
+	assert.ErrorContains(t, err, "then unset it")
 }
 
 func TestPortModeRefusesImpossibleRanks(t *testing.T) {
