@@ -36,11 +36,12 @@ func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
 // start. A method that serves the launcher takes precedence over single, so
 // if one of these says more than one rank, something went wrong.
 var promises = []struct{ variable, remedy string }{
-	{"PMI_SIZE", "PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"},
 	{"OMPI_COMM_WORLD_SIZE", "Open MPI's PMIx server was not found; start it by mpirun itself, or by ameexec"},
 	{"MV2_COMM_WORLD_SIZE", "start it by mpiexec.hydra, srun or ameexec"},
 	{"FLUX_JOB_SIZE", "start it by flux run"},
 	{"PALS_SIZE", "start it by srun or ameexec"},
+	// The last, because MVAPICH and Cray's PALS set it too, beside no PMI_FD.
+	{"PMI_SIZE", "PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"},
 }
 
 // brokenPromise returns how many ranks the environment announces if it is
