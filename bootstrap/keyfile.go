@@ -16,8 +16,9 @@ import (
 // want to make it at the same time.
 
 const (
-	maxKeyFile  = 4 << 10
-	keyFileWait = 3 * time.Second // for a file that another node is making to show up
+	maxKeyFile   = 4 << 10
+	keyFileWait  = 3 * time.Second       // for a file that another node is making to show up
+	keyFilePause = 50 * time.Millisecond // between two looks
 )
 
 // readKeyFile returns the secret in the file. An error wraps fs.ErrNotExist if
@@ -62,9 +63,7 @@ func makeKeyFile(ctx context.Context, path string) ([]byte, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return key, err
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
+		if !sleep(ctx, keyFilePause) {
 			return nil, fmt.Errorf("%w; if %s.lock is left over, remove it", err, path)
 		}
 	}

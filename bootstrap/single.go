@@ -17,14 +17,10 @@ func (singleMethod) Name() string { return "single" }
 func (singleMethod) Detect(Env) error { return nil }
 
 func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
-	job, err := UserJob(env)
-	if err != nil {
+	world := &World{Rank: 0, Size: 1, Host: hostname(), LocalRank: 0, LocalSize: 1}
+	if err := world.found(env, "single", true); err != nil {
 		return nil, err
 	}
-	if job == "" {
-		job = NewJob("single")
-	}
-	world := &World{Rank: 0, Size: 1, Job: job, Host: hostname(), LocalRank: 0, LocalSize: 1}
 	if promised, warning := brokenPromise(env); warning != "" {
 		world.Promised = promised
 		world.Warnings = append(world.Warnings, warning)
@@ -96,10 +92,4 @@ func outsideStep(env Env) (promised int, warning string) {
 		return 0, ""
 	}
 	return promised, fmt.Sprintf("%s=%d but this is rank 0 of 1: did you forget srun?%s", asked, promised, here)
-}
-
-// value is the variable's value, "" if it is not set.
-func value(env Env, name string) string {
-	text, _ := lookup(env, name)
-	return text
 }
