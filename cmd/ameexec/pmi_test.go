@@ -96,15 +96,18 @@ func TestHydraBelowAmeexec(t *testing.T) {
 	if err != nil {
 		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
 	}
-	r := run(t, with(ranks("join", "1"), "-n", "2", hydra, "-n", "3")...)
-	require.Equal(t, 0, r.status, r.stdout+r.stderr)
-	var got []string
-	for _, line := range lines(r.stdout) {
-		place, _, _ := strings.Cut(line, " session")
-		got = append(got, place)
+	for _, options := range [][]string{nil, {"-pmi-port"}} {
+		nested := append([]string{"-n", "2", hydra, "-n", "3"}, options...)
+		r := run(t, with(ranks("join", "1"), nested...)...)
+		require.Equal(t, 0, r.status, r.stdout+r.stderr)
+		var got []string
+		for _, line := range lines(r.stdout) {
+			place, _, _ := strings.Cut(line, " session")
+			got = append(got, place)
+		}
+		slices.Sort(got)
+		assert.Equal(t, []string{"pmi 0/3", "pmi 0/3", "pmi 1/3", "pmi 1/3", "pmi 2/3", "pmi 2/3"}, got)
 	}
-	slices.Sort(got)
-	assert.Equal(t, []string{"pmi 0/3", "pmi 0/3", "pmi 1/3", "pmi 1/3", "pmi 2/3", "pmi 2/3"}, got)
 }
 
 func TestPMIVariables(t *testing.T) {
