@@ -7,8 +7,7 @@
 .PHONY: all build cross demo test test-unit bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)'
+GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 
 # The race detector needs a C compiler; CI is to fail without one.
 RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)
@@ -50,7 +49,7 @@ lint:
 	go tool staticcheck ./...
 	go tool staticcheck -tags integration ./test/...
 	go mod tidy -diff
-	shellcheck $$(git ls-files | xargs grep -lE '^#!.*\b(ba)?sh\b')
+	shellcheck $$(git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
 
 clean:
 	rm -rf bin

@@ -2,6 +2,7 @@ package ame
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
@@ -120,11 +121,37 @@ func (c *Comm) collect(ctx context.Context, k kind, seq uint32, own Payload) ([]
 	for source := c.job.size - 1; source > 0; source-- {
 		a, err := c.receive(ctx, pattern{kind: k, source: source, tag: int(seq)})
 		if err != nil {
-			return nil, err
+			return nil, c.nameAbsent(ctx, k, seq, source, err)
 		}
 		all[source] = a.Payload
 	}
 	return all, nil
+}
+
+// nameAbsent says, if ctx has ended while rank 0 waited for rank last in a
+// collective, which ranks have not come. Those above have.
+func (c *Comm) nameAbsent(ctx context.Context, k kind, seq uint32, last int, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	j := c.job
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	b := j.box(c.id)
+	if j.failed != nil || b == nil {
+		return err
+	}
+	var absent []int
+	for source := 1; source <= last; source++ {
+		if !b.has(pattern{kind: k, source: source, tag: int(seq)}) {
+			absent = append(absent, source)
+		}
+	}
+	why := fmt.Errorf("waited for %s: %w", rankList(absent), context.Cause(ctx))
+	if len(absent) == 1 {
+		return j.errorf(k.String(), absent[0], why)
+	}
+	return j.errorf(k.String(), -1, why)
 }
 
 // Barrier returns on every rank after all ranks have called it. All ranks

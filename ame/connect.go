@@ -61,6 +61,8 @@ func (c *Config) check() error {
 	switch {
 	case c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size:
 		return fmt.Errorf("rank %d of %d is out of range", c.Rank, c.Size)
+	case len(c.Host) > maxHost:
+		return fmt.Errorf("a host name of %d bytes is longer than %d", len(c.Host), maxHost)
 	case c.Size == 1:
 		return nil
 	case c.Size > 1<<24:

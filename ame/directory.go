@@ -11,6 +11,9 @@ type Peer struct {
 	PID  int    // of its process
 }
 
+// maxHost bounds, in bytes, what a rank says its node is called.
+const maxHost = 1 << 10
+
 // appendPeer appends the wire form of p: pid, length of host, host. A body
 // may go on behind it, so that later versions can say more.
 func appendPeer(b []byte, p Peer) []byte {

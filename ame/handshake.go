@@ -205,7 +205,7 @@ func greetMember(rw io.ReadWriter, cfg *Config) (rank int, err error) {
 	}
 	mine := own.appendTo(nil)
 	if _, err := rw.Write(append(mine, proof(cfg.Key, roleRoot, theirs, mine)...)); err != nil {
-		return 0, err
+		return 0, errAbandoned
 	}
 	answer := make([]byte, proofSize)
 	if err := readPart(rw, answer, "proof"); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -26,7 +25,9 @@ const (
 	maxAhead = 1 << 30
 )
 
-// link is one authenticated connection to another rank.
+// link is one authenticated connection to another rank. Its two locks are
+// channels: one is waited for with a ctx, and both may be held while the other
+// end takes its time, which testing/synctest accepts of no mutex.
 type link struct {
 	peer int
 	conn net.Conn
@@ -35,14 +36,14 @@ type link struct {
 	scratch []byte
 	broken  error // why a frame was cut off: nothing may follow it
 
-	turn     sync.Mutex // held while frames are read; guards what follows
+	turn     chan struct{} // holds a value while frames are read; guards what follows
 	reader   *bufio.Reader
-	partial  partial     // a frame that an ended read deadline has cut in two
-	deadline time.Time   // of reads; zero: none
-	err      error       // why nothing more can be read
-	used     atomic.Bool // a call has read from this link itself of late
-	ahead    uint64      // maxAhead
+	partial  partial   // a frame that an ended read deadline has cut in two
+	deadline time.Time // of reads; zero: none
+	err      error     // why nothing more can be read
+	ahead    uint64    // maxAhead
 
+	used   atomic.Bool   // a call has read from this link itself of late
 	wanted chan struct{} // gets a value when a call gives the link back early
 	over   chan struct{} // closed when nothing more will be read
 }
@@ -61,7 +62,8 @@ func newLink(peer int, conn net.Conn) *link {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4})
 	}
 	return &link{
-		peer: peer, conn: conn, writing: make(chan struct{}, 1), reader: bufio.NewReaderSize(conn, readBuffer),
+		peer: peer, conn: conn, reader: bufio.NewReaderSize(conn, readBuffer),
+		writing: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		ahead: maxAhead, wanted: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 }

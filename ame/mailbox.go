@@ -86,6 +86,11 @@ func (b *mailbox) take(p pattern) *arrival {
 	return nil
 }
 
+// has says whether an arrival is kept that p matches.
+func (b *mailbox) has(p pattern) bool {
+	return slices.ContainsFunc(b.unexpected, p.matches)
+}
+
 // put hands a to the first receiver that it matches, or keeps it. It returns
 // that receiver's link, not itself: once it has its outcome it may be reused.
 func (b *mailbox) put(a *arrival) *link {

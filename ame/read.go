@@ -50,8 +50,8 @@ func (j *job) read(l *link) {
 // readUntilLent returns nil when a call has got a frame that it could have
 // read by itself: it is likely to wait for another one soon.
 func (j *job) readUntilLent(l *link) error {
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	for l.err == nil {
 		l.setReadDeadline(time.Time{})
 		direct, err := j.step(l)
@@ -103,9 +103,13 @@ func (j *job) onlyLink(source int) *link {
 // outcome, for a short time at most.
 func (j *job) readFor(r *receiver) {
 	if l := j.lendable(); l != nil {
-		if r.link != nil && l.turn.TryLock() {
-			j.readLent(l, r)
-			l.turn.Unlock()
+		if r.link != nil {
+			select {
+			case l.turn <- struct{}{}:
+				j.readLent(l, r)
+				<-l.turn
+			default:
+			}
 		}
 		if l.used.Load() && j.someoneWaits() {
 			l.giveBack()

@@ -102,7 +102,7 @@ func joinByHand(env Env, rank, size int) (*World, error) {
 		return nil, err
 	}
 	world.Key = r.key
-	world.Root = []string{hostPort(r.host, r.port)}
+	world.Root, world.RootHost = []string{hostPort(r.host, r.port)}, r.host
 	if job == "" {
 		world.Job = agreedJob(r, size)
 	}

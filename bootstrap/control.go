@@ -35,9 +35,10 @@ import (
 //	other ranks wait for:
 //	                                 <-  root addresses
 //
-// after which the program closes it. Job id and key are fresh for each session.
-// Instead of any answer the launcher may send error why, and close. With one
-// rank the dialogue ends after world.
+// after which the other ranks close it; rank 0 does when all have connected.
+// Job id and key are fresh for each session. At any time the launcher may send
+// error why instead, also to rank 0 while it waits. With one rank the dialogue
+// ends after world.
 type Control struct {
 	config   ControlConfig
 	mu       sync.Mutex
@@ -65,6 +66,7 @@ type session struct {
 	waiting   []net.Conn // ranks that wait for the address of rank 0
 	settled   bool       // rank 0 has published, or never will
 	addresses []string   // where rank 0 listens
+	root      net.Conn   // rank 0 while it waits for the others; else nil
 	failure   string     // why it never will
 }
 
@@ -131,6 +133,9 @@ func (c *Control) Exited(rank int, how string) {
 	for number, s := range c.sessions {
 		if number > c.joined[rank] {
 			c.settle(s, nil, c.missing(rank, number))
+			if s.root != nil {
+				c.send(s.root, controlMessage{Op: "error", Why: c.missing(rank, number)})
+			}
 		}
 	}
 }
@@ -260,7 +265,7 @@ func (c *Control) enter(rank int) (*session, error) {
 
 // missing says that rank will not join the session of that number.
 func (c *Control) missing(rank, number int) string {
-	return fmt.Sprintf("rank %d has ended (%s) and joined %d times, this is program number %d of the job: every rank must start the same programs in the same order",
+	return fmt.Sprintf("rank %d has ended (%s) and will not join: it has started %d programs of the job, this is number %d; every rank must start the same ones in the same order",
 		rank, c.ended[rank], c.joined[rank], number)
 }
 
@@ -282,12 +287,27 @@ func (c *Control) listening(s *session, conn net.Conn, lines *bufio.Reader, err 
 	c.mu.Lock()
 	c.settle(s, publish.Addresses, failure)
 	answer := s.outcome()
-	c.mu.Unlock()
-	if answer.Op == "root" {
-		c.config.Logger.Debug("control: rank 0 listens", "session", s.number, "addresses", publish.Addresses)
+	listens := answer.Op == "root"
+	if listens {
+		s.root = conn
 		answer = controlMessage{Op: "published"}
 	}
 	c.send(conn, answer)
+	c.mu.Unlock()
+	if !listens {
+		return
+	}
+	c.config.Logger.Debug("control: rank 0 listens", "session", s.number, "addresses", publish.Addresses)
+	c.seeOff(conn)
+	c.mu.Lock()
+	s.root = nil
+	c.mu.Unlock()
+}
+
+// seeOff returns when the program hangs up.
+func (c *Control) seeOff(conn net.Conn) {
+	conn.SetReadDeadline(time.Time{}) // the program itself ends the wait
+	conn.Read(make([]byte, 1))
 }
 
 // settle tells those who wait where rank 0 listens, or why it does not. Only
@@ -308,14 +328,13 @@ func (c *Control) settle(s *session, addresses []string, failure string) {
 // await gives a rank the outcome of its session and sees it off.
 func (c *Control) await(s *session, conn net.Conn) {
 	c.mu.Lock()
-	conn.SetReadDeadline(time.Time{}) // the program itself ends the wait
 	if s.settled {
 		c.send(conn, s.outcome())
 	} else {
 		s.waiting = append(s.waiting, conn)
 	}
 	c.mu.Unlock()
-	conn.Read(make([]byte, 1)) // returns when the program hangs up
+	c.seeOff(conn)
 }
 
 func (s *session) outcome() controlMessage {

@@ -51,9 +51,7 @@ func joinAll(t *testing.T, envs []mapEnv) []*World {
 	ranks.Wait()
 	for rank := range envs {
 		require.NoError(t, errs[rank])
-		if listener := worlds[rank].Listener; listener != nil {
-			t.Cleanup(func() { listener.Close() })
-		}
+		t.Cleanup(worlds[rank].abandon)
 	}
 	return worlds
 }
@@ -94,7 +92,7 @@ func TestControlRootFirst(t *testing.T) {
 	for range 2 {
 		world, _, err := Find(t.Context(), envs[0].lookup)
 		require.NoError(t, err)
-		defer world.Listener.Close()
+		defer world.abandon()
 	}
 	for _, job := range []string{"test-1", "test-2"} {
 		world, _, err := Find(t.Context(), envs[1].lookup)
@@ -121,10 +119,30 @@ func TestControlRankEnded(t *testing.T) {
 	}()
 	waitJoined(control, 1)
 	control.Exited(0, "exit status 0")
-	const why = "rank 0 has ended (exit status 0) and joined 0 times, this is program number 1 of the job"
+	const why = "rank 0 has ended (exit status 0) and will not join: it has started 0 programs of the job, this is number 1"
 	assert.ErrorContains(t, <-waiting, why)
 	_, _, err := Find(t.Context(), envs[2].lookup)
 	assert.ErrorContains(t, err, why)
+}
+
+// Rank 0 listens already when a rank ends that should have come.
+func TestControlTellsRankZero(t *testing.T) {
+	control, envs := launch(t, 3)
+	world, _, err := Find(t.Context(), envs[0].lookup)
+	require.NoError(t, err)
+	defer world.abandon()
+	ctx, stop := world.Watch(t.Context())
+	defer stop()
+	control.Exited(2, "exit status 0")
+	<-ctx.Done()
+	assert.ErrorContains(t, context.Cause(ctx), "rank 2 has ended (exit status 0) and will not join")
+}
+
+func TestWatchWithoutLauncher(t *testing.T) {
+	ctx, stop := new(World).Watch(t.Context())
+	require.NoError(t, ctx.Err())
+	stop()
+	require.Error(t, ctx.Err())
 }
 
 // waitJoined returns when rank's program has joined its first session.
@@ -231,7 +249,7 @@ func TestControlEarlyClose(t *testing.T) {
 	require.NoError(t, syscall.Sendmsg(fd, []byte("no descriptor"), nil, nil, sendFlags))
 	for {
 		if worlds, err := tryJoin(t, envs); err == nil { // the slots free as the launcher sees them close
-			require.NoError(t, worlds[0].Listener.Close())
+			worlds[0].abandon()
 			return
 		}
 	}
@@ -247,7 +265,7 @@ func tryJoin(t *testing.T, envs []mapEnv) ([]*World, error) {
 	root, _, err := Find(t.Context(), envs[0].lookup)
 	require.NoError(t, err)
 	if err = <-failed; err != nil {
-		root.Listener.Close()
+		root.abandon()
 	}
 	return []*World{root, <-worker}, err
 }

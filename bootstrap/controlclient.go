@@ -50,11 +50,15 @@ func joinControl(ctx context.Context, env Env, rank, size int) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-
-	world, err := converse(ctx, conn, env, rank, size)
+	lines := newControlReader(conn)
+	world, err := converse(ctx, conn, lines, env, rank, size)
+	intact := stop()
+	if err == nil && world.Listener != nil && intact {
+		world.watchControl(conn, lines)
+		return world, nil
+	}
+	conn.Close()
 	switch {
 	case err == nil:
 		return world, nil
@@ -91,9 +95,8 @@ func openSession(env Env) (net.Conn, error) {
 	return net.FileConn(ours)
 }
 
-// converse follows the session to its end.
-func converse(ctx context.Context, conn net.Conn, env Env, rank, size int) (*World, error) {
-	lines := newControlReader(conn)
+// converse follows the session until this process has its World.
+func converse(ctx context.Context, conn net.Conn, lines *bufio.Reader, env Env, rank, size int) (*World, error) {
 	answerBy(ctx, conn)
 	if err := writeControl(conn, controlMessage{Op: "join", Version: controlVersion, Rank: rank}); err != nil {
 		return nil, err
@@ -118,6 +121,27 @@ func converse(ctx context.Context, conn net.Conn, env Env, rank, size int) (*Wor
 		return nil, err
 	}
 	return world, nil
+}
+
+// watchControl keeps the session of rank 0 open until Release, for the
+// launcher to say that a rank will never come.
+func (w *World) watchControl(conn net.Conn, lines *bufio.Reader) {
+	conn.SetDeadline(time.Time{})
+	doomed, doom := context.WithCancelCause(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err := readControl(lines, "error")
+		if why := refusal(""); errors.As(err, &why) {
+			doom(why)
+		}
+	}()
+	w.doomed = doomed
+	w.release = func() error {
+		conn.Close()
+		<-done
+		return nil
+	}
 }
 
 // publish makes rank 0 listen and tells the launcher where.
@@ -152,7 +176,7 @@ func worldFrom(message controlMessage, rank, size int) (*World, error) {
 		key = Key{}
 	}
 	return &World{
-		Rank: rank, Size: size, Job: message.Job, Host: message.Host, Key: key,
+		Rank: rank, Size: size, Job: message.Job, Host: message.Host, RootHost: message.Host, Key: key,
 		LocalRank: message.LocalRank, LocalSize: message.LocalSize,
 	}, nil
 }

@@ -50,8 +50,13 @@ func newControlReader(r io.Reader) *bufio.Reader {
 	return bufio.NewReaderSize(r, maxControlLine)
 }
 
+// refusal is what the launcher says instead of an answer.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 // readControl reads one message, which must be one of the wanted ops. A message
-// with op "error" becomes an error. No error repeats what was on the line, for
+// with op "error" becomes a refusal. No error repeats what was on the line, for
 // that may be the key.
 func readControl(r *bufio.Reader, wanted string) (controlMessage, error) {
 	line, err := r.ReadSlice('\n')
@@ -68,7 +73,7 @@ func readControl(r *bufio.Reader, wanted string) (controlMessage, error) {
 		return controlMessage{}, fmt.Errorf("waiting for %q: got a line of %d bytes that is no message", wanted, len(line))
 	}
 	if message.Op == "error" {
-		return controlMessage{}, errors.New(message.Why)
+		return controlMessage{}, refusal(message.Why)
 	}
 	if message.Op != wanted {
 		return controlMessage{}, fmt.Errorf("waiting for %q: got %.20q", wanted, message.Op)

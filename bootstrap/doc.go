@@ -15,7 +15,8 @@
 //	pmix-file  PMIX_NAMESPACE or                   a file in a directory that all ranks see
 //	           OMPI_COMM_WORLD_RANK is set
 //	slurm      SLURM_STEP_ID and SLURM_PROCID     ports that all ranks of the step can work
-//	           are those of a task of srun         out, the key by MUNGE or a key file
+//	           are those of a task of srun         out, the key by MUNGE or a key file; or a
+//	                                               file, if AME_RENDEZVOUS_DIR is set
 //	single     always                              nothing to send: rank 0 of 1
 //
 // All ranks must choose alike, so a method looks only at what has the same
@@ -33,7 +34,7 @@
 //	AME_PORT_RANGE  ports rank 0 may listen on: 20000-20100, or one port           any free port
 //	AME_JOB         name of the job in messages; no two jobs at once may share it  made up
 //
-// where ranks meet by a file:
+// where ranks meet by a file (pmix-file, and slurm if it is set):
 //
 //	name                meaning                                default
 //	------------------  -------------------------------------  ------------------------------------------

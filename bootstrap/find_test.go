@@ -76,7 +76,7 @@ func TestReportPrints(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "bootstrap methods, in order:\n"+
 		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
-		"  slurm   not available  not a task of a Slurm step: slurm: SLURM_STEP_ID is not set\n"+
+		"  slurm   not available  not a task of a Slurm step: SLURM_STEP_ID is not set\n"+
 		"  single  chosen         the first that is available\n", report.String())
 }
 
@@ -88,10 +88,11 @@ func TestSingle(t *testing.T) {
 	}{
 		"laptop":              {mapEnv{}, 0, nil},
 		"one task":            {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "1"}, 0, nil},
-		"batch script":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: the batch script runs once, on the first node; did you forget srun? Write srun before the program"}},
-		"salloc shell":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: the shell of salloc runs where you typed it, and not as part of the job; did you forget srun? Write srun before the program"}},
-		"interactive step":    {mapEnv{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: the shell of salloc runs once, on the first node; did you forget srun? Write srun before the program"}},
-		"nodes, no tasks":     {mapEnv{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: the batch script runs once, on the first node; did you forget srun? Write srun before the program"}},
+		"no job":              {mapEnv{"SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun?"}},
+		"batch script":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
+		"salloc shell":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs where you typed it, and not as part of the job: write srun before the program"}},
+		"interactive step":    {mapEnv{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs once, on the first node: write srun before the program"}},
+		"nodes, no tasks":     {mapEnv{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
 		"not a number":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "many"}, 0, nil},
 		"pmix without server": {mapEnv{"PMIX_RANK": "2"}, 3, []string{"PMIX_RANK=2 but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec"}},
 	} {

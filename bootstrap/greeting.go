@@ -56,7 +56,6 @@ type gathering struct {
 	mu      sync.Mutex
 	open    map[net.Conn]bool
 	present map[int][]net.Conn // connections of each rank; it may have tried several addresses
-	over    bool
 }
 
 // gather returns when all other ranks have greeted, having called before

@@ -106,7 +106,7 @@ func TestHydraSecondProgram(t *testing.T) {
 	output, err := mpiexec(t, "meet", 2, nil, "sh", "-c", "{} && {}").CombinedOutput()
 	require.Error(t, err, "%s", output)
 	requireRanks(t, string(output), 2)
-	assert.Contains(t, string(output), "the connection to mpiexec is gone")
+	assert.Contains(t, string(output), "bootstrap: pmi: the connection to mpiexec is gone")
 	assert.Contains(t, string(output), "start one program per rank")
 }
 

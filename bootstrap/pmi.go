@@ -28,13 +28,27 @@ func (pmiMethod) Name() string { return "pmi" }
 func (pmiMethod) Detect(env Env) error {
 	err := pmi.Detect(nonempty(env))
 	if errors.Is(err, pmi.ErrAbsent) || errors.Is(err, pmi.ErrStale) {
-		return notDetected(strings.TrimPrefix(err.Error(), "pmi: "))
+		return notDetected(saidOnce(err).Error())
 	}
 	if errors.Is(err, pmi.ErrLost) {
 		err = fmt.Errorf("%w; if another launcher started it, name that one's method with AME_BOOTSTRAP", err)
 	}
-	return err
+	return saidOnce(err)
 }
+
+// saidOnce drops the name of package pmi from the text of its error: it is the
+// method's as well, which Find puts in front.
+func saidOnce(err error) error {
+	if err == nil {
+		return nil
+	}
+	return pmiError{err}
+}
+
+type pmiError struct{ error }
+
+func (e pmiError) Error() string { return strings.TrimPrefix(e.error.Error(), "pmi: ") }
+func (e pmiError) Unwrap() error { return e.error }
 
 // nonempty makes empty variables look unset.
 func nonempty(env Env) Env {
@@ -44,7 +58,7 @@ func nonempty(env Env) Env {
 func (pmiMethod) Join(ctx context.Context, env Env) (*World, error) {
 	client, err := pmi.Open(ctx, nonempty(env))
 	if err != nil {
-		return nil, err
+		return nil, saidOnce(err)
 	}
 	world, err := joinPMI(ctx, env, client)
 	if err == nil {
@@ -54,7 +68,7 @@ func (pmiMethod) Join(ctx context.Context, env Env) (*World, error) {
 		if world != nil {
 			world.abandon()
 		}
-		return nil, err
+		return nil, saidOnce(err)
 	}
 	return world, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/pmix"
@@ -42,8 +43,30 @@ func outerStep(env Env) error {
 	return notDetected(fmt.Sprintf("PMIX_NAMESPACE=%s was left behind by another step than ours, SLURM_STEP_ID=%s", namespace, step))
 }
 
-// pmixKey is what the invitation goes by.
-const pmixKey = "dlp-go"
+// The invitation goes by pmixKey and the number of the program among those
+// that the task has run one after another; each rank counts its own under
+// pmixCounter. A number of its own for each keeps a rank from the invitation
+// to the program before: servers are slow to replace a value.
+const (
+	pmixKey     = "dlp-go-"
+	pmixCounter = "dlp-go-programs"
+)
+
+// nextProgram returns the key of this program and counts it.
+func nextProgram(ctx context.Context, client *pmix.Client) (key string, err error) {
+	text, err := client.Peek(ctx, client.Rank(), pmixCounter)
+	if errors.Is(err, pmix.StatusNotFound) {
+		text, err = "0", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return "", fmt.Errorf("%s=%q is not ours", pmixCounter, text)
+	}
+	return pmixKey + text, client.Put(pmixCounter, strconv.Itoa(n+1))
+}
 
 func (pmixMethod) Join(ctx context.Context, env Env) (*World, error) {
 	client, err := pmix.Connect(ctx, nonempty(env))
@@ -63,39 +86,39 @@ func (pmixMethod) Join(ctx context.Context, env Env) (*World, error) {
 	if world.Host == "" {
 		world.Host = hostname()
 	}
-	name := "pmix-" + client.Namespace()
-	if restart, ok := lookup(env, "SLURM_RESTART_COUNT"); ok {
-		name += "-" + restart
-	}
-	if world.Rank != 0 {
-		err = fetchInvitation(ctx, client, world)
-	} else {
-		err = putInvitation(ctx, env, client, world, name)
-	}
-	if err == nil {
-		// Before anything else can happen to this process: from here on it may
-		// end as it likes without the launcher calling it a crash.
-		if err := client.Finalize(ctx); err != nil {
-			world.Warnings = append(world.Warnings, fmt.Sprintf("the launcher may take the end of this rank for a crash: %v", err))
+	if err := meetByPMIx(ctx, env, client, world); err != nil {
+		if world.Listener != nil {
+			world.Listener.Close()
 		}
-		return world, nil
+		return nil, err
 	}
-	if world.Listener != nil {
-		world.Listener.Close()
+	// Before anything else can happen to this process: from here on it may
+	// end as it likes without the launcher calling it a crash.
+	if err := client.Finalize(ctx); err != nil {
+		world.Warnings = append(world.Warnings, fmt.Sprintf("the launcher may take the end of this rank for a crash: %v", err))
 	}
-	return nil, err
+	return world, nil
 }
 
-// putInvitation gives rank 0 its world and tells the others. If it cannot listen,
-// it tells them that, so that they end with the reason and not by a timeout.
-func putInvitation(ctx context.Context, env Env, client *pmix.Client, world *World, name string) error {
-	failure := world.found(env, name, world.LocalSize == world.Size)
+// meetByPMIx fills in the world of this rank. Rank 0 makes it and puts the
+// invitation, all enter the fence, the others get it. If rank 0 cannot listen,
+// it puts that, so that all end with the reason and not by a timeout; the
+// launcher hears of no crash then.
+func meetByPMIx(ctx context.Context, env Env, client *pmix.Client, world *World) error {
+	name := "pmix-" + client.Namespace()
 	if world.Size == 1 {
-		return failure
+		return world.found(env, name, true)
 	}
-	text := inviteOr(failure, world)
-	if err := client.Put(pmixKey, text); err != nil {
+	key, err := nextProgram(ctx, client)
+	if err != nil {
 		return err
+	}
+	var failure error
+	if world.Rank == 0 {
+		failure = world.found(env, name, world.LocalSize == world.Size)
+		if err := client.Put(key, inviteOr(failure, world)); err != nil {
+			return err
+		}
 	}
 	if err := client.Commit(ctx); err != nil {
 		return err
@@ -103,23 +126,15 @@ func putInvitation(ctx context.Context, env Env, client *pmix.Client, world *Wor
 	if err := client.Fence(ctx, true); err != nil {
 		return err
 	}
+	if world.Rank != 0 {
+		text, err := client.Get(ctx, 0, key)
+		if err != nil {
+			return err
+		}
+		failure = world.accept(text)
+	}
 	if failure != nil {
-		client.Finalize(ctx) // the reason goes to the user, not to the launcher
-	}
-	return failure
-}
-
-// fetchInvitation gives another rank its world.
-func fetchInvitation(ctx context.Context, client *pmix.Client, world *World) error {
-	if err := client.Fence(ctx, true); err != nil {
-		return err
-	}
-	text, err := client.Get(ctx, 0, pmixKey)
-	if err != nil {
-		return err
-	}
-	if err = world.accept(text); err != nil {
 		client.Finalize(ctx)
 	}
-	return err
+	return failure
 }

@@ -3,7 +3,9 @@ package bootstrap
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -150,6 +152,31 @@ func TestRendezvousFileName(t *testing.T) {
 	}
 	_, err := newRendezvousFile(mapEnv{"AME_TIMEOUT": "soon"}.lookup, "/d", "x", "")
 	assert.Error(t, err)
+}
+
+// A step whose user names a directory needs neither ports nor MUNGE.
+func TestSlurmByFile(t *testing.T) {
+	dir := t.TempDir()
+	worlds := make([]*World, 5)
+	var all sync.WaitGroup
+	for rank := range worlds {
+		env := slurmPMIxEnv().without("PMIX_NAMESPACE").with("SLURM_PROCID", strconv.Itoa(rank), "AME_RENDEZVOUS_DIR", dir)
+		all.Go(func() {
+			var err error
+			worlds[rank], _, err = Find(t.Context(), env.lookup)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	defer worlds[0].Listener.Close()
+	for rank, world := range worlds {
+		assert.Equal(t, "slurm", world.Method)
+		assert.Equal(t, rank, world.Rank)
+		assert.Equal(t, worlds[0].Key.Bytes(), world.Key.Bytes())
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
 }
 
 // Which file system a directory is on is told by numbers of the kernel; the

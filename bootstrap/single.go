@@ -74,25 +74,27 @@ func brokenPromise(env Env) (promised int, warning string) {
 // this process is no task. The job's shell and the batch script are one process,
 // whatever their SLURM_PROCID and SLURM_NTASKS say.
 func outsideStep(env Env) (promised int, warning string) {
+	where := map[slurm.Place]string{
+		slurm.NoJob:       "",
+		slurm.Shell:       " The shell of salloc runs where you typed it, and not as part of the job: write srun before the program",
+		slurm.Batch:       " The batch script runs once, on the first node: write srun before the program",
+		slurm.Interactive: " The shell of salloc runs once, on the first node: write srun before the program",
+	}
 	place := slurm.WhereAmI(slurm.Lookup(env))
-	if place == slurm.NoJob || place == slurm.Task {
+	here, outside := where[place]
+	if !outside {
 		return 0, ""
 	}
 	asked := "SLURM_NTASKS"
 	promised = slurm.JobTasks(slurm.Lookup(env))
-	if promised == 0 { // srun starts one task per node then
+	if promised == 0 && place != slurm.NoJob { // srun starts one task per node then
 		asked = "SLURM_JOB_NUM_NODES"
 		promised, _ = strconv.Atoi(value(env, asked))
 	}
 	if promised <= 1 {
 		return 0, ""
 	}
-	here := map[slurm.Place]string{
-		slurm.Shell:       "the shell of salloc runs where you typed it, and not as part of the job",
-		slurm.Batch:       "the batch script runs once, on the first node",
-		slurm.Interactive: "the shell of salloc runs once, on the first node",
-	}[place]
-	return promised, fmt.Sprintf("%s=%d but this is rank 0 of 1: %s; did you forget srun? Write srun before the program", asked, promised, here)
+	return promised, fmt.Sprintf("%s=%d but this is rank 0 of 1: did you forget srun?%s", asked, promised, here)
 }
 
 // value is the variable's value, "" if it is not set.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/slurm"
@@ -28,7 +29,7 @@ func newSlurmMethod() slurmMethod {
 	lookup := func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}
-	return slurmMethod{resolve: lookup, patience: 10 * time.Second}
+	return slurmMethod{resolve: lookup, patience: 5 * time.Second}
 }
 
 func (slurmMethod) Name() string { return "slurm" }
@@ -60,6 +61,12 @@ func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
 	if step.Size == 1 {
 		return world, nil
 	}
+	if anySet(env, "AME_RENDEZVOUS_DIR") {
+		if err := joinStepByFile(ctx, env, step, world); err != nil {
+			return nil, err
+		}
+		return world, nil
+	}
 	member, err := newSlurmMember(ctx, env, step, world.Host)
 	if err != nil {
 		return nil, err
@@ -75,6 +82,21 @@ func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
 	return world, nil
 }
 
+// joinStepByFile is for steps without munged and without a home directory
+// that all nodes see, or whose agreed ports others have: the user names a
+// directory, and that is all the ranks need.
+func joinStepByFile(ctx context.Context, env Env, step *slurm.Step, world *World) error {
+	dir, err := rendezvousDirectory(env, world.LocalSize == world.Size)
+	if err != nil {
+		return err
+	}
+	file, err := newRendezvousFile(env, dir, step.Name(), "")
+	if err != nil {
+		return err
+	}
+	return meetByFile(ctx, env, world, step.Name(), file)
+}
+
 // slurmJob names one run of a program. A step can be more than one, one after
 // another, hence the random part; rank 0 tells the others its own.
 func slurmJob(env Env, step *slurm.Step) (string, error) {
@@ -84,7 +106,7 @@ func slurmJob(env Env, step *slurm.Step) (string, error) {
 	}
 	var run [4]byte
 	rand.Read(run[:])
-	return name[:min(len(name), maxSlurmField/2)] + "-" + hex.EncodeToString(run[:]), err
+	return name[:min(len(name), maxJob)] + "-" + hex.EncodeToString(run[:]), err
 }
 
 // slurmMember is what a rank needs for the rendezvous, on either side.
@@ -114,16 +136,38 @@ func (m *slurmMember) oneNode() bool { return m.step.LocalSize == m.step.Size }
 // until World.Listener is closed.
 func (m *slurmMember) serve(env Env, world *World) error {
 	listener, root, err := listen(env, m.oneNode(), m.ports)
-	if err != nil {
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: other programs have them all; AME_PORT_RANGE=20000-20100 makes every rank use other ports", err)
 	}
-	world.Key = NewKey()
-	world.Root = root
+	if err != nil {
+		return err
+	}
+	world.Key, world.Root, world.RootHost = NewKey(), root, world.Host
+	invitation, err := slurmInvitation(*world)
+	if err != nil {
+		listener.Close()
+		return err
+	}
 	if warning := m.proofs.warning(); warning != "" {
 		world.Warnings = append(world.Warnings, warning)
 	}
-	server := newSlurmServer(listener, m, slurmGrant{key: world.Key, job: world.Job, root: root})
+	server := newSlurmServer(listener, m, invitation)
 	world.Listener = server
 	world.release = server.Close
 	return nil
+}
+
+// slurmInvitation is the text that the others get from rank 0. Of a node with
+// very many addresses it has only as many as fit a MUNGE credential.
+func slurmInvitation(world World) ([]byte, error) {
+	for {
+		text := invite(&world)
+		if len(text) <= maxSlurmGrant {
+			return []byte(text), nil
+		}
+		if len(world.Root) == 1 {
+			return nil, fmt.Errorf("invitation of %d bytes, at most %d can be sent", len(text), maxSlurmGrant)
+		}
+		world.Root = world.Root[:len(world.Root)-1]
+	}
 }

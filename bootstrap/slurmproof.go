@@ -21,15 +21,15 @@ type slurmProofSet uint8
 
 const (
 	// A MUNGE credential each way, fresh, that only our user can decode and
-	// whose payload is a label, the transcript and, from rank 0, the grant.
+	// whose payload is a label, the transcript and, from rank 0, the invitation.
 	proofMunge slurmProofSet = 1 << iota
 
 	// A key file that both sides can read: an HMAC of the transcript from the
-	// rank, and from rank 0 the grant sealed with a key made of key file and
-	// transcript.
+	// rank, and from rank 0 the invitation sealed with a key made of key file
+	// and transcript.
 	proofKeyFile
 
-	// Nothing, and the grant in clear: AME_INSECURE=1.
+	// Nothing, and the invitation in clear: AME_INSECURE=1.
 	proofInsecure
 )
 
@@ -104,6 +104,7 @@ func newSlurmProofs(ctx context.Context, env Env, node string) (*slurmProofs, er
 	if err := p.makeKey(ctx); err != nil {
 		return nil, fmt.Errorf("rank cannot prove who it is: node %s: %w; and no key file: %w: "+
 			"start munged (AME_MUNGE_SOCKET names its socket if it is elsewhere), or name a file that all nodes see and only you can read (AME_KEY_FILE), "+
+			"or a directory that all nodes see (AME_RENDEZVOUS_DIR), "+
 			"or set AME_INSECURE=1 to go without proof on a network that you trust", node, p.noMunge, err)
 	}
 	return p, nil
@@ -260,25 +261,25 @@ func (p *slurmProofs) openMunge(ctx context.Context, credential []byte, label st
 	return c.Payload[len(want):], nil
 }
 
-// seal makes rank 0's proof, which carries the grant.
-func (p *slurmProofs) seal(ctx context.Context, way slurmProofSet, transcript, grant []byte) ([]byte, error) {
+// seal makes rank 0's proof, which carries the invitation.
+func (p *slurmProofs) seal(ctx context.Context, way slurmProofSet, transcript, invitation []byte) ([]byte, error) {
 	switch way {
 	case proofMunge:
 		payload := append([]byte(labelRoot), transcript...)
-		credential, err := p.munge.Encode(ctx, append(payload, grant...), p.uid)
+		credential, err := p.munge.Encode(ctx, append(payload, invitation...), p.uid)
 		return []byte(credential), err
 	case proofKeyFile:
 		aead, err := sealer(p.findKey(), transcript)
 		if err != nil {
 			return nil, err
 		}
-		return aead.Seal(nil, make([]byte, aead.NonceSize()), grant, []byte(labelRoot)), nil
+		return aead.Seal(nil, make([]byte, aead.NonceSize()), invitation, []byte(labelRoot)), nil
 	default:
-		return grant, nil
+		return invitation, nil
 	}
 }
 
-// open is a rank's side of seal: without an error the grant is of rank 0.
+// open is a rank's side of seal: without an error the invitation is of rank 0.
 func (p *slurmProofs) open(ctx context.Context, way slurmProofSet, transcript, sealed []byte) ([]byte, error) {
 	switch way {
 	case proofMunge:
@@ -288,11 +289,11 @@ func (p *slurmProofs) open(ctx context.Context, way slurmProofSet, transcript, s
 		if err != nil {
 			return nil, err
 		}
-		grant, err := aead.Open(nil, make([]byte, aead.NonceSize()), sealed, []byte(labelRoot))
+		invitation, err := aead.Open(nil, make([]byte, aead.NonceSize()), sealed, []byte(labelRoot))
 		if err != nil {
 			return nil, errors.New("wrong proof by key file")
 		}
-		return grant, nil
+		return invitation, nil
 	default:
 		return sealed, nil
 	}

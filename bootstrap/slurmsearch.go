@@ -46,7 +46,7 @@ type slurmSearch struct {
 }
 
 type slurmFound struct {
-	grant   slurmGrant
+	world   World // as invited
 	address string
 	way     slurmProofSet
 }
@@ -84,8 +84,10 @@ func (m *slurmMember) search(ctx context.Context, env Env, method slurmMethod, w
 	if err != nil {
 		return err
 	}
-	world.Key, world.Job = found.grant.key, found.grant.job
-	world.Root = append([]string{found.address}, slices.DeleteFunc(found.grant.root, func(a string) bool { return a == found.address })...)
+	world.Job, world.Key, world.RootHost = found.world.Job, found.world.Key, found.world.RootHost
+	// The address that works first.
+	others := slices.DeleteFunc(found.world.Root, func(a string) bool { return a == found.address })
+	world.Root = append([]string{found.address}, others...)
 	if found.way == proofInsecure {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("AME_INSECURE=1: the key of this job came to %s in clear over the network, from whoever listened on %s", m.node, found.address))
 	}
@@ -140,6 +142,7 @@ func (s *slurmSearch) lookOn(ctx context.Context, node string, doubtful bool) {
 
 // endpoint tries one address and port until ctx ends.
 func (s *slurmSearch) endpoint(ctx context.Context, address string, doubtful bool) {
+	s.note(address, errNoAnswer)
 	for pause := slurmPause; ; pause = min(2*pause, slurmLongPause) {
 		if doubtful && !sleep(ctx, s.turn()) {
 			return
@@ -160,6 +163,8 @@ func (s *slurmSearch) endpoint(ctx context.Context, address string, doubtful boo
 		}
 	}
 }
+
+var errNoAnswer = errors.New("no answer yet")
 
 // turn returns how long to wait for the next doubtful connection.
 func (s *slurmSearch) turn() time.Duration {
@@ -209,7 +214,7 @@ func (s *slurmSearch) try(ctx context.Context, address string) (found slurmFound
 	transcript := slurmTranscript(&hello, &answer)
 	proof, err := s.proofs.prove(ctx, answer.proof, transcript[:])
 	if err != nil {
-		return found, s.refuse(err)
+		return found, s.distrust(err)
 	}
 	if _, err := conn.Write(appendSlurmBytes(nil, proof)); err != nil {
 		return found, err
@@ -218,13 +223,13 @@ func (s *slurmSearch) try(ctx context.Context, address string) (found slurmFound
 	if err != nil {
 		return found, err
 	}
-	grant, err := s.proofs.open(ctx, answer.proof, transcript[:], sealed)
+	invitation, err := s.proofs.open(ctx, answer.proof, transcript[:], sealed)
 	if err != nil {
-		return found, s.refuse(err)
+		return found, s.distrust(err)
 	}
 	found = slurmFound{address: address, way: answer.proof}
-	found.grant, err = parseSlurmGrant(grant)
-	return found, err
+	found.world.Rank, found.world.Size = s.step.Rank, s.step.Size
+	return found, found.world.accept(string(invitation))
 }
 
 // hello is a fresh one: its nonce is used once.
@@ -261,10 +266,18 @@ func (s *slurmSearch) verdict(v slurmVerdict, text string) error {
 		return errors.New(text)
 	case slurmNoProof:
 		s.proofs.findKey() // it can have been made by rank 0 just now
-		return s.refuse(fmt.Errorf("%s; %s", text, s.proofs.describe()))
+		return s.distrust(fmt.Errorf("%s; %s", text, s.proofs.describe()))
+	case slurmRefused:
+		return s.distrust(errors.New(text))
 	default:
 		return s.refuse(errors.New(text))
 	}
+}
+
+// distrust is refuse for want of a proof.
+func (s *slurmSearch) distrust(err error) error {
+	return s.refuse(fmt.Errorf("%w: start munged on every node, or put one key file where all nodes see it (AME_KEY_FILE), "+
+		"or set AME_INSECURE=1 to go without proof on a network that you trust", err))
 }
 
 // refuse remembers that what says to be rank 0 of our step does not take us,
@@ -279,7 +292,7 @@ func (s *slurmSearch) refuse(err error) error {
 	return err
 }
 
-var errSlurmRefused = errors.New("refused")
+var errSlurmRefused = errors.New("no other rank 0 was found")
 
 func (s *slurmSearch) stopPatience() {
 	s.mu.Lock()
@@ -304,19 +317,14 @@ func (s *slurmSearch) failure(cause error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	who := fmt.Sprintf("rank %d on %s", s.step.Rank, s.node)
-	if errors.Is(cause, errSlurmRefused) {
-		return fmt.Errorf("%s and rank 0 do not trust each other: %w: start munged on every node, or put one key file where all nodes see it (AME_KEY_FILE), "+
-			"or set AME_INSECURE=1 to go without proof on a network that you trust", who, s.refused)
+	if s.refused != nil {
+		return fmt.Errorf("%s and rank 0 do not come together: %w (%w)", who, s.refused, cause)
 	}
 	where := "of a node that Slurm does not tell"
 	if root, known := s.step.RootHost(); known {
 		where = "on " + root
 	}
-	refused := ""
-	if s.refused != nil {
-		refused = "; refused: " + s.refused.Error()
-	}
-	return fmt.Errorf("%s cannot reach rank 0 %s: %w; tried %s%s", who, where, cause, s.attempts(), refused)
+	return fmt.Errorf("%s cannot reach rank 0 %s: %w; tried %s", who, where, cause, s.attempts())
 }
 
 // maxSlurmAttempts is the number of different outcomes that an error lists.

@@ -24,8 +24,8 @@ const (
 // been read then.
 type slurmServer struct {
 	net.Listener
-	member *slurmMember
-	grant  slurmGrant
+	member     *slurmMember
+	invitation []byte // what ranks get that have proved themselves
 
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
@@ -38,9 +38,9 @@ type slurmServer struct {
 	instances map[uint32][slurmInstanceSize]byte // the process that got the grant, by rank
 }
 
-func newSlurmServer(listener net.Listener, member *slurmMember, grant slurmGrant) *slurmServer {
+func newSlurmServer(listener net.Listener, member *slurmMember, invitation []byte) *slurmServer {
 	s := &slurmServer{
-		Listener: listener, member: member, grant: grant,
+		Listener: listener, member: member, invitation: invitation,
 		passed: make(chan accepted), pending: make(map[net.Conn]bool),
 		instances: make(map[uint32][slurmInstanceSize]byte),
 	}
@@ -163,7 +163,7 @@ func (s *slurmServer) converse(conn net.Conn) {
 		return // another process of the rank was faster
 	}
 	if err == nil {
-		last, err = s.member.proofs.seal(s.ctx, answer.proof, transcript[:], s.grant.appendTo(nil))
+		last, err = s.member.proofs.seal(s.ctx, answer.proof, transcript[:], s.invitation)
 	}
 	if err != nil {
 		verdict, last = slurmRefused, []byte(slurmText(err.Error()))

@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -18,7 +17,7 @@ import (
 //	         instance of this process 16, nonce 32
 //	         <- answer   magic 8, verdict 1, proof that I want 1, nonce 32, text
 //	proof    bytes
-//	         <- grant    verdict 1, bytes
+//	         <- grant    verdict 1, bytes: the invitation, sealed
 //
 // Integers are big endian; bytes and text have a length of 2 before them. What
 // is in proof and grant depends on the proof, see slurmproof.go. A verdict
@@ -38,7 +37,8 @@ const (
 	slurmAnswerSize   = len(slurmMagic) + 2 + slurmNonceSize
 
 	maxSlurmText  = 1 << 10
-	maxSlurmBytes = 16 << 10 // a credential of 4 KiB in base64, with room to spare
+	maxSlurmGrant = 3 << 10  // an invitation; with label and transcript it fits a credential
+	maxSlurmBytes = 16 << 10 // a credential of that in base64, with room to spare
 )
 
 type slurmVerdict uint8
@@ -145,62 +145,15 @@ func readSlurmBytes(r io.Reader, limit int) ([]byte, error) {
 	return field, err
 }
 
-// slurmGrant is what rank 0 hands over.
-type slurmGrant struct {
-	key  Key
-	job  string
-	root []string // addresses of rank 0
-}
-
-// Bounds that keep a grant inside a MUNGE credential.
-const (
-	maxSlurmRoots = 24
-	maxSlurmField = 128 // bytes of the job's name and of an address
-)
-
-func (g *slurmGrant) appendTo(b []byte) []byte {
-	b = appendSlurmBytes(b, g.key.secret)
-	b = appendSlurmBytes(b, []byte(g.job))
-	for _, address := range g.root[:min(len(g.root), maxSlurmRoots)] {
-		b = appendSlurmBytes(b, []byte(address))
-	}
-	return b
-}
-
-func parseSlurmGrant(b []byte) (g slurmGrant, err error) {
-	r := bytes.NewReader(b)
-	key, err := readSlurmBytes(r, KeySize)
-	if err == nil && len(key) != KeySize {
-		err = errors.New("short key")
-	}
-	if err != nil {
-		return slurmGrant{}, fmt.Errorf("grant: %w", err)
-	}
-	g.key = Key{key}
-	job, err := readSlurmBytes(r, maxSlurmField)
-	g.job = string(job)
-	for err == nil && r.Len() > 0 {
-		var address []byte
-		address, err = readSlurmBytes(r, maxSlurmField)
-		g.root = append(g.root, string(address))
-	}
-	if err == nil && (len(g.root) == 0 || len(g.root) > maxSlurmRoots) {
-		err = fmt.Errorf("%d addresses", len(g.root))
-	}
-	if err != nil {
-		return slurmGrant{}, fmt.Errorf("grant: %w", err)
-	}
-	return g, nil
-}
-
 // slurmTranscript is what both proofs are bound to: everything that was said.
 func slurmTranscript(hello *slurmHello, answer *slurmAnswer) [sha256.Size]byte {
 	return sha256.Sum256(answer.appendTo(hello.appendTo(nil)))
 }
 
-// slurmText makes a peer's text fit for a message: short, no control characters.
+// slurmText makes a peer's text fit for a message: short, valid, no control
+// characters, and never longer than it was.
 func slurmText(text string) string {
-	text = text[:min(len(text), maxSlurmText)]
+	text = strings.ToValidUTF8(text[:min(len(text), maxSlurmText)], "?")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'

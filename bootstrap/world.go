@@ -66,6 +66,24 @@ type World struct {
 	Warnings []string
 
 	release func() error
+	doomed  context.Context // ends when the launcher knows that ranks will never come; or nil
+}
+
+// Watch returns a ctx that also ends when the launcher reports that the job
+// cannot come up because a rank has ended before it joined; context.Cause
+// then says which. Launchers other than ameexec do not tell. The caller calls
+// stop when it no longer waits for ranks.
+func (w *World) Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc) {
+	watched, cancel := context.WithCancelCause(ctx)
+	stop = func() { cancel(nil) }
+	if w.doomed == nil {
+		return watched, stop
+	}
+	unhook := context.AfterFunc(w.doomed, func() { cancel(context.Cause(w.doomed)) })
+	return watched, func() {
+		unhook()
+		cancel(nil)
+	}
 }
 
 // Release gives back what the rendezvous kept for ranks still on their way,

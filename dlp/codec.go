@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime/debug"
 	"sync"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -13,7 +14,8 @@ import (
 
 // Codec turns values into bytes and back. It is asked for every type that
 // does not travel raw; see WithCodec. Its methods are called from several
-// goroutines.
+// goroutines. Like the default, it need not cope with values that contain
+// themselves.
 type Codec interface {
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error
@@ -27,6 +29,7 @@ const (
 	formatError uint16 = 2 // text of an error in place of the value
 	formatBytes uint16 = 3
 	formatText  uint16 = 4
+	formatLoop  uint16 = 5 // not a value but the start of a loop
 
 	// formatSlice + reflect.Kind of the element is a slice of numbers, in
 	// little-endian order.
@@ -48,6 +51,8 @@ func formatName(f uint16) string {
 		return "[]byte"
 	case base == formatText:
 		return "string"
+	case base == formatLoop:
+		return "the start of a loop"
 	case base > formatSlice && base <= formatSlice+uint16(reflect.Complex128):
 		return "[]" + reflect.Kind(base-formatSlice).String()
 	}
@@ -62,7 +67,9 @@ type cborCodec struct {
 
 // defaultCodec is CBOR (RFC 8949) with the limits of the library lifted: the
 // peers are proven members of the job, and results may be large. Times keep
-// their nanoseconds and zone.
+// their nanoseconds and zone; strings need not be UTF-8, file names often are
+// not. What is decoded into an any is an int64, float64, string, []byte, []any
+// or map[string]any, whatever smaller type it had.
 var defaultCodec = sync.OnceValue(func() Codec {
 	enc, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, TimeTag: cbor.EncTagRequired}.EncMode()
 	if err != nil {
@@ -70,7 +77,8 @@ var defaultCodec = sync.OnceValue(func() Codec {
 	}
 	dec, err := cbor.DecOptions{
 		MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, MaxNestedLevels: 1000,
-		DefaultMapType: reflect.TypeFor[map[string]any](),
+		DefaultMapType: reflect.TypeFor[map[string]any](), IntDec: cbor.IntDecConvertSignedOrBigInt,
+		UTF8: cbor.UTF8DecodeInvalid,
 	}.DecMode()
 	if err != nil {
 		panic(err)
@@ -131,21 +139,20 @@ func hasOwnEncoding(t reflect.Type) bool {
 }
 
 // encode makes v a payload. []byte, string and slices of fixed-size numbers
-// are not copied: the payload shares their memory.
-func encode[T any](codec Codec, v T) (ame.Payload, error) {
+// are not copied: the payload shares their memory. A panic of the codec or of
+// a method that it calls is an error, so that the ranks that wait for the
+// value get to know.
+func encode[T any](codec Codec, v T) (p ame.Payload, err error) {
 	if p, ok := encodeRaw(v); ok {
 		return p, nil
 	}
+	defer recoverCodec("value of type %v cannot be encoded: %w", reflect.TypeFor[T](), &err)
 	body, err := codec.Marshal(v)
-	if err != nil {
-		return ame.Payload{}, fmt.Errorf("value of type %T cannot be encoded: %w", v, err)
-	}
-	return ame.Payload{Format: formatCodec, Body: body}, nil
+	return ame.Payload{Format: formatCodec, Body: body}, err
 }
 
 // decode is the opposite of encode. Raw values share the payload's memory.
-func decode[T any](codec Codec, p ame.Payload) (T, error) {
-	var v T
+func decode[T any](codec Codec, p ame.Payload) (v T, err error) {
 	if p.Format == formatError {
 		return v, errors.New(string(p.Body))
 	}
@@ -154,16 +161,26 @@ func decode[T any](codec Codec, p ame.Payload) (T, error) {
 		want = raw
 	}
 	if p.Format&^formatNil != want {
-		return v, fmt.Errorf("got %s where %s is wanted as %T: do all ranks use the same type?", formatName(p.Format), formatName(want), v)
+		return v, fmt.Errorf("got %s where %s is wanted as %v: do all ranks use the same type?", formatName(p.Format), formatName(want), reflect.TypeFor[T]())
 	}
 	if want != formatCodec {
-		err := decodeRaw(p, &v)
+		err = decodeRaw(p, &v)
 		return v, err
 	}
-	if err := codec.Unmarshal(p.Body, &v); err != nil {
-		return v, fmt.Errorf("value of type %T cannot be decoded: %w", v, err)
+	defer recoverCodec("value of type %v cannot be decoded: %w", reflect.TypeFor[T](), &err)
+	err = codec.Unmarshal(p.Body, &v)
+	return v, err
+}
+
+// recoverCodec is deferred around calls of a Codec. It makes a panic an error
+// and words either by the format.
+func recoverCodec(format string, t reflect.Type, err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 	}
-	return v, nil
+	if *err != nil {
+		*err = fmt.Errorf(format, t, *err)
+	}
 }
 
 // errorPayload takes the place of a value that a rank has no value for.

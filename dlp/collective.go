@@ -28,11 +28,17 @@ func (c *Comm) fromRank(rank int, err error) error {
 	return fmt.Errorf("rank %d on %s: %w", rank, c.host(rank), err)
 }
 
-// Bcast returns rank 0's v on every rank; what the others pass is ignored. A
-// value that cannot be encoded is an error on all ranks, after which c still works. []byte
-// and slices of numbers are sent as they lie in memory, and what the other
-// ranks get is theirs.
+// Bcast returns rank 0's v on every rank; what the others pass is ignored.
+// Rank 0 gets v itself, the others a value of their own.
+//
+// A value that cannot be encoded is an error on all ranks, after which c still
+// works. After an error of the connections, a cancelled ctx included, it does
+// not; see package ame.
 func Bcast[T any](ctx context.Context, c *Comm, v T) (T, error) {
+	if err := c.idle("bcast"); err != nil {
+		var none T
+		return none, err
+	}
 	return bcast(ctx, c, "bcast", v, nil)
 }
 
@@ -66,10 +72,20 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 
 // Gather collects one value from every rank on rank 0.
 //
-// Rank 0 gets Size values, indexed by rank; every other rank gets nil as soon
-// as its own value is on its way. A value that cannot be encoded is an error
-// on the rank that has it and on rank 0, after which c still works.
+// Rank 0 gets Size values, indexed by rank, the first of which is its v
+// itself; every other rank gets nil as soon as its own value is on its way.
+//
+// A value that cannot be encoded is an error on the rank that has it and on
+// rank 0, which names each such rank; c still works. After an error of the
+// connections, a cancelled ctx included, it does not; see package ame.
 func Gather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
+	return gather(ctx, c, "gather", v)
+}
+
+func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
+	if err := c.idle(op); err != nil {
+		return nil, err
+	}
 	var p ame.Payload
 	var failed error
 	if !c.IsRoot() {
@@ -82,7 +98,7 @@ func Gather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
 		return nil, err
 	}
 	if failed != nil {
-		return nil, c.errorf("gather", failed)
+		return nil, c.errorf(op, failed)
 	}
 	if !c.IsRoot() {
 		return nil, nil
@@ -97,26 +113,31 @@ func Gather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
 		all[rank] = ame.Payload{} // decoded: let its memory go
 	}
 	if errs != nil {
-		return nil, c.errorf("gather", errors.Join(errs...))
+		return nil, c.errorf(op, errors.Join(errs...))
 	}
 	return values, nil
 }
 
 // CallOnRoot runs fn on rank 0 alone and returns its value, or its error, on
 // every rank: to read a file once, or to draw a random seed that all share.
-// When fn panics, the other ranks get an error and rank 0 the panic.
+// When fn panics, the other ranks get an error and rank 0 the panic. fn must
+// not use c.
 func CallOnRoot[T any](ctx context.Context, c *Comm, fn func() (T, error)) (T, error) {
+	const op = "call on root"
 	var v T
-	var err error
+	err := c.idle(op)
+	if err != nil {
+		return v, err
+	}
 	if c.IsRoot() {
 		returned := false
 		defer func() {
 			if !returned {
-				_, _ = bcast(ctx, c, "call on root", v, errors.New("the function has panicked"))
+				_, _ = bcast(ctx, c, op, v, errors.New("its function has not returned; its own output says why"))
 			}
 		}()
 		v, err = fn()
 		returned = true
 	}
-	return bcast(ctx, c, "call on root", v, err)
+	return bcast(ctx, c, op, v, err)
 }

@@ -2,12 +2,11 @@ package dlp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/bootstrap"
@@ -20,10 +19,10 @@ type Comm struct {
 	ame   *ame.Comm
 	info  Info
 	codec Codec
-	env   bootstrap.Env
 	root  bool // this is the one that Init returned, not a Dup
 
-	managers *sync.WaitGroup // of loops that rank 0 left early
+	inside atomic.Pointer[string] // the loop that this Comm is in
+	loops  *loops
 }
 
 // Info says how this process was started and whom it works with.
@@ -98,31 +97,34 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := world.Watch(ctx)
+	defer stop()
+	backend, err := ame.Connect(ctx, ame.Config{
+		Rank: world.Rank, Size: world.Size, Job: world.Job, Host: world.Host,
+		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root, RootHost: world.RootHost,
+		Waiting: tellWaiting, Logger: o.logger,
+	})
+	if left := world.Release(); left != nil {
+		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
+	}
 	if world.Rank == 0 {
 		for _, warning := range world.Warnings {
 			fmt.Fprintln(os.Stderr, "dlp: warning:", warning)
 		}
 	}
-	backend, err := ame.Connect(ctx, ame.Config{
-		Rank: world.Rank, Size: world.Size, Job: world.Job, Host: world.Host,
-		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root,
-		Waiting: tellWaiting, Logger: o.logger,
-	})
-	if err := errors.Join(err, world.Release()); err != nil {
-		if backend != nil {
-			backend.Close()
-		}
+	if err != nil {
 		return nil, err
 	}
-	return &Comm{
-		ame: backend, codec: o.codec, env: env, root: true, managers: &sync.WaitGroup{},
-		info: Info{
-			Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Job, Host: world.Host,
-			LocalRank: world.LocalRank, LocalSize: world.LocalSize,
-			Addresses: world.Root, Peers: backend.Peers(),
-			Methods: report.Entries, Promised: world.Promised, Warnings: world.Warnings,
-		},
-	}, nil
+	return newComm(backend, o, Info{
+		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Job, Host: world.Host,
+		LocalRank: world.LocalRank, LocalSize: world.LocalSize,
+		Addresses: world.Root, Peers: backend.Peers(),
+		Methods: report.Entries, Promised: world.Promised, Warnings: world.Warnings,
+	}), nil
+}
+
+func newComm(backend *ame.Comm, o options, info Info) *Comm {
+	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}}
 }
 
 // tellWaiting tells the user on rank 0 which ranks the job waits for.
@@ -151,24 +153,36 @@ func (c *Comm) Info() Info {
 }
 
 // Barrier returns on every rank after all ranks have called it.
-func (c *Comm) Barrier(ctx context.Context) error { return c.ame.Barrier(ctx) }
+func (c *Comm) Barrier(ctx context.Context) error {
+	if err := c.idle("barrier"); err != nil {
+		return err
+	}
+	return c.ame.Barrier(ctx)
+}
 
 // Dup returns a Comm of the same ranks whose collectives and loops never meet
 // those of c, for a library or a second goroutine. It is collective.
 func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
+	if err := c.idle("dup"); err != nil {
+		return nil, err
+	}
 	backend, err := c.ame.Dup(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{ame: backend, info: c.info, codec: c.codec, env: c.env, managers: c.managers}, nil
+	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops}, nil
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it
 // first waits for the other ranks to come out of loops that rank 0 left
-// early. Closing a Dup ends just that. A second Close does nothing.
+// early. Closing a Dup ends just that. A second Close does nothing. To close
+// the Comm of Init while this rank is inside a loop ends the job as Abort does.
 func (c *Comm) Close() error {
 	if c.root {
-		c.managers.Wait()
+		if c.loops.open.Load() > 0 {
+			c.ame.Abort(errInside)
+		}
+		c.loops.managers.Wait()
 	}
 	return c.ame.Close()
 }

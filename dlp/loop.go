@@ -1,12 +1,11 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -58,7 +57,8 @@ type ErrorPolicy int
 
 const (
 	// Stop hands out no new items, yields what becomes of those that ranks
-	// are working on, and then ends the loop with the error, on all ranks.
+	// have already been given, and then ends the loop with the error, on all
+	// ranks.
 	Stop ErrorPolicy = iota
 
 	// Continue goes on, and yields the failure as a Result with Err set.
@@ -80,34 +80,36 @@ type loop struct {
 	comm   *Comm
 	ame    *ame.Comm // of this loop alone
 	server *server   // on rank 0
-	hide   func()    // ends the progress display
+	policy ErrorPolicy
+	hide   func() // ends the progress display
 }
 
 // startLoop begins a managed loop on every rank, and starts its manager on rank 0,
 // which may outlive the loop there.
 func (c *Comm) startLoop(ctx context.Context, op string, length int, rootWorks bool, o loopOptions) (*loop, error) {
-	backend, err := c.begin(ctx, op, length)
+	backend, err := c.agree(ctx, op, length)
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{comm: c, ame: backend, hide: func() {}}
+	l := &loop{comm: c, ame: backend, policy: o.policy, hide: func() {}}
 	if c.IsRoot() {
 		m := newManager(c.Size(), length, length == unknown)
 		if !rootWorks {
 			m.leave(0)
 		}
 		l.server = newServer(c, backend, m, o.policy)
-		c.managers.Go(l.server.run)
+		c.loops.managers.Go(l.server.run)
 		l.hide = showProgress(o, l.server.state)
 	}
 	return l, nil
 }
 
 func (l *loop) worker() *worker {
+	w := &worker{boss: remote{l.ame}, hold: holdWindows * targetTime(l.comm.Size()), prompt: l.policy == Stop}
 	if l.server != nil {
-		return &worker{boss: local{l.server}}
+		w.boss = local{l.server}
 	}
-	return &worker{boss: remote{l.ame}}
+	return w
 }
 
 // finish ends the loop on this rank. On rank 0 the manager goes on until all
@@ -119,51 +121,60 @@ func (l *loop) finish() {
 	}
 }
 
-// begin starts a managed loop on every rank: it makes sure that all ranks
-// are in the same loop over the same number of items, and returns a
-// communicator for the loop alone. If they are not, each rank gets an error
-// that names the lengths, and c still works.
-func (c *Comm) begin(ctx context.Context, op string, length int) (*ame.Comm, error) {
+// agree makes sure that all ranks are in the same loop over the same number
+// of items, and returns a communicator for the loop alone. If they are not,
+// each rank gets an error that names the lengths, and c still works.
+func (c *Comm) agree(ctx context.Context, op string, length int) (*ame.Comm, error) {
 	body := binary.BigEndian.AppendUint64(nil, uint64(int64(length)))
-	all, err := c.ame.Gather(ctx, ame.Payload{Body: append(body, op...)})
+	all, err := c.ame.Gather(ctx, ame.Payload{Format: formatLoop, Body: append(body, op...)})
 	if err != nil {
 		return nil, err
 	}
-	var verdict ame.Payload
+	verdict := ame.Payload{Format: formatLoop}
+	var mismatch error // on rank 0
 	if c.IsRoot() {
-		if err := compare(all); err != nil {
-			verdict = errorPayload(err)
+		if mismatch = compare(all); mismatch != nil {
+			verdict = errorPayload(mismatch)
 		}
 	}
 	if verdict, err = c.ame.Bcast(ctx, verdict); err != nil {
-		return nil, err
+		return nil, cmp.Or(mismatch, err)
 	}
-	if verdict.Format == formatError {
+	switch verdict.Format {
+	case formatLoop:
+		return c.ame.Dup(ctx)
+	case formatError:
 		return nil, errors.New(string(verdict.Body))
 	}
-	return c.ame.Dup(ctx)
+	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", formatName(verdict.Format))
 }
 
 // compare checks that the ranks have announced the same loop.
 func compare(all []ame.Payload) error {
-	ranks := map[string][]string{}
+	var keys []string // in the order of their first ranks
+	ranks := map[string][]int{}
 	for rank, p := range all {
-		if len(p.Body) < 8 {
-			return fmt.Errorf("rank %d announces a loop in %d bytes", rank, len(p.Body))
+		key := announced(p)
+		if ranks[key] == nil {
+			keys = append(keys, key)
 		}
-		key := fmt.Sprintf("%s over %s", p.Body[8:], lengthText(int64(binary.BigEndian.Uint64(p.Body))))
-		ranks[key] = append(ranks[key], fmt.Sprint(rank))
+		ranks[key] = append(ranks[key], rank)
 	}
-	if len(ranks) == 1 {
+	if len(keys) == 1 {
 		return nil
 	}
-	var parts []string
-	for _, key := range slices.SortedFunc(maps.Keys(ranks), func(a, b string) int {
-		return strings.Compare(ranks[a][0], ranks[b][0])
-	}) {
-		parts = append(parts, fmt.Sprintf("%s on rank %s", key, strings.Join(ranks[key], ",")))
+	for i, key := range keys {
+		keys[i] = fmt.Sprintf("%s on %s", key, listOf("rank", spansOf(ranks[key])))
 	}
-	return fmt.Errorf("ranks are in different loops: %s", strings.Join(parts, "; "))
+	return fmt.Errorf("ranks are in different loops: %s", strings.Join(keys, "; "))
+}
+
+// announced says what loop a rank has announced.
+func announced(p ame.Payload) string {
+	if p.Format != formatLoop || len(p.Body) < 8 {
+		return "no loop but a gather of " + formatName(p.Format)
+	}
+	return fmt.Sprintf("%s over %s", p.Body[8:], lengthText(int64(binary.BigEndian.Uint64(p.Body))))
 }
 
 func lengthText(n int64) string {

@@ -3,7 +3,6 @@ package dlp
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -13,32 +12,32 @@ const (
 	// against any loop that is worth running on several ranks.
 	windowTime = 10 * time.Millisecond
 
-	// windowShare is added for each rank, so that the manager of a thousand
+	// windowShare is what each rank adds, so that the manager of a thousand
 	// ranks still keeps up.
 	windowShare = 50 * time.Microsecond
 
-	// holdTime is how long a rank may sit on items that it has not started.
-	// Then it gives them back, because one of its items is far longer than
-	// those before.
-	holdTime = 4 * windowTime
+	// holdWindows is for how many windows' time a rank may sit on items that
+	// it has not started. Then it gives them back, because one of its items
+	// is far longer than those before.
+	holdWindows = 4
 
 	// windowGrowth bounds how much larger a window is than the one before.
 	windowGrowth = 8
 
 	// windowUnknown bounds windows while the number of items is not known.
 	windowUnknown = 16
+
+	// itemCost is what the loop itself spends on an item besides its work. It
+	// keeps windows of items that do next to nothing in bounds.
+	itemCost = 250 * time.Nanosecond
+
+	// meanWeight is how many items the mean time of a rank's items is over.
+	meanWeight = 8
 )
 
-// span is a run of indices.
-type span struct{ first, n int }
-
-func (s span) end() int { return s.first + s.n }
-
-func (s span) String() string {
-	if s.n == 1 {
-		return fmt.Sprint(s.first)
-	}
-	return fmt.Sprintf("%d-%d", s.first, s.end()-1)
+// targetTime is how much work a window holds in a job of this many ranks.
+func targetTime(size int) time.Duration {
+	return max(windowTime, time.Duration(size)*windowShare)
 }
 
 // manager decides which rank works on which indices of a loop. It is plain
@@ -52,102 +51,68 @@ type manager struct {
 	total    int    // number of items; unknown while a sequence's end is not found
 	next     int    // first index that was never handed out
 	back     []span // given back, ascending
+	held     int    // number of items that ranks hold
 	finished int
 	stopped  bool // nothing more is handed out
 	ordered  bool // ranks walk a sequence and cannot go back in it
 	target   time.Duration
 	ranks    []holder
+	taking   int // number of ranks that are not out
 }
 
 const unknown = -1
 
 // holder is what the manager knows about one rank.
 type holder struct {
-	held     []span // handed out and not finished, in the order of work
-	mean     time.Duration
-	limit    int // of the next window
-	position int // an ordered rank cannot take indices below
-	out      bool
+	held     []span        // handed out and not finished, in the order of work
+	mean     time.Duration // of its last items; 0: none finished yet
+	limit    int           // of the next window
+	careful  int           // of the next window of items that were given back
+	position int           // an ordered rank cannot take indices below
+	out      bool          // takes no more items
 }
 
 func newManager(size, total int, ordered bool) *manager {
 	m := &manager{
-		total: total, ordered: ordered, ranks: make([]holder, size),
-		target: max(windowTime, time.Duration(size)*windowShare),
+		total: total, ordered: ordered, ranks: make([]holder, size), taking: size, target: targetTime(size),
 	}
-	m.probe()
-	return m
-}
-
-// probe makes the next window of every rank a single item, because what is
-// known about their lengths is nothing, or proved wrong.
-func (m *manager) probe() {
 	for i := range m.ranks {
-		m.ranks[i].limit = 1
+		m.ranks[i].limit, m.ranks[i].careful = 1, 1
 	}
+	return m
 }
 
 // assign takes the next window for a rank: one span, or none if there is
 // nothing that it could be given now.
+//
+// What was given back goes first, beginning with single items: there is a
+// long item among them, or was just before.
 func (m *manager) assign(rank int) (span, bool) {
 	h := &m.ranks[rank]
 	if m.stopped || h.out {
 		return span{}, false
 	}
-	n := m.windowOf(h)
-	s, ok := m.takeBack(h, n)
+	s, ok := m.takeBack(h)
 	if !ok {
-		if m.total != unknown {
-			n = min(n, m.total-m.next)
-		}
-		if n <= 0 {
-			return span{}, false
-		}
-		s = span{m.next, n}
-		m.next += n
+		s, ok = m.takeNext(h)
 	}
-	h.held = append(h.held, s)
-	h.position = s.end()
-	h.limit = s.n * windowGrowth
-	return s, true
+	if ok {
+		h.held = append(h.held, s)
+		h.position = s.end()
+		m.held += s.n
+	}
+	return s, ok
 }
 
-// windowOf returns how many items a rank should be given: as many as fill
-// the target, but never so many that the others would run out of work.
-func (m *manager) windowOf(h *holder) int {
-	n := h.limit
-	if h.mean > 0 {
-		n = min(n, int(m.target/h.mean))
-	}
-	if m.total == unknown {
-		return max(1, min(n, windowUnknown))
-	}
-	open := m.total - m.next
-	for _, s := range m.back {
-		open += s.n
-	}
-	return max(1, min(n, open/(2*m.active())))
-}
-
-// active is how many ranks still take items.
-func (m *manager) active() int {
-	n := 0
-	for i := range m.ranks {
-		if !m.ranks[i].out {
-			n++
-		}
-	}
-	return max(1, n)
-}
-
-// takeBack takes up to n indices that were given back and that h can go to.
-func (m *manager) takeBack(h *holder, n int) (span, bool) {
+// takeBack takes indices that were given back and that h can go to.
+func (m *manager) takeBack(h *holder) (span, bool) {
 	for i := range m.back {
 		s := &m.back[i]
 		if m.ordered && s.first < h.position {
 			continue
 		}
-		taken := span{s.first, min(n, s.n)}
+		taken := span{s.first, min(s.n, m.windowOf(h, h.careful))}
+		h.careful = taken.n * windowGrowth
 		s.first += taken.n
 		s.n -= taken.n
 		if s.n == 0 {
@@ -158,19 +123,54 @@ func (m *manager) takeBack(h *holder, n int) (span, bool) {
 	return span{}, false
 }
 
+// takeNext takes indices that were never handed out.
+func (m *manager) takeNext(h *holder) (span, bool) {
+	if m.total != unknown && m.next >= m.total {
+		return span{}, false
+	}
+	s := span{m.next, m.windowOf(h, h.limit)}
+	if m.total != unknown {
+		s.n = min(s.n, m.total-m.next)
+	}
+	h.limit = s.n * windowGrowth
+	m.next += s.n
+	return s, true
+}
+
+// windowOf returns how many items a rank should be given, at most limit: as
+// many as fill the target, but never so many that the others would run out
+// of work.
+func (m *manager) windowOf(h *holder, limit int) int {
+	n := limit
+	if h.mean > 0 {
+		n = min(n, int(m.target/h.mean))
+	}
+	if m.total == unknown {
+		n = min(n, windowUnknown)
+	} else {
+		open := m.total - m.next
+		for _, s := range m.back {
+			open += s.n
+		}
+		n = min(n, open/(2*m.taking))
+	}
+	return max(1, n)
+}
+
 // finish notes that a rank is done with an index. It took d.
 func (m *manager) finish(rank, index int, d time.Duration) error {
 	h := &m.ranks[rank]
 	if err := h.remove(span{index, 1}); err != nil {
 		return fmt.Errorf("rank %d has finished item %d: %w", rank, index, err)
 	}
+	m.held--
 	if m.total != unknown && index >= m.total {
 		return fmt.Errorf("ranks disagree on the number of items: rank %d has an item %d, another one found the end at %d", rank, index, m.total)
 	}
-	if h.mean == 0 {
-		h.mean = max(1, d)
+	if d = max(0, d) + itemCost; h.mean == 0 {
+		h.mean = d
 	} else {
-		h.mean = max(1, (7*h.mean+d)/8)
+		h.mean += (d - h.mean) / meanWeight
 	}
 	m.finished++
 	return nil
@@ -184,20 +184,15 @@ func (h *holder) remove(s span) error {
 		}
 		left := span{have.first, s.first - have.first}
 		right := span{s.end(), have.end() - s.end()}
-		switch {
-		case left.n == 0 && right.n == 0:
-			h.held = slices.Delete(h.held, i, i+1)
-		case left.n == 0:
+		if left.n == 0 && right.n > 0 { // as always when items are worked on in order
 			h.held[i] = right
-		case right.n == 0:
-			h.held[i] = left
-		default:
-			h.held[i] = left
-			h.held = slices.Insert(h.held, i+1, right)
+			return nil
 		}
+		h.held = slices.Replace(h.held, i, i+1, left, right)
+		h.held = slices.DeleteFunc(h.held, func(s span) bool { return s.n == 0 })
 		return nil
 	}
-	return fmt.Errorf("items %v are not with it", s)
+	return fmt.Errorf("%s not with it", itemList([]span{s}))
 }
 
 // giveBack takes unstarted items from a rank, to be handed out again.
@@ -206,17 +201,21 @@ func (m *manager) giveBack(rank int, s span) error {
 	if err := h.remove(s); err != nil {
 		return fmt.Errorf("rank %d gives back: %w", rank, err)
 	}
+	m.held -= s.n
 	i, _ := slices.BinarySearchFunc(m.back, s, func(a, b span) int { return a.first - b.first })
 	m.back = slices.Insert(m.back, i, s)
 	h.position = min(h.position, s.first)
-	m.probe()
+	h.limit = 1
+	for i := range m.ranks {
+		m.ranks[i].careful = 1
+	}
 	return nil
 }
 
 // foundEnd notes that a rank has found the sequence to have n items. What it
 // holds beyond does not exist.
 func (m *manager) foundEnd(rank, n int) error {
-	m.ranks[rank].held = nil
+	m.drop(rank)
 	if m.total != unknown && m.total != n {
 		return fmt.Errorf("ranks disagree on the number of items: rank %d found the end at %d, another one at %d", rank, n, m.total)
 	}
@@ -229,31 +228,41 @@ func (m *manager) foundEnd(rank, n int) error {
 	return nil
 }
 
-// leave notes that a rank takes no more items.
-func (m *manager) leave(rank int) { m.ranks[rank].out = true }
+// drop forgets what a rank holds.
+func (m *manager) drop(rank int) {
+	for _, s := range m.ranks[rank].held {
+		m.held -= s.n
+	}
+	m.ranks[rank].held = nil
+}
+
+// leave notes that a rank takes no more items. It says whether it did so far.
+func (m *manager) leave(rank int) bool {
+	if m.ranks[rank].out {
+		return false
+	}
+	m.ranks[rank].out = true
+	m.taking--
+	return true
+}
 
 // over says whether no item is, or will be, worked on any more.
 func (m *manager) over() bool {
-	for i := range m.ranks {
-		if len(m.ranks[i].held) > 0 {
-			return false
-		}
+	if m.held > 0 {
+		return false
 	}
 	return m.stopped || m.total != unknown && m.next >= m.total && len(m.back) == 0 || !m.anyTaker()
 }
 
 // anyTaker says whether some rank could still be given an item.
 func (m *manager) anyTaker() bool {
+	if !m.ordered || m.total == unknown || m.next < m.total {
+		return m.taking > 0
+	}
 	for i := range m.ranks {
 		h := &m.ranks[i]
-		if h.out {
-			continue
-		}
-		if !m.ordered || m.total == unknown || m.next < m.total {
-			return true
-		}
 		for _, s := range m.back {
-			if s.first >= h.position {
+			if !h.out && s.first >= h.position {
 				return true
 			}
 		}
@@ -272,23 +281,11 @@ func (m *manager) busy() int {
 	return n
 }
 
-// unfinished names the items that a rank holds: "items 3,7-9".
+// unfinished names the items that a rank holds: "unfinished items 3,7-9".
 func (m *manager) unfinished(rank int) string {
 	held := m.ranks[rank].held
 	if len(held) == 0 {
 		return "no unfinished items"
 	}
 	return "unfinished " + itemList(held)
-}
-
-// itemList prints spans as "item 3" or "items 3,7-9".
-func itemList(spans []span) string {
-	parts := make([]string, len(spans))
-	for i, s := range spans {
-		parts[i] = s.String()
-	}
-	if len(spans) == 1 && spans[0].n == 1 {
-		return "item " + parts[0]
-	}
-	return "items " + strings.Join(parts, ",")
 }

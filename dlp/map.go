@@ -1,11 +1,13 @@
 package dlp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -47,54 +49,72 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // Rank 0's loop body never runs beside work in one process, unless RootWorks;
 // a manager hands out indices meanwhile, a few at a time if they are quick.
 // While more than 64 MiB of results wait for a slow body, no more items are
-// handed out. With one rank, work and the body take turns.
+// handed out. With one rank, work and the body take turns. A value that work
+// has returned belongs to the loop: work must not change its memory later.
 //
 // At most one error is yielded, last, and on all ranks: by default the
 // *ItemError of each item whose work has failed or panicked (errors.Join; see
 // OnError), or why the loop could not go on, with the rank, its node and the
-// items it has not finished. When rank 0 breaks out, the other ranks leave as
-// soon as they are done with the item they are at; afterwards c works as
-// before. ctx is handed to work; when it ends on a rank, the loop ends on all.
+// items it has not finished. When rank 0 breaks out, the other ranks leave when
+// they are done with the items at hand; afterwards c works as before. ctx is
+// handed to work; when it ends on a rank, the loop ends on all.
 //
-// The iterator is for one use.
+// In work and in the loop body c cannot be used for collectives and other
+// managed loops; that is an error. Each range over the iterator is a loop of
+// its own.
 func MapUnordered[T, R any](ctx context.Context, c *Comm, items []T, work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, sliceItems[T](items), work, opts)
+	return mapUnordered(ctx, c, &source[T]{slice: items}, work, opts)
 }
 
 // MapUnorderedSeq is MapUnordered for items that come one by one, from a
-// sequence that is the same on all ranks. Every working rank walks the
-// sequence as far as its items need.
+// sequence that is the same on all ranks, with the limits of SplitManagedSeq.
+// Every working rank walks the sequence as far as its items need.
 func MapUnorderedSeq[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {
-	return mapUnordered(ctx, c, &seqItems[T]{seq: items}, work, opts)
+	return mapUnordered(ctx, c, &source[T]{seq: items}, work, opts)
 }
 
-func mapUnordered[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
+func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
 	var o loopOptions
 	for _, opt := range opts {
 		opt.applyMap(&o)
 	}
 	return func(yield func(Result[R], error) bool) {
-		var err error
-		if c.Size() == 1 {
-			err = mapAlone(ctx, c, items, work, o, yield)
-		} else {
-			err = mapShared(ctx, c, items, work, o, yield)
-		}
-		if err != nil {
-			yield(Result[R]{}, c.errorf("map", err))
+		if err := mapRange(ctx, c, items, work, o, yield); err != nil {
+			yield(Result[R]{}, err)
 		}
 	}
 }
 
+// mapRange is one range over the loop.
+func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	leave, err := c.enter("map")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	defer items.close()
+	if c.Size() == 1 {
+		err = mapAlone(ctx, c, items, work, o, yield)
+	} else {
+		err = mapShared(ctx, c, items, work, o, yield)
+	}
+	if err != nil {
+		return c.errorf("map", err)
+	}
+	return nil
+}
+
 // mapAlone is the loop of a rank that is alone.
-func mapAlone[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
 	count := counter{total: items.length()}
 	defer showProgress(o, count.state)()
-	for index, item := range items.all() {
+	index := 0
+	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		f := callWork(ctx, c, index, item, work)
+		index++
 		count.add()
 		r := resultOf[R](c, &f)
 		if r.Err != nil && o.policy == Stop {
@@ -108,7 +128,7 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items items[T], work func(
 }
 
 // mapShared is the loop of one rank of several.
-func mapShared[T, R any](ctx context.Context, c *Comm, items items[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
 	l, err := c.startLoop(ctx, "map", items.length(), o.rootWorks, o)
 	if err != nil {
 		return err
@@ -118,22 +138,27 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items items[T], work func
 		return mapItems(ctx, c, l.worker(), items, work)
 	}
 	if o.rootWorks {
+		workCtx, cancel := context.WithCancel(ctx)
+		var own sync.WaitGroup
+		defer own.Wait()
+		defer cancel()
 		// An error of this worker reaches the loop by way of the manager.
-		c.managers.Go(func() { _ = mapItems(ctx, c, l.worker(), items, work) })
+		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work) })
 	}
 	return yieldResults(ctx, c, l.server, yield)
 }
 
 // mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *worker, items items[T], work func(context.Context, T) (R, error)) (err error) {
-	defer items.close()
-	defer func() { w.leave(intentError, err) }()
+func mapItems[T, R any](ctx context.Context, c *Comm, w *worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
+	left := intentPanic // or runtime.Goexit, in work or in the sequence of the items
+	defer func() { w.leave(left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
-		if err != nil || !ok {
-			return err
+		if err == nil && ok {
+			err = w.done(callWork(ctx, c, index, item, work))
 		}
-		if err := w.done(ctx, callWork(ctx, c, index, item, work)); err != nil {
+		if err != nil || !ok {
+			left = intentError
 			return err
 		}
 	}
@@ -149,17 +174,24 @@ func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Res
 			left = nil
 			return err
 		}
-		if err != nil {
-			left = c.fromRank(0, err)
-			return err
-		}
 		for i := range results {
+			if err = context.Cause(ctx); err != nil {
+				break
+			}
 			r := resultOf[R](c, &results[i])
 			results[i] = finished{} // lets go of the value
+			if r.Err != nil && s.policy == Stop {
+				s.reject(r.Err)
+				continue
+			}
 			if !yield(r, nil) {
 				left = nil
 				return nil
 			}
+		}
+		if err != nil {
+			left = c.fromRank(0, err)
+			return err
 		}
 	}
 }
@@ -179,7 +211,7 @@ func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work fu
 	value, err := work(ctx, item)
 	f.duration = time.Since(start)
 	if err == nil && c.IsRoot() {
-		f.value = value
+		f.value, f.size = value, sizeOf(value)
 		return f
 	}
 	if err == nil {
@@ -206,8 +238,12 @@ func resultOf[R any](c *Comm, f *finished) Result[R] {
 	case f.rank == 0:
 		r.Value, _ = f.value.(R) // not ok for a nil interface alone
 	default:
+		p := f.payload
+		if p.Format != formatCodec && !f.large() {
+			p.Body = bytes.Clone(p.Body) // or the value would keep all of its report in memory
+		}
 		var err error
-		if r.Value, err = decode[R](c.codec, f.payload); err != nil {
+		if r.Value, err = decode[R](c.codec, p); err != nil {
 			f.setError(statusError, err)
 			r.Err = c.itemError(f)
 		}

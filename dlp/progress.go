@@ -115,17 +115,32 @@ func progressText(label string, done, total, busy int, took time.Duration, last 
 		fmt.Fprintf(&b, "/%d (%d%%)", total, 100*done/total)
 	}
 	rate := float64(done) / max(took.Seconds(), 1e-9)
-	fmt.Fprintf(&b, ", %.3g/s", rate)
+	fmt.Fprintf(&b, ", %s/s", rateText(rate))
 	switch {
 	case last:
 		fmt.Fprintf(&b, ", took %v", roundTime(took))
 	case total > 0 && done > 0:
 		left := time.Duration(float64(total-done) / rate * float64(time.Second))
-		fmt.Fprintf(&b, ", %v left, %d ranks busy", roundTime(left), busy)
+		fmt.Fprintf(&b, ", %v left, %s busy", roundTime(left), ranksText(busy))
 	default:
-		fmt.Fprintf(&b, ", %d ranks busy", busy)
+		fmt.Fprintf(&b, ", %s busy", ranksText(busy))
 	}
 	return b.String()
+}
+
+// rateText prints a rate with three digits, but no exponent.
+func rateText(rate float64) string {
+	if rate >= 1000 {
+		return fmt.Sprintf("%.0f", rate)
+	}
+	return fmt.Sprintf("%.3g", rate)
+}
+
+func ranksText(n int) string {
+	if n == 1 {
+		return "1 rank"
+	}
+	return fmt.Sprintf("%d ranks", n)
 }
 
 // roundTime drops the digits of a duration that nobody reads.

@@ -30,10 +30,25 @@ func rawFormat[T any]() (uint16, bool) {
 		case k == reflect.Uint8:
 			return formatBytes, true
 		case k >= reflect.Int && k <= reflect.Complex128 && k != reflect.Uintptr:
-			return formatSlice + uint16(k), true
+			return formatSlice + uint16(sized(k, t.Elem().Size())), true
 		}
 	}
 	return 0, false
+}
+
+// sized replaces int and uint by the kind of their size on this machine.
+func sized(k reflect.Kind, size uintptr) reflect.Kind {
+	switch {
+	case k == reflect.Int && size == 8:
+		return reflect.Int64
+	case k == reflect.Int:
+		return reflect.Int32
+	case k == reflect.Uint && size == 8:
+		return reflect.Uint64
+	case k == reflect.Uint:
+		return reflect.Uint32
+	}
+	return k
 }
 
 // encodeRaw returns v's memory as a payload, if values of type T travel raw.
@@ -57,6 +72,12 @@ func encodeRaw[T any](v T) (ame.Payload, bool) {
 		swap(body, numberWidth(slice.Type().Elem()))
 	}
 	return ame.Payload{Format: format, Body: body}, true
+}
+
+// sizeOf returns the bytes that v takes, as far as they are easily known.
+func sizeOf[T any](v T) int {
+	p, _ := encodeRaw(v)
+	return len(p.Body)
 }
 
 // decodeRaw makes v share the memory of a payload of its raw format.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -33,7 +34,7 @@ type status byte
 const (
 	statusDone    status = iota // without a value
 	statusValue                 // its value is in the report
-	statusFollows               // its value follows in a message of its own
+	statusFollows               // its value comes next, in a message of its own
 	statusError                 // with the text of an error
 	statusPanic                 // with the text and the stack of a panic
 )
@@ -51,8 +52,15 @@ type finished struct {
 	payload  ame.Payload // the value, or the text of the error
 	stack    []byte      // of a panic
 	value    any         // in place of payload if the item was done on rank 0
-	err      error       // likewise
+	size     int         // of value in bytes, as far as known
+	err      error       // in place of payload, likewise
 }
+
+// bytes is what the item takes of a bounded memory.
+func (f *finished) bytes() int { return len(f.payload.Body) + len(f.stack) + f.size + resultOverhead }
+
+// failed says whether the item has an error in place of a value.
+func (f *finished) failed() bool { return f.status == statusError || f.status == statusPanic }
 
 // large says whether the item's value is too large for a report.
 func (f *finished) large() bool {
@@ -61,7 +69,7 @@ func (f *finished) large() bool {
 
 // report is what a worker tells the manager.
 type report struct {
-	items  []finished
+	items  []finished // the last one alone may be large
 	back   []span
 	end    int // number of items of the sequence, or unknown
 	intent intent
@@ -197,7 +205,7 @@ func (d *decoder) byte() byte {
 // int reads a number that fits an int.
 func (d *decoder) int() int {
 	v, n := binary.Uvarint(d.rest)
-	if n <= 0 || v > 1<<62 {
+	if n <= 0 || v > math.MaxInt>>1 {
 		d.fail("bad number")
 		return 0
 	}

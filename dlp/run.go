@@ -116,11 +116,8 @@ func (r *run) connect(ctx context.Context, rank int) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{
-		ame: backend, codec: r.codec, env: os.LookupEnv, root: true, managers: &sync.WaitGroup{},
-		info: Info{
-			Rank: rank, Size: r.size, Method: "run", Job: job, Host: r.host,
-			LocalRank: rank, LocalSize: r.size, Peers: backend.Peers(),
-		},
-	}, nil
+	return newComm(backend, r.options, Info{
+		Rank: rank, Size: r.size, Method: "run", Job: job, Host: r.host,
+		LocalRank: rank, LocalSize: r.size, Peers: backend.Peers(),
+	}), nil
 }

@@ -45,43 +45,59 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // handed out, and the loop ends on the other ranks with an error that names
 // the rank, its node and the items it has not finished.
 //
-// The iterator is for one use.
+// In the loop body c cannot be used for collectives and other managed loops,
+// because the ranks have different numbers of items; that is an error. Each
+// range over the iterator is a loop of its own.
 func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, sliceItems[T](items), opts)
+	return splitManaged(ctx, c, &source[T]{slice: items}, opts)
 }
 
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
-// sequence that is the same on all ranks. Every rank walks the sequence as
-// far as its items need.
+// sequence that is the same on all ranks; this is checked only as far as the
+// ranks come. Every rank walks the sequence as far as its items need. It cannot
+// go back, so after a rank has met a long item or has broken out, what it was given
+// beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
-	return splitManaged(ctx, c, &seqItems[T]{seq: items}, opts)
+	return splitManaged(ctx, c, &source[T]{seq: items}, opts)
 }
 
-func splitManaged[T any](ctx context.Context, c *Comm, items items[T], opts []SplitOption) iter.Seq2[T, error] {
+func splitManaged[T any](ctx context.Context, c *Comm, items *source[T], opts []SplitOption) iter.Seq2[T, error] {
 	o := loopOptions{progress: stderrIsTerminal()}
 	for _, opt := range opts {
 		opt.applySplit(&o)
 	}
 	return func(yield func(T, error) bool) {
-		defer items.close()
-		var err error
-		if c.Size() == 1 {
-			err = splitAlone(ctx, items, o, yield)
-		} else {
-			err = splitShared(ctx, c, items, o, yield)
-		}
-		if err != nil {
+		if err := splitRange(ctx, c, items, o, yield); err != nil {
 			var none T
-			yield(none, c.errorf("split", err))
+			yield(none, err)
 		}
 	}
 }
 
+// splitRange is one range over the loop.
+func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
+	leave, err := c.enter("split")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	defer items.close()
+	if c.Size() == 1 {
+		err = splitAlone(ctx, items, o, yield)
+	} else {
+		err = splitShared(ctx, c, items, o, yield)
+	}
+	if err != nil {
+		return c.errorf("split", err)
+	}
+	return nil
+}
+
 // splitAlone is the loop of a rank that is alone.
-func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield func(T, error) bool) error {
+func splitAlone[T any](ctx context.Context, items *source[T], o loopOptions, yield func(T, error) bool) error {
 	count := counter{total: items.length()}
 	defer showProgress(o, count.state)()
-	for _, item := range items.all() {
+	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -94,7 +110,7 @@ func splitAlone[T any](ctx context.Context, items items[T], o loopOptions, yield
 }
 
 // splitShared is the loop of one rank of several.
-func splitShared[T any](ctx context.Context, c *Comm, items items[T], o loopOptions, yield func(T, error) bool) (err error) {
+func splitShared[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) (err error) {
 	l, err := c.startLoop(ctx, "split", items.length(), !o.dedicated, o)
 	if err != nil {
 		return err
@@ -114,7 +130,7 @@ func splitShared[T any](ctx context.Context, c *Comm, items items[T], o loopOpti
 		}
 		start := time.Now()
 		again := yield(item, nil)
-		err = w.done(ctx, finished{index: index, duration: time.Since(start)})
+		err = w.done(finished{index: index, duration: time.Since(start)})
 		switch {
 		case !again:
 			left = intentBreak

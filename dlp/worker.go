@@ -15,7 +15,9 @@ const fullReport = 1 << 20
 
 // supervisor is the manager as a worker sees it.
 type supervisor interface {
-	tell(ctx context.Context, r *report) error
+	// tell passes on a report. It does not end with any ctx, because half a
+	// message would fail the whole job; the manager always listens.
+	tell(r *report) error
 
 	// await waits for the answer to a report with intentMore. With an error
 	// the loop has failed, or ctx ended.
@@ -23,17 +25,19 @@ type supervisor interface {
 }
 
 // worker goes through the items that one rank is given. Its methods are
-// called by one goroutine; a timer beside it gives back what the rank has no
-// time for.
+// called by one goroutine; a timer beside it reports what the rank has had
+// for too long.
 type worker struct {
-	boss supervisor
+	boss   supervisor
+	hold   time.Duration // for how long items may wait here
+	prompt bool          // an item that has failed is reported at once
 
 	mu    sync.Mutex
 	todo  span       // of the window, not started
 	items []finished // not reported
 	bytes int        // in items
-	hold  *time.Timer
-	left  bool  // nothing more is given back
+	timer *time.Timer
+	left  bool  // nothing more is reported
 	over  bool  // the manager has sent this rank home
 	err   error // of a report that the timer could not send
 }
@@ -49,7 +53,7 @@ func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
 		if index, ok := w.pop(); ok {
 			return index, true, nil
 		}
-		if err := w.tell(ctx, &report{end: unknown, intent: intentMore}); err != nil {
+		if err := w.tell(&report{end: unknown, intent: intentMore}); err != nil {
 			return 0, false, err
 		}
 		answer, err := w.boss.await(ctx)
@@ -62,7 +66,7 @@ func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
 }
 
 // nextItem returns the next item that this rank is to work on, like next.
-func nextItem[T any](ctx context.Context, w *worker, items items[T]) (item T, index int, ok bool, err error) {
+func nextItem[T any](ctx context.Context, w *worker, items *source[T]) (item T, index int, ok bool, err error) {
 	for {
 		index, ok, err = w.next(ctx)
 		if err != nil || !ok {
@@ -72,7 +76,7 @@ func nextItem[T any](ctx context.Context, w *worker, items items[T]) (item T, in
 		if ok {
 			return item, index, true, nil
 		}
-		if err := w.foundEnd(ctx, end); err != nil {
+		if err := w.foundEnd(end); err != nil {
 			return item, 0, false, err
 		}
 	}
@@ -99,48 +103,51 @@ func (w *worker) begin(s span) {
 	w.todo = s
 	switch {
 	case s.n == 1:
-	case w.hold == nil:
-		w.hold = time.AfterFunc(holdTime, w.giveBack)
+	case w.timer == nil:
+		w.timer = time.AfterFunc(w.hold, w.overdue)
 	default:
-		w.hold.Reset(holdTime)
+		w.timer.Reset(w.hold)
 	}
 }
 
-// giveBack returns what is left of the window to the manager, with the
-// results so far. The timer calls it; it finds nothing to do if the window
-// is done in the meantime.
-func (w *worker) giveBack() {
+// overdue reports the results so far and gives back what is left of the
+// window. The timer calls it. If the window is done in the meantime there is
+// nothing to report, or a bit of the next one, which does no harm.
+func (w *worker) overdue() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.todo.n == 0 || w.left {
+	if w.left || w.todo.n == 0 && len(w.items) == 0 {
 		return
 	}
-	rest := w.todo
-	w.todo = span{}
-	// The loop's ctx may end while the rank is in its last item; what it
-	// has done until then counts.
-	w.err = w.flush(context.Background(), &report{back: []span{rest}, end: unknown, intent: intentWork})
+	r := &report{end: unknown, intent: intentWork}
+	if w.todo.n > 0 {
+		r.back = []span{w.todo}
+		w.todo = span{}
+	}
+	w.err = w.flush(r)
 }
 
 // done notes what has become of an item.
-func (w *worker) done(ctx context.Context, f finished) error {
+func (w *worker) done(f finished) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.items = append(w.items, f)
-	w.bytes += len(f.payload.Body)
-	if w.bytes < fullReport {
-		return nil
+	w.bytes += f.bytes()
+	// A large value is sent alone and at once: none is ever kept here, and a
+	// report with another intent never has one.
+	if f.large() || w.bytes >= fullReport || w.prompt && f.failed() {
+		return w.flush(&report{end: unknown, intent: intentWork})
 	}
-	return w.flush(ctx, &report{end: unknown, intent: intentWork})
+	return nil
 }
 
 // foundEnd tells the manager that the sequence has n items, and drops the rest of
 // the window, which does not exist.
-func (w *worker) foundEnd(ctx context.Context, n int) error {
+func (w *worker) foundEnd(n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.todo = span{}
-	return w.flush(ctx, &report{end: n, intent: intentWork})
+	return w.flush(&report{end: n, intent: intentWork})
 }
 
 // leave ends this rank's part. Unless the manager has sent it home, it tells
@@ -154,8 +161,8 @@ func (w *worker) leave(why intent, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.left = true
-	if w.hold != nil {
-		w.hold.Stop()
+	if w.timer != nil {
+		w.timer.Stop()
 	}
 	if w.over {
 		return
@@ -164,22 +171,22 @@ func (w *worker) leave(why intent, err error) {
 		r.back = []span{w.todo}
 	}
 	// If this does not get through, the manager has lost this rank and knows.
-	_ = w.flush(context.Background(), r)
+	_ = w.flush(r)
 }
 
-func (w *worker) tell(ctx context.Context, r *report) error {
+func (w *worker) tell(r *report) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.flush(ctx, r)
+	return w.flush(r)
 }
 
 // flush sends r with the items that are done. The caller holds mu.
-func (w *worker) flush(ctx context.Context, r *report) error {
+func (w *worker) flush(r *report) error {
 	if w.err != nil {
 		return w.err
 	}
 	r.items = w.items
-	err := w.boss.tell(ctx, r)
+	err := w.boss.tell(r)
 	clear(w.items) // lets go of the values
 	w.items, w.bytes = w.items[:0], 0
 	return err
@@ -188,16 +195,13 @@ func (w *worker) flush(ctx context.Context, r *report) error {
 // remote is the manager seen from another rank than 0.
 type remote struct{ ame *ame.Comm }
 
-func (m remote) tell(ctx context.Context, r *report) error {
+func (m remote) tell(r *report) error {
+	ctx := context.Background()
 	if err := m.ame.Send(ctx, 0, tagReport, ame.Payload{Body: appendReport(nil, r)}); err != nil {
 		return err
 	}
-	for i := range r.items {
-		if item := &r.items[i]; item.large() {
-			if err := m.ame.Send(ctx, 0, tagValue, item.payload); err != nil {
-				return err
-			}
-		}
+	if n := len(r.items); n > 0 && r.items[n-1].large() {
+		return m.ame.Send(ctx, 0, tagValue, r.items[n-1].payload)
 	}
 	return nil
 }
@@ -217,17 +221,18 @@ func (m remote) await(ctx context.Context) (window, error) {
 // local is the manager seen from rank 0.
 type local struct{ *server }
 
-func (m local) tell(_ context.Context, r *report) error { return m.report(0, r) }
+func (m local) tell(r *report) error {
+	m.report(0, r)
+	return nil
+}
 
 func (m local) await(ctx context.Context) (window, error) {
 	select {
 	case w := <-m.local:
-		if !w.over {
-			return w, nil
+		if w.over {
+			return w, m.err()
 		}
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return w, m.err()
+		return w, nil
 	case <-ctx.Done():
 		return window{}, context.Cause(ctx)
 	}

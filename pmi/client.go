@@ -10,8 +10,14 @@ import (
 	"time"
 )
 
-// farewell is how long Close waits for a launcher that may be stuck.
-const farewell = time.Second
+const (
+	// farewell is how long Close waits for a launcher that may be stuck.
+	farewell = time.Second
+
+	// maxSetLines is how many lines the launcher of PMI_PORT mode may send
+	// before it has told rank and size. Those known send two.
+	maxSetLines = 16
+)
 
 // Client is the connection of one process to its launcher, from init to
 // finalize. A process has one in its life: launchers close the connection for
@@ -57,7 +63,7 @@ func Open(ctx context.Context, env func(string) (string, bool)) (*Client, error)
 	}
 	if err != nil {
 		if underHydra(env) && gone(err) {
-			err = fmt.Errorf("%w: %w: a rank can use PMI once: start one program per rank", ErrLost, err)
+			err = fmt.Errorf("pmi: %w: %w: a rank can use PMI once: start one program per rank", ErrLost, err)
 		}
 		return nil, errors.Join(err, c.Close())
 	}
@@ -226,7 +232,10 @@ func (c *Client) introduce(ctx context.Context, id string) error {
 	}
 	var seat seat
 	seat.learn(m)
-	for !seat.complete() {
+	for lines := 0; !seat.complete(); lines++ {
+		if lines == maxSetLines {
+			return c.fail("initack", fmt.Errorf("no rank and size in %d lines", lines))
+		}
 		m, err = c.call(ctx, "initack", request{reply: "set"})
 		if err != nil {
 			return err

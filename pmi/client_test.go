@@ -198,33 +198,35 @@ func TestClientErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ours, theirs := net.Pipe()
-			done := make(chan struct{})
-			go func() {
-				conversation(theirs, map[string]string{tt.command: tt.answer})
-				close(done)
-			}()
-			c := newClient(ours, 1, 3)
-			err := func() error {
-				if err := c.start(t.Context()); err != nil {
+			synctest.Test(t, func(t *testing.T) { // a stuck launcher costs Close a second
+				ours, theirs := net.Pipe()
+				done := make(chan struct{})
+				go func() {
+					conversation(theirs, map[string]string{tt.command: tt.answer})
+					close(done)
+				}()
+				c := newClient(ours, 1, 3)
+				err := func() error {
+					if err := c.start(t.Context()); err != nil {
+						return err
+					}
+					if err := c.Put(t.Context(), "k", "v"); err != nil {
+						return err
+					}
+					if err := c.Barrier(t.Context()); err != nil {
+						return err
+					}
+					_, err := c.Get(t.Context(), "k")
 					return err
-				}
-				if err := c.Put(t.Context(), "k", "v"); err != nil {
-					return err
-				}
-				if err := c.Barrier(t.Context()); err != nil {
-					return err
-				}
-				_, err := c.Get(t.Context(), "k")
-				return err
-			}()
-			require.ErrorContains(t, err, tt.text)
-			assert.NotContains(t, err.Error(), "secret")
-			var e *Error
-			require.ErrorAs(t, err, &e)
-			assert.Equal(t, 1, e.Rank)
-			require.NoError(t, c.Close())
-			<-done
+				}()
+				require.ErrorContains(t, err, tt.text)
+				assert.NotContains(t, err.Error(), "secret")
+				var e *Error
+				require.ErrorAs(t, err, &e)
+				assert.Equal(t, 1, e.Rank)
+				require.NoError(t, c.Close())
+				<-done
+			})
 		})
 	}
 }
@@ -343,5 +345,11 @@ func TestPortModeRefusesImpossibleRanks(t *testing.T) {
 	go conversation(theirs, map[string]string{"initack": "cmd=initack rank=2 size=2"})
 	c := newClient(ours, 0, 0)
 	assert.ErrorContains(t, c.introduce(t.Context(), "0"), "rank 2 of 2")
+	require.NoError(t, c.Close())
+
+	ours, theirs = net.Pipe()
+	go conversation(theirs, map[string]string{"initack": "cmd=initack" + strings.Repeat("\ncmd=set debug=0", 100)})
+	c = newClient(ours, 0, 0)
+	assert.ErrorContains(t, c.introduce(t.Context(), "0"), "no rank and size in 16 lines")
 	require.NoError(t, c.Close())
 }

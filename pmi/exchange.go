@@ -65,8 +65,10 @@ func (c *Client) exchange(ctx context.Context, r request, timeout time.Duration)
 			<-interrupted // or it would hit the next exchange
 		}
 	}()
-	if _, err := c.conn.Write(r.line); err != nil {
-		return message{}, err
+	if len(r.line) > 0 {
+		if _, err := c.conn.Write(r.line); err != nil {
+			return message{}, err
+		}
 	}
 	for {
 		line, err := c.readLine()

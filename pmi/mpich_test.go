@@ -25,6 +25,8 @@ func buildMPICH(t *testing.T) string {
 	if err != nil {
 		t.Skip("no mpicc.mpich here: on Debian, apt install libmpich-dev")
 	}
+	// Docker's tests make and drop interfaces, at which UCX may stumble.
+	t.Setenv("UCX_TLS", "self,sm")
 	program := filepath.Join(t.TempDir(), "program")
 	output, err := exec.Command(compiler, "-o", program, "testdata/mpich-program/program.c").CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -73,7 +75,7 @@ func runUnder(t *testing.T, size int, command ...string) (output string, served 
 
 func TestServerRunsMPICH(t *testing.T) {
 	program := buildMPICH(t)
-	for _, size := range []int{1, 2, 5} {
+	for _, size := range []int{1, 2, 3} {
 		output, err := runUnder(t, size, program)
 		require.NoError(t, err, output)
 		assert.Equal(t, size, strings.Count(output, "is done\n"), output)

@@ -97,6 +97,8 @@ func TestGetWaits(t *testing.T) {
 		second, err := pipe(t.Context(), t, rankOf(1, codec{}), serve)
 		require.NoError(t, err)
 		defer second.Close()
+		_, err = second.Peek(t.Context(), 0, "late")
+		assert.ErrorIs(t, err, StatusNotFound)
 		got := make(chan string)
 		go func() {
 			v, err := second.Get(t.Context(), 0, "late")
@@ -107,6 +109,9 @@ func TestGetWaits(t *testing.T) {
 		require.NoError(t, first.Put("late", "now"))
 		require.NoError(t, first.Commit(t.Context()))
 		assert.Equal(t, "now", <-got)
+		now, err := second.Peek(t.Context(), 0, "late")
+		require.NoError(t, err)
+		assert.Equal(t, "now", now)
 
 		_, err = second.Get(t.Context(), 2, "late")
 		assert.ErrorContains(t, err, "rank 2 of a job of size 2")

@@ -34,6 +34,12 @@
 // has forgotten the rank, so finalize as soon as nothing more is to be
 // asked; the process may live on for as long as it likes.
 //
+// Several programs may run one after another in the same task, each with a
+// connection of its own, if all ranks have finalized in one before any
+// connects in the next: servers up to 7.0 count ranks wrongly when the end of
+// one connection meets a fence that has already begun. Servers before 4.1
+// forget a rank that has finalized; there, run one program per task.
+//
 // A server never gives up on a fence that other nodes do not enter. Every
 // call takes a context; give it a deadline.
 //

@@ -271,6 +271,8 @@ func (s *fakeServer) answer(h hello, q question, reply func([]byte)) {
 		}
 		if _, known := s.values[q.rank][q.key]; known {
 			give()
+		} else if q.flag {
+			reply(h.codec.packStatus(StatusNotFound))
 		} else {
 			s.waiting[q.key] = append(s.waiting[q.key], give)
 		}

@@ -30,7 +30,7 @@ const (
 // Numbers of a range are padded with zeros to the width of N. Order and
 // duplicates are kept. Unlike Slurm before 23.02.5, text after the last
 // bracket is accepted; unlike any Slurm, blanks and signs inside brackets,
-// unbalanced brackets and open ranges are errors.
+// brackets in brackets, unbalanced ones and open ranges are errors.
 //
 // A Hostlist takes memory for its text only, however many names it stands for.
 // The zero value is an empty list.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -62,7 +63,7 @@ type Step struct {
 func StepFromEnv(env Lookup) (*Step, error) {
 	s := &Step{}
 	if err := s.identity(env); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoStep, err)
+		return nil, fmt.Errorf("%w: %s", ErrNoStep, strings.TrimPrefix(err.Error(), "slurm: "))
 	}
 	if err := s.place(env); err != nil {
 		return nil, err

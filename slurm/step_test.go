@@ -223,7 +223,7 @@ func TestNoStep(t *testing.T) {
 		reason  string
 		place   slurm.Place
 	}{
-		{"batch up to 25.11", []string{"SLURM_STEP_ID"}, "not a task of a Slurm step: slurm: SLURM_STEP_ID is not set", slurm.Batch},
+		{"batch up to 25.11", []string{"SLURM_STEP_ID"}, "not a task of a Slurm step: SLURM_STEP_ID is not set", slurm.Batch},
 		{"batch from 26.05", []string{"SLURM_STEP_ID=-5"}, `SLURM_STEP_ID="-5": not an unsigned number`, slurm.Batch},
 		{"batch by number", []string{"SLURM_STEP_ID=4294967291"}, "larger than 4294967279", slurm.Batch},
 		{"interactive", []string{"SLURM_STEP_ID=4294967290"}, "larger than 4294967279", slurm.Interactive},

@@ -38,10 +38,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/dlp-mpi/dlp-go/bootstrap"
 )
 
 // Exit statuses.
@@ -50,9 +51,6 @@ const (
 	statusUsage  = 2
 	statusSignal = 128 // plus the signal's number
 )
-
-// version is set by the Makefile: go build -ldflags "-X main.version=v1.2.3".
-var version string
 
 func main() {
 	ctx, stop := untilSignal(context.Background())
@@ -69,7 +67,7 @@ func newApp() *cli.App {
 		Name:      "dlp-hello",
 		Usage:     "show how a job was started and whether its ranks can talk",
 		UsageText: "LAUNCHER [its options] dlp-hello [--ordered | --json]",
-		Version:   programVersion(),
+		Version:   bootstrap.Version(),
 		Description: "Start it with the launcher and the options of the program that is to run.\n" +
 			"AME_VERBOSE=1 prints the bootstrap methods also when the job does not start.\n" +
 			"The exit status is 1 if the job did not start, ranks cannot talk, or fewer came than announced.",
@@ -147,15 +145,4 @@ func statusOf(err error) int {
 		return statusSignal + int(s.signal)
 	}
 	return statusError
-}
-
-// programVersion is what the Makefile says, else what the go command stamped.
-func programVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -59,7 +59,7 @@ func newMember(info dlp.Info) member {
 
 func newReport(info dlp.Info, took time.Duration) *report {
 	r := &report{
-		Version: programVersion(), Backend: "ame", Method: info.Method, Host: info.Host,
+		Version: bootstrap.Version(), Backend: "ame", Method: info.Method, Host: info.Host,
 		Addresses: append([]string{}, info.Addresses...), Rank: info.Rank, Size: info.Size, Job: info.Job,
 		Methods: []method{}, Warnings: append([]string{}, info.Warnings...), Ranks: []member{},
 		StartMS: float64(took.Microseconds()) / 1000,

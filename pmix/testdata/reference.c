@@ -57,7 +57,7 @@ int main(void) {
 	char *last = get(&of, "ame")->data.string;
 
 	printf("rank %u of %u, %u of %u on this node: %s, %s\n", me.rank, size, local_rank, local_size, first, last);
-	if (getenv("PMIX_TEST_TIMES"))
+	if (getenv("DLP_TEST_TIMES"))
 		printf("ms %.3f\n", elapsed);
 	fflush(stdout);
 	check(PMIx_Finalize(NULL, 0), "finalize");

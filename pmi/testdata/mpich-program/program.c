@@ -30,7 +30,7 @@ static void collectives(void)
     MPI_Bcast(&word, 1, MPI_INT, 0, MPI_COMM_WORLD);
     check(word == 4711, "Bcast");
 
-    int large = 1 << 20;
+    int large = 1 << 16;
     double *data = calloc(large, sizeof *data);
     if (rank == 0)
         for (int i = 0; i < large; i++)

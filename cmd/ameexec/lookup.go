@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// findProgram returns the absolute path of a program, found as a shell finds
+// it: along path if its name has no slash. A relative name with a slash is
+// looked up here first, then in dir, where the ranks start.
+func findProgram(name, dir, path string) (string, error) {
+	var candidates []string
+	switch {
+	case filepath.IsAbs(name):
+		candidates = []string{name}
+	case strings.Contains(name, "/"):
+		candidates = []string{name, filepath.Join(dir, name)}
+	default:
+		for _, folder := range filepath.SplitList(path) {
+			candidates = append(candidates, filepath.Join(folder, name)) // "" is here, sh(1)
+		}
+	}
+	var denied error
+	for _, candidate := range candidates {
+		err := executable(candidate)
+		if err == nil {
+			return filepath.Abs(candidate)
+		}
+		if denied == nil && !errors.Is(err, fs.ErrNotExist) {
+			denied = err
+		}
+	}
+	switch {
+	case denied != nil:
+		return "", withStatus(statusNotRunnable, "%s: %w", name, denied)
+	case strings.Contains(name, "/"):
+		return "", withStatus(statusNotFound, "%s: no such file", name)
+	default:
+		if executable(name) == nil {
+			return "", withStatus(statusNotFound, "%s: not found in PATH; for the file in this directory write ./%s", name, name)
+		}
+		return "", withStatus(statusNotFound, "%s: not found in PATH", name)
+	}
+}
+
+// executable says why a file cannot be executed, as far as its mode tells.
+func executable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return fs.ErrNotExist
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("is a directory")
+	case info.Mode()&0o111 == 0:
+		return errors.New("not executable; chmod +x makes it so")
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import "time"
+
+// plan is a job as the command line describes it, checked by the front and
+// sent to ame-launcher.
+type plan struct {
+	Job       string
+	Host      string
+	Programs  []program
+	StdinRank int  // the rank that reads ameexec's stdin; -1: none
+	Terminal  bool // that rank also writes to the terminal itself
+	Label     bool
+	OutputDir string
+	Timeout   time.Duration // 0: none
+	Grace     time.Duration
+	Continue  bool
+	BindCores bool
+	PMI       bool // serve PMI-1 to the ranks
+	Debug     bool
+}
+
+// program is what one part of the command line starts.
+type program struct {
+	Ranks   int
+	Path    string   // what to execute, absolute
+	Args    []string // as given, the program's name first
+	Dir     string   // "": that of ameexec
+	Environ []string // from -x, NAME=VALUE
+	missing []string // from -x NAME, but not set
+}
+
+// size is the number of ranks of the job.
+func (p *plan) size() int {
+	size := 0
+	for _, program := range p.Programs {
+		size += program.Ranks
+	}
+	return size
+}
+
+// direct says whether rank writes to ameexec's own stdout and stderr, with
+// nothing in between.
+func (p *plan) direct(rank int) bool {
+	if p.Label || p.OutputDir != "" {
+		return false
+	}
+	return p.size() == 1 || p.Terminal && rank == p.StdinRank
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/pmi"
+)
+
+// pmiService makes ameexec an mpiexec for programs that are linked with MPICH
+// or one of its relatives: every rank inherits a connection to a PMI server.
+type pmiService struct {
+	server *pmi.Server
+	size   int
+	conns  []net.Conn         // of the ranks in their order, as far as they were started
+	failed chan *pmi.JobError // why the job cannot go on
+	cancel context.CancelFunc
+	ctx    context.Context
+	serve  sync.WaitGroup
+}
+
+func newPMIService(p *plan) (*pmiService, error) {
+	size := p.size()
+	server, err := pmi.NewServer(pmi.Config{Job: p.Job, Nodes: make([]int, size)}) // all on node 0
+	if err != nil {
+		return nil, err
+	}
+	s := &pmiService{server: server, size: size, failed: make(chan *pmi.JobError, 1)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Child returns the end of the connection that rank inherits. The server runs
+// from the last one on: before, no rank gets further than its first request.
+func (s *pmiService) Child(int) (*os.File, error) {
+	conn, child, err := pmi.Pair()
+	if err != nil {
+		return nil, err
+	}
+	s.conns = append(s.conns, conn)
+	if len(s.conns) == s.size {
+		s.serve.Go(func() {
+			var failure *pmi.JobError
+			if errors.As(s.server.Serve(s.ctx, s.conns), &failure) {
+				s.failed <- failure
+			}
+		})
+	}
+	return child, nil
+}
+
+func (s *pmiService) Environ(rank, descriptor int) []string {
+	return pmi.Environ(descriptor, rank, s.size, rank, s.size)
+}
+
+func (s *pmiService) Exited(rank int, _ string) { s.server.Exited(rank) }
+
+func (s *pmiService) Close() error {
+	s.cancel()
+	s.serve.Wait()
+	var errs []error
+	for _, conn := range s.conns {
+		if err := conn.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lastWords is how long a rank may take to end after its connection to the PMI
+// server has: how it ends says more than that the connection is gone.
+const lastWords = time.Second
+
+// mpiState is what the launcher knows of a job of MPI programs.
+type mpiState struct {
+	failed   <-chan *pmi.JobError // the server has given the job up; nil without a server
+	doubt    *pmi.JobError        // the reason, while the rank may still end in a better one
+	doubtEnd <-chan time.Time
+	abort    *pmi.JobError // a rank has called MPI_Abort, which was reported
+}
+
+func (m *mpiState) doubts(rank int) bool { return m.doubt != nil && m.doubt.Rank == rank }
+
+func (m *mpiState) told(rank int) bool { return m.abort != nil && m.abort.Rank == rank }
+
+// mpiFailed ends the job of an MPI program: at once if a rank called MPI_Abort.
+func (l *launcher) mpiFailed(failure *pmi.JobError) {
+	l.mpi.doubt = failure
+	if failure.Aborted || !l.runs(failure.Rank) {
+		l.believe()
+		return
+	}
+	l.mpi.doubtEnd = time.After(lastWords)
+}
+
+// believe stops the job for the reason that the PMI server gave, if it is not
+// being stopped for a better one.
+func (l *launcher) believe() {
+	failure := l.mpi.doubt
+	l.mpi.doubt, l.mpi.doubtEnd = nil, nil
+	if l.stopping {
+		return
+	}
+	if failure.Aborted {
+		l.mpi.abort = failure
+	}
+	l.output.say("rank %d on %s: %v", failure.Rank, l.plan.Host, failure.Err)
+	l.verdict.settle(failure.Status)
+	l.stop()
+}
+
+// runs says whether the process of rank has not ended.
+func (l *launcher) runs(rank int) bool {
+	for _, running := range l.ranks {
+		if running == rank {
+			return true
+		}
+	}
+	return false
+}

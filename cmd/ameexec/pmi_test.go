@@ -1,0 +1,97 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// mpiProgram compiles the MPI program that the tests of package pmi use too.
+// Without MPICH's compiler the test is skipped, except in CI, which installs it.
+func mpiProgram(t *testing.T) string {
+	compiler, err := exec.LookPath("mpicc.mpich")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("mpicc.mpich is missing: install libmpich-dev")
+	}
+	if err != nil {
+		t.Skip("no mpicc.mpich here: on Debian, apt install libmpich-dev")
+	}
+	// Docker's tests make and drop interfaces, at which UCX may stumble.
+	t.Setenv("UCX_TLS", "self,sm")
+	program := filepath.Join(t.TempDir(), "program")
+	source := filepath.Join("..", "..", "pmi", "testdata", "mpich-program", "program.c")
+	output, err := exec.Command(compiler, "-o", program, source).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return program
+}
+
+func TestMPIProgram(t *testing.T) {
+	program := mpiProgram(t)
+	for _, size := range []string{"1", "2", "3"} {
+		r := run(t, "-n", size, program)
+		assert.Equal(t, 0, r.status)
+		assert.Empty(t, r.stderr)
+		got := lines(r.stdout)
+		assert.Len(t, got, int(size[0]-'0'))
+		for _, line := range got {
+			assert.Contains(t, line, " of "+size+" is done")
+		}
+	}
+}
+
+func TestMPIProgramEnds(t *testing.T) {
+	program := mpiProgram(t)
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		stderr string // a regular expression
+	}{
+		"exits":           {[]string{program, "exit", "3"}, 3, `(?s)^ameexec: rank 1 \(pid \d+\) on \S+: exit status 3\n`},
+		"aborts":          {[]string{program, "abort", "7"}, 7, `(?m)^ameexec: rank 1 on \S+: aborted the job with exit code 7$`},
+		"aborts with 0":   {[]string{program, "abort", "0"}, 0, `(?m)^ameexec: rank 1 on \S+: aborted the job with exit code 0$`},
+		"crashes":         {[]string{program, "crash"}, 134, `(?m)^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 6 \(SIGABRT`},
+		"is another":      {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] || exec "$0"`, program}, 1, `(?m)^ameexec: rank 1 on \S+: is gone and never used PMI`},
+		"crashes, others": {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] && exit 5; exec "$0"`, program}, 5, `(?m)^ameexec: rank 1 \(pid \d+\) on \S+: exit status 5$`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := run(t, with(test.args, "-n", "3")...)
+			assert.Equal(t, test.status, r.status, r.stderr)
+			assert.Regexp(t, regexp.MustCompile(test.stderr), r.stderr)
+			about := regexp.MustCompile(`(?m)^ameexec: rank 1 .*$`).FindAllString(r.stderr, -1)
+			assert.Len(t, about, 1, "one line about the rank that failed")
+		})
+	}
+}
+
+// Our own client at our own server: a program started by ameexec uses method
+// ame, unless it is told otherwise.
+func TestPMIMethodUnderAmeexec(t *testing.T) {
+	for method, options := range map[string][]string{"ame": nil, "pmi": {"-x", "AME_BOOTSTRAP=pmi"}} {
+		r := run(t, with(ranks("join", "1"), append(options, "-n", "4")...)...)
+		require.Equal(t, 0, r.status, r.stdout+r.stderr)
+		got := lines(r.stdout)
+		slices.Sort(got)
+		require.Len(t, got, 4)
+		for rank, line := range got {
+			assert.True(t, strings.HasPrefix(line, method+" "+string(rune('0'+rank))+"/4 "), line)
+		}
+	}
+}
+
+func TestPMIVariables(t *testing.T) {
+	names := []string{"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"}
+	r := run(t, with(ranks("env", names...), "-n", "1")...)
+	assert.Equal(t, []string{"PMI_RANK=0 true", "PMI_SIZE=1 true", "MPI_LOCALRANKID=0 true", "MPI_LOCALNRANKS=1 true"}, lines(r.stdout))
+	r = run(t, with(ranks("env", append(names, "PMI_FD")...), "-n", "1", "--pmi", "none")...)
+	assert.Equal(t, []string{"PMI_RANK= false", "PMI_SIZE= false", "MPI_LOCALRANKID= false", "MPI_LOCALNRANKS= false", "PMI_FD= false"}, lines(r.stdout))
+	r = run(t, with(ranks("args"), "-n", "1", "--pmi", "2")...)
+	assert.Equal(t, 2, r.status)
+	assert.Contains(t, r.stderr, "--pmi 2: use 1 or none")
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// service is something that every rank reaches over an inherited descriptor of
+// its own, such as bootstrap.Control. The variables of Environ tell the rank
+// the descriptor's number.
+type service interface {
+	Child(rank int) (*os.File, error)
+	Environ(rank, descriptor int) []string
+	Exited(rank int, how string)
+	Close() error
+}
+
+// firstDescriptor is the number of the first inherited descriptor after
+// stdin, stdout and stderr.
+const firstDescriptor = 3
+
+// spawner starts the ranks of a plan, in their order.
+type spawner struct {
+	plan     *plan
+	output   *output
+	services []service
+	environ  []string
+	null     *os.File
+	bind     func(rank int) error // nil: do not bind
+}
+
+// spawn starts one rank and returns its pid, which is its process group too.
+// It must run on the main thread, with which the rank dies.
+func (s *spawner) spawn(rank int, p program) (pid int, err error) {
+	var mine []*os.File // to close here when the rank has its own
+	defer func() {
+		for _, file := range mine {
+			file.Close()
+		}
+	}()
+	stdin := s.null
+	if rank == s.plan.StdinRank {
+		stdin = os.Stdin
+	}
+	stdout, stderr, piped, err := s.output.rank(rank)
+	if err != nil {
+		return 0, err
+	}
+	if piped {
+		mine = append(mine, stdout, stderr)
+	}
+	files := []*os.File{stdin, stdout, stderr}
+	environ := s.environ
+	for i, service := range s.services {
+		file, err := service.Child(rank)
+		if err != nil {
+			return 0, err
+		}
+		mine = append(mine, file)
+		files = append(files, file)
+		environ = overlay(environ, service.Environ(rank, firstDescriptor+i)...)
+	}
+	if p.Dir != "" {
+		if dir, err := filepath.Abs(p.Dir); err == nil {
+			environ = overlay(environ, "PWD="+dir)
+		}
+	}
+	environ = overlay(environ, p.Environ...)
+	if s.bind != nil {
+		if err := s.bind(rank); err != nil {
+			return 0, err
+		}
+	}
+	return start(p, environ, files)
+}
+
+func start(p program, environ []string, files []*os.File) (int, error) {
+	attributes := &syscall.ProcAttr{Dir: p.Dir, Env: environ, Sys: rankAttributes()}
+	for _, file := range files {
+		attributes.Files = append(attributes.Files, file.Fd())
+	}
+	pid, err := syscall.ForkExec(p.Path, p.Args, attributes)
+	switch {
+	case err == nil:
+		return pid, nil
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
+		return 0, fmt.Errorf("%w: the limit of processes or of memory is reached (ulimit -u, pids.max of the control group)", err)
+	case errors.Is(err, syscall.ENOEXEC):
+		return 0, withStatus(statusNotRunnable, "%s: %w; a script needs a first line such as #!/bin/sh", p.Args[0], err)
+	case errors.Is(err, syscall.ENOENT):
+		return 0, withStatus(statusNotRunnable, "%s: its interpreter (first line of a script) or loader is missing", p.Args[0])
+	default:
+		return 0, withStatus(statusNotRunnable, "%s: %w", p.Args[0], err)
+	}
+}

@@ -1,0 +1,268 @@
+package dlp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+type (
+	ids    []int32
+	level  int8
+	levels []level
+	inner  struct {
+		Name string
+		When time.Time
+	}
+	outer struct {
+		In   *inner
+		List []inner
+		Any  any
+		Map  map[string][]float64
+	}
+)
+
+// roundTrip gathers and broadcasts v, and checks what comes out.
+func roundTrip[T any](t *testing.T, name string, v T) {
+	t.Run(name, func(t *testing.T) {
+		errs := eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
+			all, err := Gather(ctx, c, v)
+			if err != nil {
+				return err
+			}
+			if c.IsRoot() {
+				assert.Equal(t, []T{v, v, v}, all)
+			} else {
+				assert.Nil(t, all)
+			}
+			var ignored T
+			if c.IsRoot() {
+				ignored = v
+			}
+			got, err := Bcast(ctx, c, ignored)
+			assert.Equal(t, v, got)
+			return err
+		})
+		require.NoError(t, errors.Join(errs...))
+	})
+}
+
+func TestValuesTravel(t *testing.T) {
+	now := time.Date(2024, 2, 29, 12, 0, 0, 123456789, time.FixedZone("", 3600))
+	roundTrip(t, "int", 42)
+	roundTrip(t, "bool", true)
+	roundTrip(t, "float", math.Inf(-1))
+	roundTrip(t, "string", "grün")
+	roundTrip(t, "empty string", "")
+	roundTrip(t, "string not UTF-8", "a\xff\x00b")
+	roundTrip(t, "bytes", []byte{1, 2, 3})
+	roundTrip(t, "nil bytes", []byte(nil))
+	roundTrip(t, "empty bytes", []byte{})
+	roundTrip(t, "raw JSON", json.RawMessage(`{"a":1}`))
+	roundTrip(t, "floats", []float64{1.5, math.MaxFloat64})
+	roundTrip(t, "nil floats", []float64(nil))
+	roundTrip(t, "empty floats", []float64{})
+	roundTrip(t, "ints", []int{-1, math.MaxInt})
+	roundTrip(t, "complex", []complex64{complex(1, -2)})
+	roundTrip(t, "durations", []time.Duration{time.Hour})
+	roundTrip(t, "named slice", ids{1, 2})
+	roundTrip(t, "named slice of named", levels{-3, 7})
+	roundTrip(t, "nil named slice", ids(nil))
+	roundTrip(t, "bools", []bool{true, false})
+	roundTrip(t, "strings", []string{"a", "b\xff"})
+	roundTrip(t, "slices of floats", [][]float64{{1}, nil, {}, {2, 3}})
+	roundTrip(t, "array", [2]uint16{1, 2})
+	roundTrip(t, "time", now)
+	roundTrip(t, "pointer", &inner{"a", now})
+	roundTrip(t, "nil pointer", (*inner)(nil))
+	roundTrip(t, "struct", outer{In: &inner{"x", now}, List: []inner{}, Any: int64(-3), Map: map[string][]float64{"a": {1}}})
+	roundTrip(t, "any nil", any(nil))
+	roundTrip(t, "any int", any(int64(5)))
+	roundTrip(t, "any map", any(map[string]any{"a": []any{int64(1), "b", 1.5, true, nil}}))
+	roundTrip(t, "empty struct", struct{}{})
+	roundTrip(t, "large slice", make([]float32, 1<<15))
+	roundTrip(t, "nil error", error(nil))
+}
+
+func TestMapAboveTheDefaultLimitOfCBOR(t *testing.T) {
+	const n = 131_072 + 1
+	require.NoError(t, Run(t.Context(), 2, func(ctx context.Context, c *Comm) error {
+		big := map[int]bool{}
+		if c.IsRoot() {
+			for i := range n {
+				big[i] = true
+			}
+		}
+		got, err := Bcast(ctx, c, big)
+		assert.Len(t, got, n)
+		return err
+	}))
+}
+
+func TestValuesThatCannotTravel(t *testing.T) {
+	tests := []struct {
+		name, want string
+		value      any
+	}{
+		{"chan", "chan int", make(chan int)},
+		{"func in a struct", "func", struct{ F func() }{}},
+		{"unexported", "no exported fields", []closedBook{{1}}},
+		{"error", "no exported fields", errOdd},
+		{"own error", "I stay here", selfish{}},
+		{"own panic", "I crash", crashing{}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var gathered, sent [3]error
+			eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
+				var v any
+				if c.Rank() == 1 {
+					v = test.value
+				}
+				_, gathered[c.Rank()] = Gather(ctx, c, v)
+				_, sent[c.Rank()] = Bcast(ctx, c, test.value)
+				return nil
+			})
+			for rank, err := range sent {
+				if assert.Error(t, err, "bcast on rank %d", rank) {
+					assert.Contains(t, err.Error(), test.want)
+				}
+			}
+			assert.ErrorContains(t, gathered[0], test.want)
+			assert.ErrorContains(t, gathered[0], "rank 1 on ")
+			assert.ErrorContains(t, gathered[1], test.want)
+			assert.NoError(t, gathered[2])
+		})
+	}
+}
+
+func TestTypesDiffer(t *testing.T) {
+	errs := eachRank(t, 2, true, func(ctx context.Context, c *Comm) error {
+		if c.IsRoot() {
+			_, err := Gather(ctx, c, "text")
+			return err
+		}
+		_, err := Gather(ctx, c, []int32{1})
+		return err
+	})
+	assert.ErrorContains(t, errs[0], "rank 1 on ")
+	assert.ErrorContains(t, errs[0], "got []int32 where string is wanted as string")
+	assert.NoError(t, errs[1])
+}
+
+func TestValuesAreNotShared(t *testing.T) {
+	errs := eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
+		own := []int64{int64(c.Rank()), 1, 2}
+		got, err := Bcast(ctx, c, own)
+		if err != nil {
+			return err
+		}
+		all, err := Gather(ctx, c, own)
+		if err != nil {
+			return err
+		}
+		own[1], own[2] = -1, -1
+		if err := c.Barrier(ctx); err != nil {
+			return err
+		}
+		if c.IsRoot() {
+			assert.Equal(t, []int64{2, 1, 2}, all[2])
+			return nil
+		}
+		assert.Equal(t, []int64{0, 1, 2}, got)
+		return nil
+	})
+	require.NoError(t, errors.Join(errs...))
+}
+
+func TestRawBodiesNeedNotBeAligned(t *testing.T) {
+	p, ok := encodeRaw([]float64{1, 2, 3})
+	require.True(t, ok)
+	memory := make([]byte, len(p.Body)+8)
+	for shift := range 8 {
+		shifted := p
+		shifted.Body = memory[shift : shift+copy(memory[shift:], p.Body)]
+		v, err := decode[[]float64](nil, shifted)
+		require.NoError(t, err)
+		assert.Equal(t, []float64{1, 2, 3}, v)
+	}
+	p.Body = p.Body[:7]
+	_, err := decode[[]float64](nil, p)
+	assert.ErrorContains(t, err, "7 bytes are not a whole number of float64")
+}
+
+func TestSwap(t *testing.T) {
+	b := []byte{1, 2, 3, 4, 5, 6, 7, 8}
+	swap(b, 4)
+	assert.Equal(t, []byte{4, 3, 2, 1, 8, 7, 6, 5}, b)
+}
+
+func TestCallOnRoot(t *testing.T) {
+	for _, size := range []int{1, 3} {
+		errs := eachRank(t, size, true, func(ctx context.Context, c *Comm) error {
+			v, err := CallOnRoot(ctx, c, func() (string, error) { return fmt.Sprint("from ", c.Rank()), nil })
+			assert.Equal(t, "from 0", v)
+			return err
+		})
+		require.NoError(t, errors.Join(errs...))
+
+		errs = eachRank(t, size, true, func(ctx context.Context, c *Comm) error {
+			_, err := CallOnRoot(ctx, c, func() (string, error) { return "x", errOdd })
+			return err
+		})
+		for rank, err := range errs {
+			assert.ErrorContains(t, err, "odd one out")
+			assert.Equal(t, rank == 0, errors.Is(err, errOdd))
+		}
+
+		errs = eachRank(t, size, true, func(ctx context.Context, c *Comm) (err error) {
+			defer func() {
+				if v := recover(); v != nil {
+					assert.Equal(t, "boom", v)
+				}
+			}()
+			_, err = CallOnRoot(ctx, c, func() (string, error) { panic("boom") })
+			return err
+		})
+		for _, err := range errs[1:] {
+			assert.ErrorContains(t, err, "rank 0 on ")
+		}
+	}
+}
+
+func TestWithCodec(t *testing.T) {
+	require.NoError(t, Run(t.Context(), 2, func(ctx context.Context, c *Comm) error {
+		all, err := Gather(ctx, c, map[string]int{"rank": c.Rank()})
+		if c.IsRoot() {
+			assert.Equal(t, []map[string]int{{"rank": 0}, {"rank": 1}}, all)
+		}
+		return err
+	}, WithCodec(jsonCodec{})))
+}
+
+type jsonCodec struct{}
+
+func (jsonCodec) Marshal(v any) ([]byte, error)      { return json.Marshal(v) }
+func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+func FuzzDecode(f *testing.F) {
+	f.Add(uint16(formatCodec), []byte{0xa1, 0x61, 'a', 0x80})
+	f.Add(formatSlice+14, []byte{1, 2, 3})
+	f.Add(formatText|formatNil, []byte("text"))
+	f.Fuzz(func(t *testing.T, format uint16, body []byte) {
+		p := payload(format, body)
+		_, _ = decode[[]float64](defaultCodec(), p)
+		_, _ = decode[string](defaultCodec(), p)
+		_, _ = decode[[]byte](defaultCodec(), p)
+		_, _ = decode[map[string][]string](defaultCodec(), p)
+		_, _ = decode[any](defaultCodec(), p)
+		_, _ = decode[outer](defaultCodec(), p)
+	})
+}

@@ -1,0 +1,62 @@
+// Package dlp runs a loop on all ranks of a job: data-level parallelism for
+// programs that do the same to many items, on one machine or many nodes.
+//
+// Every process runs the same program. Init finds out which launcher started
+// it (srun, mpiexec, ameexec, or none) and connects it to the others; without
+// a launcher it is rank 0 of 1, and everything below works serially.
+//
+//	world, err := dlp.Init(ctx)
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	defer world.Close()
+//
+// # Three loops
+//
+// SplitRoundRobin gives each rank every Size-th item. It sends nothing: for
+// items that all take about the same time.
+//
+// SplitManaged gives an item to whichever rank is free, rank 0 included. The loop
+// body runs on all ranks and keeps its results, which a Gather or a container
+// brings together afterwards.
+//
+// MapUnordered also gives an item to whichever rank is free, but what is done
+// with it is a function, and its results go to rank 0 as they come. Rank 0's loop
+// body gets them one by one: to write them to one file, to merge them, or to
+// stop early.
+//
+// Items are not sent: all ranks have the same list, or the same sequence, and
+// are told indices. What takes long to load belongs into the loop, what differs
+// between ranks (a random order, a directory listing) is made the same by
+// CallOnRoot or Bcast.
+//
+// A loop may be left by break or return on any rank. When a rank leaves it by
+// a panic, or is lost, the loop ends on all ranks with an error that says which rank,
+// on which node, with which items unfinished.
+//
+// # Around the loops
+//
+// Gather and Bcast move values of any type between rank 0 and the others,
+// CallOnRoot runs a function on rank 0 alone and gives its value to all.
+// UnorderedList and NestedMap collect values on all ranks during a loop and
+// bring them together on rank 0.
+//
+// All of these and the managed loops are collective: all ranks call them in the
+// same order. A rank that does not is an error that names it rather than a hang.
+// Inside a managed loop's body none of them can be used on the same Comm.
+//
+// Values travel as CBOR by default, so of a struct the exported fields alone.
+// []byte, string and slices of fixed-size numbers travel as they lie in memory.
+//
+// # What it is not
+//
+// It is not MPI: rank 0 is the root of everything, and there is no way to go
+// on with fewer ranks when one is lost. It does not start processes, move files, or
+// check-point. All
+// ranks must be builds of one program: neither the protocol nor the encoding is
+// stable between versions.
+//
+// The connections are authenticated but neither encrypted nor signed; see
+// package ame for what that means, and package bootstrap for the launchers
+// and the variables (AME_TIMEOUT, AME_VERBOSE, AME_BOOTSTRAP and others).
+package dlp

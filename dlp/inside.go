@@ -1,0 +1,41 @@
+package dlp
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// loops is what the Comms of one rank know about its loops together.
+type loops struct {
+	open     atomic.Int32   // that this rank is in
+	managers sync.WaitGroup // of loops that rank 0 left early
+}
+
+// errInside ends a job whose Comm was closed in the middle of a loop.
+var errInside = errors.New("closed its Comm inside a loop, on which the other ranks wait")
+
+// enter notes that c is in op until leave is called.
+func (c *Comm) enter(op string) (leave func(), err error) {
+	for !c.inside.CompareAndSwap(nil, &op) {
+		if err := c.idle(op); err != nil {
+			return nil, err
+		}
+	}
+	c.loops.open.Add(1)
+	return func() {
+		c.inside.Store(nil)
+		c.loops.open.Add(-1)
+	}, nil
+}
+
+// idle returns an error if c is inside a loop, where the ranks have different
+// items to work on and would never meet in op. It also holds for a job of one rank,
+// so that a program that works there works on many.
+func (c *Comm) idle(op string) error {
+	if in := c.inside.Load(); in != nil {
+		return c.errorf(op, fmt.Errorf("this Comm is inside a %s, where not all ranks would come to a %s: put it before or behind; a second goroutine needs a Comm of its own (Dup)", *in, op))
+	}
+	return nil
+}

@@ -1,0 +1,283 @@
+package dlp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// simulation runs a manager and workers on a clock of its own: a window costs
+// a round trip, items take what the test says, and what a rank has not
+// started after the hold time goes back.
+type simulation struct {
+	t     *testing.T
+	m     *manager
+	trip  time.Duration
+	took  func(rank, index int) time.Duration
+	now   time.Duration
+	ranks []simRank
+	done  tally
+	asked int // windows handed out
+}
+
+type simRank struct {
+	todo    span
+	current int           // index being worked on, -1 if none
+	until   time.Duration // of the current item, or of the trip
+	began   time.Duration // of the window
+	pending []finished    // items to report with the next report
+	idle    bool
+}
+
+func simulate(t *testing.T, size, total int, trip time.Duration, took func(rank, index int) time.Duration) *simulation {
+	s := &simulation{t: t, m: newManager(size, total, false), trip: trip, took: took, ranks: make([]simRank, size)}
+	for rank := range s.ranks {
+		s.ranks[rank].current = -1
+		s.ask(rank)
+	}
+	for !s.m.over() {
+		s.step()
+	}
+	require.Equal(t, once(total), s.done.counts)
+	return s
+}
+
+// step goes on to the next thing that happens.
+func (s *simulation) step() {
+	hold := holdWindows * s.m.target
+	type event struct {
+		at   time.Duration
+		rank int
+		back bool
+	}
+	e := event{rank: -1}
+	note := func(at time.Duration, rank int, back bool) {
+		if e.rank < 0 || at < e.at {
+			e = event{at, rank, back}
+		}
+	}
+	for rank := range s.ranks {
+		r := &s.ranks[rank]
+		if r.idle {
+			continue
+		}
+		note(r.until, rank, false)
+		if r.todo.n > 0 && r.current >= 0 && r.until > r.began+hold {
+			note(max(s.now, r.began+hold), rank, true)
+		}
+	}
+	if e.rank < 0 {
+		s.t.Fatalf("all ranks idle and items left: %+v", s.m)
+	}
+	s.now = e.at
+	r := &s.ranks[e.rank]
+	if e.back {
+		s.report(e.rank)
+		require.NoError(s.t, s.m.giveBack(e.rank, r.todo))
+		r.todo = span{}
+		s.serve()
+		return
+	}
+	if r.current >= 0 {
+		d := s.took(e.rank, r.current)
+		r.pending = append(r.pending, finished{index: r.current, duration: d})
+		s.done.add(r.current)
+		r.current = -1
+	}
+	if r.todo.n == 0 {
+		s.report(e.rank)
+		s.ask(e.rank)
+		s.serve()
+		return
+	}
+	r.current = r.todo.first
+	r.todo.first++
+	r.todo.n--
+	r.until = s.now + s.took(e.rank, r.current)
+}
+
+func (s *simulation) report(rank int) {
+	for _, item := range s.ranks[rank].pending {
+		if err := s.m.finish(rank, item.index, item.duration); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.ranks[rank].pending = nil
+}
+
+func (s *simulation) ask(rank int) {
+	r := &s.ranks[rank]
+	w, ok := s.m.assign(rank)
+	if r.idle = !ok; ok {
+		s.asked++
+		r.todo, r.began, r.until = w, s.now+s.trip, s.now+s.trip
+	}
+}
+
+// serve gives windows to those who wait.
+func (s *simulation) serve() {
+	for rank := range s.ranks {
+		if s.ranks[rank].idle {
+			s.ask(rank)
+		}
+	}
+}
+
+func TestManagerMakespan(t *testing.T) {
+	const trip = 100 * time.Microsecond
+	us, ms := time.Microsecond, time.Millisecond
+	longAt := func(short, long time.Duration, indices ...int) func(int, int) time.Duration {
+		return func(_, index int) time.Duration {
+			if slices.Contains(indices, index) {
+				return long
+			}
+			return short
+		}
+	}
+	at := func(first, n int) []int { return numbers(first + n)[first:] }
+	tests := []struct {
+		name    string
+		size    int
+		total   int
+		took    func(rank, index int) time.Duration
+		windows int // at most; 0: not judged
+	}{
+		{"10 us items", 3, 20_000, longAt(10*us, 0), 120},
+		{"1 us items", 3, 50_000, longAt(us, 0), 200},
+		{"20 ms items", 3, 100, longAt(20*ms, 0), 100},
+		{"long first", 3, 20_000, longAt(10*us, 200*ms, 0), 150},
+		{"long in the middle", 3, 20_000, longAt(10*us, 200*ms, 10_000), 200},
+		{"long last", 3, 20_000, longAt(10*us, 200*ms, 19_999), 200},
+		{"10 long first", 3, 20_000, longAt(10*us, 200*ms, at(0, 10)...), 400},
+		{"10 long in the middle", 3, 20_000, longAt(10*us, 200*ms, at(10_000, 10)...), 400},
+		{"10 long last", 3, 20_000, longAt(10*us, 200*ms, at(19_990, 10)...), 400},
+		{"every 1000th long", 3, 20_000, func(_, i int) time.Duration {
+			if i%1000 == 999 {
+				return 100 * ms
+			}
+			return 10 * us
+		}, 0},
+		{"random", 8, 5000, func(_, i int) time.Duration {
+			return time.Duration(rand.New(rand.NewPCG(1, uint64(i))).ExpFloat64() * float64(5*ms))
+		}, 0},
+		{"a rank 100 times slower", 4, 20_000, func(rank, _ int) time.Duration {
+			if rank == 3 {
+				return ms
+			}
+			return 10 * us
+		}, 300},
+		{"fewer items than ranks", 8, 3, longAt(100*ms, 0), 3},
+		{"100 ranks", 100, 10_000, longAt(ms, 0), 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := simulate(t, test.size, test.total, trip, test.took)
+			// No schedule is shorter than the longest item, or than all
+			// ranks busy to the end at their own speeds.
+			var longest time.Duration
+			var rate float64 // loops per second
+			for rank := range test.size {
+				var sum time.Duration
+				for i := range test.total {
+					sum += test.took(rank, i)
+					if rank == 0 {
+						longest = max(longest, test.took(rank, i))
+					}
+				}
+				rate += 1 / sum.Seconds()
+			}
+			ideal := max(longest, time.Duration(float64(time.Second)/rate))
+			t.Logf("ideal %v, took %v, %d windows", ideal, s.now, s.asked)
+			// What a schedule that cannot look ahead may lose: the longest item at the end, a
+			// hold time before it is found that items wait behind a long one, and the windows' trips.
+			assert.LessOrEqual(t, s.now, ideal+longest+2*holdWindows*s.m.target+ideal/10)
+			if test.windows > 0 {
+				assert.LessOrEqual(t, s.asked, test.windows)
+			}
+		})
+	}
+}
+
+func TestManagerWindowsShrinkTowardsTheEnd(t *testing.T) {
+	m := newManager(2, 1000, false)
+	var sizes []int
+	for !m.over() {
+		s, ok := m.assign(1)
+		require.True(t, ok)
+		sizes = append(sizes, s.n)
+		for i := s.first; i < s.end(); i++ {
+			require.NoError(t, m.finish(1, i, time.Microsecond))
+		}
+	}
+	assert.Equal(t, []int{1, 8, 64}, sizes[:3], "windows grow while nothing is known")
+	assert.True(t, slices.IsSortedFunc(sizes[3:], func(a, b int) int { return b - a }), "%v", sizes)
+	assert.Equal(t, 1, sizes[len(sizes)-1])
+}
+
+func TestManagerAccounts(t *testing.T) {
+	m := newManager(3, 10, false)
+	a, _ := m.assign(0)
+	b, _ := m.assign(1)
+	assert.Equal(t, []span{{0, 1}, {1, 1}}, []span{a, b})
+	assert.ErrorContains(t, m.finish(0, 1, 0), "rank 0 has finished item 1: item 1 not with it")
+	assert.ErrorContains(t, m.giveBack(2, span{3, 2}), "rank 2 gives back: items 3-4 not with it")
+	assert.Equal(t, "unfinished item 1", m.unfinished(1))
+	assert.Equal(t, "no unfinished items", m.unfinished(2))
+	require.NoError(t, m.giveBack(1, b))
+	assert.Equal(t, 1, m.busy())
+	c, _ := m.assign(2)
+	assert.Equal(t, b, c, "what was given back goes first")
+	m.stopped = true
+	_, ok := m.assign(1)
+	assert.False(t, ok)
+	assert.False(t, m.over(), "ranks 0 and 2 still work")
+	m.drop(0)
+	m.drop(2)
+	assert.True(t, m.over())
+}
+
+func TestManagerOfASequence(t *testing.T) {
+	m := newManager(2, unknown, true)
+	a, _ := m.assign(0)
+	require.NoError(t, m.finish(0, a.first, time.Microsecond))
+	b, _ := m.assign(0)
+	require.Equal(t, span{1, 8}, b)
+	c, _ := m.assign(1)
+	require.Equal(t, span{9, 1}, c)
+	require.NoError(t, m.giveBack(0, span{4, 5}))
+	require.NoError(t, m.finish(1, 9, time.Microsecond))
+	d, _ := m.assign(1)
+	assert.Equal(t, 10, d.first, "rank 1 cannot go back to 4")
+	require.NoError(t, m.foundEnd(1, 12))
+	assert.Equal(t, 12, m.total)
+	for i := 1; i < 4; i++ {
+		require.NoError(t, m.finish(0, i, 0))
+	}
+	assert.False(t, m.over(), "rank 0 can take what it gave back")
+	m.leave(0)
+	assert.True(t, m.over(), "nobody can")
+	assert.ErrorContains(t, m.foundEnd(0, 13), "rank 0 found the end at 13, another one at 12")
+}
+
+func TestManagerSurvivesAnything(t *testing.T) {
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		size, total := 1+random.IntN(6), random.IntN(500)
+		times := []time.Duration{0, time.Microsecond, time.Millisecond, 100 * time.Millisecond}
+		simulate(t, size, total, time.Duration(random.IntN(1000))*time.Microsecond, func(_, index int) time.Duration {
+			return times[rand.New(rand.NewPCG(seed, uint64(index))).IntN(len(times))]
+		})
+	}
+}
+
+func TestSpans(t *testing.T) {
+	assert.Equal(t, "item 3", itemList([]span{{3, 1}}))
+	assert.Equal(t, "items 3,7-9", itemList([]span{{3, 1}, {7, 3}}))
+	assert.Equal(t, "ranks 0-2,5", listOf("rank", spansOf([]int{0, 1, 2, 5})))
+	assert.Equal(t, "[]", fmt.Sprint(spansOf(nil)))
+}

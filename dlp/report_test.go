@@ -1,0 +1,140 @@
+package dlp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func payload(format uint16, body []byte) ame.Payload { return ame.Payload{Format: format, Body: body} }
+
+func reports() map[string]struct {
+	report report
+	wire   string
+} {
+	return map[string]struct {
+		report report
+		wire   string
+	}{
+		"more":  {report{end: unknown, intent: intentMore}, "\x01\x00\x00\x00\x00"},
+		"error": {report{end: unknown, intent: intentError, text: "why"}, "\x04\x03why\x00\x00\x00"},
+		"end":   {report{end: 7, intent: intentWork}, "\x00\x00\x08\x00\x00"},
+		"back":  {report{end: unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00"},
+		"items": {
+			report{end: unknown, intent: intentMore, items: []finished{
+				{index: 1, duration: 5},
+				{index: 2, status: statusValue, payload: payload(0x101, []byte("ab"))},
+				{index: 3, status: statusError, payload: payload(0, []byte("no"))},
+				{index: 4, status: statusPanic, payload: payload(0, []byte("no")), stack: []byte("stk")},
+			}},
+			"\x01\x00\x00\x00\x04" + "\x01\x05\x00" + "\x02\x00\x01\x01\x01\x02ab" + "\x03\x00\x03\x02no" + "\x04\x00\x04\x02no\x03stk",
+		},
+	}
+}
+
+func TestReportWire(t *testing.T) {
+	for name, test := range reports() {
+		assert.Equal(t, test.wire, string(appendReport(nil, &test.report)), name)
+		r, err := parseReport([]byte(test.wire))
+		require.NoError(t, err, name)
+		assert.Equal(t, test.wire, string(appendReport(nil, r)), name)
+		assert.Equal(t, test.report.intent, r.intent)
+		assert.Equal(t, test.report.end, r.end)
+		assert.Equal(t, test.report.back, r.back)
+		for i := range test.report.items {
+			assert.Equal(t, test.report.items[i], r.items[i], name)
+		}
+	}
+}
+
+func TestLargeValueFollows(t *testing.T) {
+	item := finished{index: 1, status: statusValue, payload: payload(3, make([]byte, largeValue))}
+	r, err := parseReport(appendReport(nil, &report{end: unknown, items: []finished{item}}))
+	require.NoError(t, err)
+	assert.Equal(t, statusFollows, r.items[0].status)
+	assert.Nil(t, r.items[0].payload.Body)
+}
+
+func TestParseReportRefuses(t *testing.T) {
+	tests := map[string]struct{ wire, want string }{
+		"empty":             {"", "cut short"},
+		"cut":               {"\x01\x00", "bad number"},
+		"unknown intent":    {"\x05\x00\x00\x00\x00", "unknown intent 5"},
+		"text too long":     {"\x04\x05why", "cut short"},
+		"bytes behind":      {"\x01\x00\x00\x00\x00\x00", "bytes behind its end"},
+		"too many items":    {"\x01\x00\x00\x00\xff\xff\xff\xff\x0f", "more entries than bytes"},
+		"too many given":    {"\x01\x00\x00\xff\xff\xff\xff\x0f\x00", "more entries than bytes"},
+		"empty span":        {"\x01\x00\x00\x01\x05\x00\x00", "empty span"},
+		"unknown status":    {"\x01\x00\x00\x00\x01\x01\x05\x09", "unknown status 9"},
+		"number of 65 bits": {"\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x00\x00", "bad number"},
+	}
+	for name, test := range tests {
+		_, err := parseReport([]byte(test.wire))
+		assert.ErrorContains(t, err, test.want, name)
+	}
+}
+
+func TestWindowWire(t *testing.T) {
+	for wire, w := range map[string]window{
+		"\x00\x05\x0a":     {span: span{5, 10}},
+		"\x01\x00":         {over: true},
+		"\x01\x03bad":      {over: true, text: "bad"},
+		"\x00\xac\x02\x01": {span: span{300, 1}},
+	} {
+		assert.Equal(t, wire, string(appendWindow(nil, w)))
+		got, err := parseWindow([]byte(wire))
+		require.NoError(t, err)
+		assert.Equal(t, w, got)
+	}
+	for _, wire := range []string{"", "\x02", "\x00", "\x00\x05", "\x00\x05\x00", "\x01\x09"} {
+		_, err := parseWindow([]byte(wire))
+		assert.Error(t, err, "%q", wire)
+	}
+}
+
+func FuzzParseReport(f *testing.F) {
+	for _, test := range reports() {
+		f.Add([]byte(test.wire))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseReport(b)
+		if err != nil {
+			return
+		}
+		again, err := parseReport(appendReport(nil, r))
+		require.NoError(t, err)
+		require.Len(t, again.items, len(r.items))
+		for _, item := range r.items {
+			require.GreaterOrEqual(t, item.index, 0)
+			require.GreaterOrEqual(t, item.duration, time.Duration(0))
+		}
+		// Whatever a peer says, the manager keeps its state together.
+		m := newManager(2, 100, false)
+		_, _ = m.assign(1)
+		for _, item := range r.items {
+			_ = m.finish(1, item.index, item.duration)
+		}
+		for _, s := range r.back {
+			_ = m.giveBack(1, s)
+		}
+		if r.end != unknown {
+			_ = m.foundEnd(1, r.end)
+		}
+		require.GreaterOrEqual(t, m.held, 0)
+	})
+}
+
+func FuzzParseWindow(f *testing.F) {
+	f.Add([]byte("\x00\x05\x0a"))
+	f.Add([]byte("\x01\x03bad"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		w, err := parseWindow(b)
+		if err == nil && !w.over {
+			require.Positive(t, w.n)
+			require.Greater(t, w.end(), w.first)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package dlp
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// script is a manager that gives one window after the other and keeps what
+// it is told, with the time.
+type script struct {
+	start   time.Time
+	windows []window
+	reports []report
+	times   []time.Duration
+	err     error // of every tell but the first
+}
+
+func (s *script) tell(r *report) error {
+	kept := *r
+	kept.items = slices.Clone(r.items)
+	s.reports = append(s.reports, kept)
+	s.times = append(s.times, time.Since(s.start))
+	if len(s.reports) > 1 {
+		return s.err
+	}
+	return nil
+}
+
+func (s *script) await(context.Context) (window, error) {
+	if len(s.windows) == 0 {
+		return window{over: true}, nil
+	}
+	w := s.windows[0]
+	s.windows = s.windows[1:]
+	return w, nil
+}
+
+// work goes through the windows; an item takes what the function says.
+func (s *script) work(w *worker, took func(index int) time.Duration) error {
+	s.start = time.Now()
+	w.boss = s
+	w.hold = holdWindows * windowTime
+	for {
+		index, ok, err := w.next(context.Background())
+		if err != nil || !ok {
+			w.leave(intentError, err)
+			return err
+		}
+		d := took(index)
+		time.Sleep(d)
+		if err := w.done(finished{index: index, duration: d, status: statusValue}); err != nil {
+			return err
+		}
+	}
+}
+
+func indices(r report) []int {
+	var out []int
+	for _, item := range r.items {
+		out = append(out, item.index)
+	}
+	return out
+}
+
+func TestWorkerGivesBackWhatItHasNoTimeFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{windows: []window{{span: span{0, 8}}, {span: span{100, 4}}, {span: span{200, 1}}}}
+		require.NoError(t, s.work(&worker{}, func(index int) time.Duration {
+			switch index {
+			case 2, 103, 200:
+				return time.Minute
+			}
+			return time.Millisecond
+		}))
+		ms := time.Millisecond
+		require.Len(t, s.reports, 6)
+		assert.Equal(t, []time.Duration{
+			0,                                  // asks
+			40 * ms,                            // is in item 2, gives back
+			time.Minute + 2*ms,                 // asks
+			time.Minute + 2*ms + 40*ms,         // is in its last item: reports those before
+			2*time.Minute + 2*ms + 3*ms,        // asks
+			3*time.Minute + 2*ms + 3*ms + 0*ms, // asks, and is sent home
+		}, s.times)
+		assert.Equal(t, []int{0, 1}, indices(s.reports[1]))
+		assert.Equal(t, []span{{3, 5}}, s.reports[1].back)
+		assert.Equal(t, intentWork, s.reports[1].intent)
+		assert.Equal(t, []int{2}, indices(s.reports[2]))
+		assert.Equal(t, []int{100, 101, 102}, indices(s.reports[3]))
+		assert.Nil(t, s.reports[3].back)
+		assert.Equal(t, []int{103}, indices(s.reports[4]))
+		assert.Equal(t, []int{200}, indices(s.reports[5]))
+	})
+}
+
+func TestWorkerKeepsQuickWindowsToItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{windows: []window{{span: span{0, 1000}}, {span: span{1000, 1000}}}}
+		require.NoError(t, s.work(&worker{}, func(int) time.Duration { return 10 * time.Microsecond }))
+		assert.Len(t, s.reports, 3)
+	})
+}
+
+func TestWorkerReportsAtOnce(t *testing.T) {
+	large := finished{index: 7, status: statusValue, payload: payload(formatBytes, make([]byte, largeValue))}
+	bad := finished{index: 8, status: statusError, payload: payload(0, []byte("bad"))}
+	s := &script{}
+	w := &worker{boss: s}
+	require.NoError(t, w.done(finished{index: 6}))
+	assert.Empty(t, s.reports)
+	require.NoError(t, w.done(large))
+	require.NoError(t, w.done(bad))
+	require.Len(t, s.reports, 1, "a failure waits if the loop goes on anyway")
+	assert.Equal(t, []int{6, 7}, indices(s.reports[0]))
+	w.prompt = true
+	require.NoError(t, w.done(bad))
+	assert.Len(t, s.reports, 2)
+}
+
+func TestWorkerLeaves(t *testing.T) {
+	tests := []struct {
+		name string
+		why  intent
+		err  error
+		back []span
+	}{
+		{"break", intentBreak, nil, []span{{1, 9}}},
+		{"panic", intentPanic, nil, nil},
+		{"error", intentError, errors.New("why"), nil},
+	}
+	for _, test := range tests {
+		s := &script{windows: []window{{span: span{0, 10}}}}
+		w := &worker{boss: s, hold: time.Hour}
+		index, ok, err := w.next(t.Context())
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.NoError(t, w.done(finished{index: index}))
+		w.leave(test.why, test.err)
+		last := s.reports[len(s.reports)-1]
+		assert.Equal(t, test.why, last.intent, test.name)
+		assert.Equal(t, test.back, last.back)
+		assert.Equal(t, []int{0}, indices(last))
+		w.overdue()
+		assert.Len(t, s.reports, 2, "nothing is said after leaving")
+	}
+}
+
+func TestWorkerSentHomeSaysNothing(t *testing.T) {
+	s := &script{}
+	w := &worker{boss: s}
+	_, ok, err := w.next(t.Context())
+	assert.False(t, ok)
+	assert.NoError(t, err)
+	w.leave(intentError, nil)
+	assert.Len(t, s.reports, 1)
+}
+
+func TestWorkerPassesOnWhatTheTimerCouldNotSend(t *testing.T) {
+	broken := errors.New("broken")
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{windows: []window{{span: span{0, 8}}}, err: broken}
+		err := s.work(&worker{}, func(int) time.Duration { return time.Minute })
+		assert.ErrorIs(t, err, broken)
+	})
+}

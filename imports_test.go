@@ -1,0 +1,154 @@
+// Package dlpgo_test checks what holds for the module as a whole.
+package dlpgo_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/dlp-mpi/dlp-go"
+
+// listed is what `go list -json` says of a package.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	CgoFiles   []string
+}
+
+// name is the package's folder in the module, ok == false if it is not ours.
+func name(importPath string) (folder string, ok bool) {
+	if importPath == module {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, module+"/")
+}
+
+// rule says who may import a package.
+type rule struct {
+	what   string // import path; all below it are meant too
+	by     func(folder string) bool
+	reason string
+}
+
+func in(folders ...string) func(string) bool {
+	return func(folder string) bool {
+		return slices.ContainsFunc(folders, func(f string) bool {
+			return folder == f || strings.HasPrefix(folder, f+"/")
+		})
+	}
+}
+
+func nobody(string) bool { return false }
+
+// rules are first match: of ours the layers, of others the uses they were taken in for.
+func rules() []rule {
+	return []rule{
+		{module + "/cmd", nobody, "commands are thin; what others need belongs into a package below them"},
+		{module + "/examples", nobody, "examples are to be read, not imported"},
+		{module + "/dlp", in("cmd", "examples", "test"), "dlp is the top layer: bootstrap and ame must be usable without it"},
+		{module + "/ame", in("cmd", "examples", "test", "dlp"), "the socket backend is given rank, size, address and key as values, so that no way to learn them depends on it"},
+		{module + "/bootstrap", in("cmd", "examples", "test", "dlp"), "launchers change more often than protocols: pmi, pmix, slurm and ame must not depend on how one is detected"},
+		{module + "/pmi", in("cmd", "test", "bootstrap"), "a protocol package serves bootstrap and stands for itself: pmi, pmix, slurm and ame do not import each other"},
+		{module + "/pmix", in("cmd", "test", "bootstrap"), "a protocol package serves bootstrap and stands for itself: pmi, pmix, slurm and ame do not import each other"},
+		{module + "/slurm", in("cmd", "test", "bootstrap"), "a protocol package serves bootstrap and stands for itself: pmi, pmix, slurm and ame do not import each other"},
+		{"golang.org/x/sys", in("cmd", "test", "bootstrap", "ame", "pmi", "pmix", "slurm"), "system calls belong to the packages that touch the system"},
+		{"github.com/urfave/cli/v2", in("cmd"), "a library has no command line"},
+		{"github.com/fsnotify/fsnotify", in("bootstrap"), "it is there to wait for a rendezvous file, nothing else waits for files"},
+		{"github.com/fxamacker/cbor/v2", in("dlp"), "how values are encoded is dlp's choice (WithCodec); all layers below carry bytes"},
+		{"github.com/stretchr/testify", nobody, "it is for tests; a program must not carry it"},
+		{"go.uber.org/goleak", nobody, "it is for tests; a program must not carry it"},
+		{"C", nobody, "the promise is one static binary without a C compiler; write it in Go"},
+		{"", nobody, "every dependency must be built, vetted and updated on clusters without the internet; say why this one is worth it and add a rule"},
+	}
+}
+
+func ruleFor(path string) rule {
+	for _, r := range rules() {
+		if r.what == "" || path == r.what || strings.HasPrefix(path, r.what+"/") {
+			return r
+		}
+	}
+	return rule{}
+}
+
+func TestImports(t *testing.T) {
+	packages := list(t)
+	standard := map[string]bool{"unsafe": true}
+	for _, p := range packages {
+		standard[p.ImportPath] = standard[p.ImportPath] || p.Standard
+	}
+	ours := 0
+	for _, p := range packages {
+		folder, ok := name(p.ImportPath)
+		if !ok {
+			continue
+		}
+		ours++
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("%s uses cgo in %v: %s", folder, p.CgoFiles, ruleFor("C").reason)
+		}
+		for _, path := range p.Imports {
+			if r := ruleFor(path); !standard[path] && !r.by(folder) {
+				t.Errorf("%s imports %s: %s", folder, path, r.reason)
+			}
+		}
+	}
+	assert.Positive(t, ours)
+}
+
+// list returns the packages of the module, as built for tests on this system,
+// and all that they depend on.
+func list(t *testing.T) []listed {
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,CgoFiles", "./...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, "go list: %s", stderr.String())
+	var packages []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		require.NoError(t, err)
+		packages = append(packages, p)
+	}
+}
+
+// The rules themselves: who may, who may not.
+func TestRules(t *testing.T) {
+	tests := []struct {
+		folder, path string
+		allowed      bool
+	}{
+		{"dlp", module + "/ame", true},
+		{"ame", module + "/dlp", false},
+		{"bootstrap", module + "/ame", false},
+		{"bootstrap", module + "/pmix", true},
+		{"pmix", module + "/pmi", false},
+		{"cmd/ameexec", module + "/pmi", true},
+		{"cmd/ameexec", "github.com/urfave/cli/v2", true},
+		{"dlp", "github.com/urfave/cli/v2", false},
+		{"slurm", "golang.org/x/sys/unix", true},
+		{"dlp", "github.com/fxamacker/cbor/v2", true},
+		{"ame", "github.com/fxamacker/cbor/v2", false},
+		{"dlp", "github.com/stretchr/testify/assert", false},
+		{"bootstrap", "github.com/fsnotify/fsnotify", true},
+		{"pmix", "C", false},
+		{"dlp", "example.com/new", false},
+	}
+	for _, test := range tests {
+		assert.Equal(t, test.allowed, ruleFor(test.path).by(test.folder), "%s imports %s", test.folder, test.path)
+	}
+}
