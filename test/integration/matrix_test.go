@@ -152,7 +152,15 @@ ranks, hosts, exit status and results (make test-cluster).
 bookworm: SLURM 22.05, MPICH 4.0, Open MPI 4.1, PMIx 4.2.
 trixie: SLURM 24.11, MPICH 4.2, Open MPI 5.0, PMIx 5.0.
 
+"single" is one process on its own, with a warning that srun was forgotten.
 "advice" is a launch whose environment contradicts itself: it ends at once, with a
 message that says what to set (AME_BOOTSTRAP=pmix there).
+
+srun --mpi=pmix of SLURM 22.05 hangs now and then when the step has several nodes:
+slurmstepd rejects a connection of its own ("Munge decode failed: Unauthorized
+credential", then "Connection reject"), about once in a hundred steps of users
+other than root. This concerns every program that uses PMIx. The test cluster has
+PMIxDirectConn=no in mpi.conf; a user can set SLURM_PMIX_DIRECT_CONN=false, or
+use srun --mpi=none.
 
 `
