@@ -55,8 +55,8 @@ func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitO
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
 // sequence that is the same on all ranks; this is checked only as far as the
 // ranks come. Every rank walks the sequence as far as its items need. It cannot
-// go back, so after a rank has met a long item or has broken out, what it was given
-// beyond may have to wait for it, or be an error.
+// go back, so after a rank has met a long item or has broken out, what it was
+// given beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
 	return splitManaged(ctx, c, &source[T]{seq: items}, opts)
 }

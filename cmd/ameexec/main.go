@@ -11,10 +11,11 @@
 // failed rank gets a line on stderr with rank, pid, host and status.
 //
 // When a rank fails, the others have 100 ms to say why they end too, then get
-// SIGTERM, and SIGKILL after --grace; --continue lets them run on. SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1,
-// SIGUSR2, SIGWINCH, SIGTSTP and SIGCONT are forwarded to every rank's process
-// group; a second SIGINT kills at once. When the reader of stdout goes away
-// (ameexec ... | head -1), the job ends with status 141.
+// SIGTERM, and SIGKILL after --grace; --continue lets them run on. SIGINT,
+// SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP and SIGCONT are
+// forwarded to every rank's process group; a second SIGINT kills at once. When
+// the reader of stdout goes away (ameexec ... | head -1), the job ends with
+// status 141.
 //
 // # Output
 //
