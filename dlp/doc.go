@@ -32,7 +32,7 @@
 //
 // A loop may be left by break or return on any rank. When a rank leaves it by a
 // panic, or is lost, the loop ends on all ranks with an error that says which
-// rank, on which node, with which items unfinished.
+// rank, on which node and, on rank 0, with which items unfinished.
 //
 // # Around the loops
 //

@@ -43,7 +43,7 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // the rest; afterwards c works as before. When a rank leaves its loop body by
 // a panic, when ctx ends on a rank, or when a rank is lost, no more items are
 // handed out, and the loop ends on the other ranks with an error that names
-// the rank, its node and the items it has not finished.
+// the rank, its node and, on rank 0, the items it has not finished.
 //
 // In the loop body c cannot be used for collectives and other managed loops,
 // because the ranks have different numbers of items; that is an error. Each
