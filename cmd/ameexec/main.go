@@ -33,7 +33,8 @@
 // whichever dies, and however, the other one kills all that is left and ends.
 // On Linux both are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so that
 // processes which daemonize stay their descendants and are found. Elsewhere
-// only the ranks' process groups are.
+// only the ranks' process groups are. Who kills both in the same moment (killall
+// by a name that fits both) leaves what the ranks themselves have started.
 //
 // Variables by which other launchers describe their own job (PMI_*, PMIX_*,
 // OMPI_*, SLURM_PROCID and the like) are not true of the ranks and are not
