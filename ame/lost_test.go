@@ -253,6 +253,7 @@ func TestStalledRank(t *testing.T) {
 			comms, raw := withRaw(t)
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
+			synctest.Wait() // until rank 0 forwards it
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			begin := time.Now()

@@ -131,7 +131,7 @@ func joinByHand(env Env, rank, size int) (*World, error) {
 	world.Key = r.key
 	world.Root, world.RootHost = []string{hostPort(r.host, r.port)}, r.host
 	if job == "" {
-		world.Job = agreedJob(r, size)
+		world.Job = agreedJob(r)
 	}
 	if rank == 0 {
 		agreed := ports{fmt.Sprintf("AME_PORT=%d", r.port), []int{r.port}}
@@ -143,9 +143,10 @@ func joinByHand(env Env, rank, size int) (*World, error) {
 }
 
 // agreedJob derives a job id from what all ranks were told. It gives the key
-// away no more than a handshake does.
-func agreedJob(r rendezvous, size int) string {
+// away no more than a handshake does. The size is not in it, so that the
+// handshake, which compares it, can say how the ranks differ.
+func agreedJob(r rendezvous) string {
 	mac := hmac.New(sha256.New, r.key.Bytes())
-	fmt.Fprintf(mac, "dlp-go job id: port %d, %d ranks", r.port, size)
+	fmt.Fprintf(mac, "dlp-go job id: port %d", r.port)
 	return "ame-" + hex.EncodeToString(mac.Sum(nil)[:8])
 }

@@ -32,6 +32,8 @@ import (
 //	rank 0, once it listens:
 //	publish addresses                ->
 //	                                 <-  published
+//	or, if it cannot listen:
+//	error why                        ->
 //	other ranks wait for:
 //	                                 <-  root addresses
 //
@@ -281,7 +283,10 @@ func (c *Control) listening(s *session, conn net.Conn, lines *bufio.Reader, err 
 	}
 	failure := ""
 	if err != nil {
-		failure = fmt.Sprintf("rank 0 did not come to listen: %v; its own output says why", err)
+		failure = fmt.Sprintf("rank 0 did not come to listen: %v", err)
+		if why := refusal(""); !errors.As(err, &why) {
+			failure += "; its own output says why"
+		}
 		c.config.Logger.Warn("control: no address", "session", s.number, "reason", failure)
 	}
 	c.mu.Lock()

@@ -163,7 +163,23 @@ func TestControlRootCannotListen(t *testing.T) {
 	_, _, err := Find(t.Context(), envs[0].with("AME_INTERFACE", "nosuch0").lookup)
 	require.ErrorContains(t, err, `AME_INTERFACE="nosuch0" matches no address`)
 	_, _, err = Find(t.Context(), envs[1].lookup)
-	assert.ErrorContains(t, err, "rank 0 did not come to listen")
+	assert.ErrorContains(t, err, `rank 0 did not come to listen: AME_INTERFACE="nosuch0" matches no address`)
+}
+
+// Rank 0 says why it cannot listen also if it is told to terminate meanwhile,
+// because the others have ended first.
+func TestControlRootCancelled(t *testing.T) {
+	_, envs := launch(t, 2)
+	env := envs[0].with("AME_PORT_RANGE", "high")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, _, err := Find(ctx, func(name string) (string, bool) {
+		if name == "AME_PORT_RANGE" {
+			cancel()
+		}
+		return env.lookup(name)
+	})
+	assert.ErrorContains(t, err, `AME_PORT_RANGE="high" is not a range of ports`)
 }
 
 func TestControlWrongEnvironment(t *testing.T) {

@@ -105,7 +105,8 @@ func (l *launcher) mpiFailed(failure *pmi.JobError) {
 func (l *launcher) believe() {
 	failure := l.mpi.doubt
 	l.mpi.doubt, l.mpi.doubtEnd = nil, nil
-	if l.stopping {
+	failing := l.reprieve != nil // a rank has failed, and said so
+	if l.stopping || failing && !failure.Aborted {
 		return
 	}
 	l.mpi.cause = failure
