@@ -125,6 +125,15 @@ func TestControlRankEnded(t *testing.T) {
 	assert.ErrorContains(t, err, why)
 }
 
+// A rank that ended because another one had is not named in its place.
+func TestControlNamesTheFirst(t *testing.T) {
+	control, envs := launch(t, 3)
+	control.Exited(2, "exit status 0")
+	control.Exited(1, "exit status 1")
+	_, _, err := Find(t.Context(), envs[0].lookup)
+	assert.ErrorContains(t, err, "rank 2 has ended (exit status 0) and will not join")
+}
+
 // Rank 0 listens already when a rank ends that should have come.
 func TestControlTellsRankZero(t *testing.T) {
 	control, envs := launch(t, 3)
