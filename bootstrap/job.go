@@ -32,6 +32,14 @@ func UserJob(env Env) (string, error) {
 	return job, nil
 }
 
+// nodeName is the name of this node as the launcher told it, if it did.
+func nodeName(told string) string {
+	if told == "" {
+		return hostname()
+	}
+	return told
+}
+
 // hostname is the name of this node, for people; "localhost" if it has none.
 func hostname() string {
 	name, err := os.Hostname()

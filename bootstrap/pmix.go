@@ -79,17 +79,12 @@ func (pmixMethod) Join(ctx context.Context, env Env) (*World, error) {
 	world := &World{
 		Rank:      client.Rank(),
 		Size:      client.Size(),
-		Host:      client.Host(),
+		Host:      nodeName(client.Host()),
 		LocalRank: client.LocalRank(),
 		LocalSize: client.LocalSize(),
 	}
-	if world.Host == "" {
-		world.Host = hostname()
-	}
 	if err := meetByPMIx(ctx, env, client, world); err != nil {
-		if world.Listener != nil {
-			world.Listener.Close()
-		}
+		world.abandon()
 		return nil, err
 	}
 	// Before anything else can happen to this process: from here on it may

@@ -78,10 +78,7 @@ func readFileJob(env Env) (fileJob, error) {
 	if err != nil {
 		return fileJob{}, err
 	}
-	world := World{Rank: step.Rank, Size: step.Size, Host: step.Node, LocalRank: step.LocalRank, LocalSize: step.LocalSize}
-	if world.Host == "" {
-		world.Host = hostname()
-	}
+	world := World{Rank: step.Rank, Size: step.Size, Host: nodeName(step.Node), LocalRank: step.LocalRank, LocalSize: step.LocalSize}
 	return fileJob{world: world, name: step.Name()}, nil
 }
 
@@ -95,10 +92,7 @@ func openMPIJob(env Env, namespace string) (fileJob, error) {
 	if namespace == "" {
 		namespace = value(env, "OMPI_MCA_ess_base_jobid")
 	}
-	world := World{Rank: rank, Size: size, Host: value(env, "PMIX_HOSTNAME"), LocalRank: -1, LocalSize: -1}
-	if world.Host == "" {
-		world.Host = hostname()
-	}
+	world := World{Rank: rank, Size: size, Host: nodeName(value(env, "PMIX_HOSTNAME")), LocalRank: -1, LocalSize: -1}
 	if n, err := intVariable(env, "OMPI_COMM_WORLD_LOCAL_SIZE", 1, size); err == nil {
 		world.LocalSize = n
 	}

@@ -52,11 +52,8 @@ func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
 		return nil, err
 	}
 	world := &World{
-		Rank: step.Rank, Size: step.Size, Job: job, Host: step.Node,
+		Rank: step.Rank, Size: step.Size, Job: job, Host: nodeName(step.Node),
 		LocalRank: step.LocalRank, LocalSize: step.LocalSize,
-	}
-	if world.Host == "" {
-		world.Host = hostname()
 	}
 	if step.Size == 1 {
 		return world, nil
