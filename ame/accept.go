@@ -217,7 +217,7 @@ func (a *acceptor) wait(ctx context.Context, accepting chan error) error {
 			if ctx.Err() != context.DeadlineExceeded {
 				text = fmt.Sprintf("%v; %s", context.Cause(ctx), text)
 			}
-			a.job.fail(&failure{reason: reasonStartup, peer: -1, text: text})
+			a.job.fail(&failure{reason: reasonStartup, peer: -1, text: text, cause: context.Cause(ctx)})
 		}
 		a.job.mu.Lock()
 		defer a.job.mu.Unlock()

@@ -147,11 +147,11 @@ func (c *Comm) nameAbsent(ctx context.Context, k kind, seq uint32, last int, err
 			absent = append(absent, source)
 		}
 	}
-	why := fmt.Errorf("waited for %s: %w", rankList(absent), context.Cause(ctx))
+	who := rankList(absent)
 	if len(absent) == 1 {
-		return j.errorf(k.String(), absent[0], why)
+		who += " on " + j.host(absent[0])
 	}
-	return j.errorf(k.String(), -1, why)
+	return j.errorf(k.String(), -1, fmt.Errorf("waited for %s: %w", who, context.Cause(ctx)))
 }
 
 // Barrier returns on every rank after all ranks have called it. All ranks

@@ -92,7 +92,8 @@ func TestMismatch(t *testing.T) {
 								if err := call(t.Context(), c); err != nil {
 									return err
 								}
-								// What does not wait may have returned before it could know.
+								// What does not wait may have returned before
+								// it could know.
 								_, err := c.Recv(t.Context(), AnySource, AnyTag)
 								return err
 							})

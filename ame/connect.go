@@ -77,10 +77,10 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Connect joins the job. It returns on each rank once all ranks are
-// connected to rank 0. ctx is the start-up deadline: when it ends before, rank 0's error
-// names the ranks that are missing, and the others that are waiting with it
-// get the same error. After Connect, ctx no longer matters. Connections of
+// Connect joins the job. It returns on each rank once all ranks are connected
+// to rank 0. ctx is the start-up deadline: when it ends before, rank 0's error
+// names the ranks that are missing, and the others that are waiting with it get
+// the same error. After Connect, ctx no longer matters. Connections of
 // strangers are closed, logged and counted; they do no harm.
 func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 	if cfg.Logger == nil {

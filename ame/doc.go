@@ -23,7 +23,7 @@
 // # Security
 //
 // Both ends of each connection prove, by HMAC-SHA-256 over fresh nonces, that
-// they know the job's key (docs/ame-protocol.md); whoever cannot is closed
-// out. What follows is neither encrypted nor signed: the network between the nodes
+// they know the job's key (docs/ame-protocol.md); whoever cannot is closed out.
+// What follows is neither encrypted nor signed: the network between the nodes
 // is trusted not to change or inject packets, as it is for MPI.
 package ame

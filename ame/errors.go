@@ -58,6 +58,7 @@ type failure struct {
 	reason reason
 	peer   int // the rank that it is about; -1: no single one
 	text   string
+	cause  error // of this rank alone: does not travel
 }
 
 // reason is a byte of the protocol.
@@ -83,6 +84,8 @@ func (f *failure) Error() string {
 		return f.text
 	}
 }
+
+func (f *failure) Unwrap() error { return f.cause }
 
 func (f *failure) Is(target error) bool {
 	switch f.reason {

@@ -209,10 +209,10 @@ func TestFailureWire(t *testing.T) {
 		failure failure
 		wire    string
 	}{
-		"lost":     {failure{reasonLost, 2, "connection reset by peer"}, "\x01\x00\x00\x00\x02connection reset by peer"},
-		"aborted":  {failure{reasonAborted, 0, ""}, "\x02\x00\x00\x00\x00"},
-		"mismatch": {failure{reasonMismatch, 1, "ä"}, "\x03\x00\x00\x00\x01\xc3\xa4"},
-		"start-up": {failure{reasonStartup, -1, "missing"}, "\x05\xff\xff\xff\xffmissing"},
+		"lost":     {failure{reason: reasonLost, peer: 2, text: "connection reset by peer"}, "\x01\x00\x00\x00\x02connection reset by peer"},
+		"aborted":  {failure{reason: reasonAborted, peer: 0, text: ""}, "\x02\x00\x00\x00\x00"},
+		"mismatch": {failure{reason: reasonMismatch, peer: 1, text: "ä"}, "\x03\x00\x00\x00\x01\xc3\xa4"},
+		"start-up": {failure{reason: reasonStartup, peer: -1, text: "missing"}, "\x05\xff\xff\xff\xffmissing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, c.wire, string(c.failure.appendTo(nil)))

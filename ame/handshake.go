@@ -110,7 +110,7 @@ func parseHello(b []byte, want role, cfg *Config) (hello, error) {
 	case h.role != want:
 		return hello{}, fmt.Errorf("%w: wrong role %d (another rank of our kind, or a mirror)", ErrAuth, h.role)
 	case [jobDigestSize]byte(digest[:jobDigestSize]) != h.job:
-		return hello{}, fmt.Errorf("%w: it belongs to another job", ErrAuth)
+		return hello{}, fmt.Errorf("%w: it belongs to another job, or the job's name or key was set differently", ErrAuth)
 	case int64(h.size) != int64(cfg.Size):
 		return hello{}, fmt.Errorf("%w: its job has %d ranks, ours %d", ErrAuth, h.size, cfg.Size)
 	case want == roleRoot && h.rank != 0, want == roleMember && (h.rank == 0 || h.rank >= h.size):
@@ -147,7 +147,8 @@ func greetRoot(rw io.ReadWriter, cfg *Config) (answer []byte, err error) {
 	}
 	reply := make([]byte, helloSize+proofSize)
 	if err := readPart(rw, reply, "hello"); err != nil {
-		return nil, err
+		// Rank 0 of another job closes without a word.
+		return nil, fmt.Errorf("%w; it is no rank 0, or was given another key, job or size than this rank", err)
 	}
 	theirs := reply[:helloSize]
 	if _, err := parseHello(theirs, roleRoot, cfg); err != nil {

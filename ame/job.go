@@ -240,7 +240,8 @@ func (j *job) tellLeft(to, gone int) {
 	_ = j.links[to].write(context.Background(), &h, nil)
 }
 
-// heard notes that another rank waits in a collective, or asks to be told when this rank leaves.
+// heard notes that another rank waits in a collective, or asks to be told when
+// this rank leaves.
 func (j *job) heard(h *header) {
 	if kind(h.root) == kindMessage {
 		return // a bye tells it

@@ -185,8 +185,8 @@ func (a *attempt) try(ctx context.Context, cfg *Config) (greeted, error) {
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	answer, err := greetRoot(conn, cfg)
-	if !stop() && err == nil {
-		err = context.Cause(ctx)
+	if !stop() && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
+		err = errors.New("takes connections but has not greeted in time")
 	}
 	if err != nil {
 		conn.Close()

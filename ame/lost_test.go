@@ -253,6 +253,7 @@ func TestStalledRank(t *testing.T) {
 			comms, raw := withRaw(t)
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
+			synctest.Wait() // until rank 0 forwards it
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			begin := time.Now()
@@ -337,7 +338,7 @@ func TestCancelledCollective(t *testing.T) {
 						require.Error(t, err, "rank %d", rank)
 						assert.ErrorContains(t, err, "enough", "rank %d", rank)
 						if rank != canceller {
-							assert.ErrorContains(t, err, fmt.Sprintf("rank %d on node%c: gave up: %s: enough", canceller, 'a'+canceller, name))
+							assert.ErrorContains(t, err, fmt.Sprintf("rank %d on node%c: gave up: %s: ", canceller, 'a'+canceller, name))
 						}
 					}
 				})
@@ -383,7 +384,7 @@ func TestCollectiveNamesTheAbsent(t *testing.T) {
 		present []int
 		want    string
 	}{
-		"one":     {[]int{1, 3}, "ame: barrier: rank 0: rank 2 on nodec: waited for rank 2: context deadline exceeded"},
+		"one":     {[]int{1, 3}, "ame: barrier: rank 0: waited for rank 2 on nodec: context deadline exceeded"},
 		"several": {[]int{2}, "ame: barrier: rank 0: waited for ranks 1,3: context deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {

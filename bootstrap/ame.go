@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ameMethod is the method of our own launcher, ameexec, and of launchers that
@@ -20,6 +21,9 @@ func (ameMethod) Name() string { return "ame" }
 func (ameMethod) Detect(env Env) error {
 	if !anySet(env, "AME_RANK", "AME_SIZE", controlVariable) {
 		return notDetected("neither AME_RANK nor AME_SIZE is set")
+	}
+	if below, ok := launcherBelow(env); ok {
+		return notDetected(fmt.Sprintf("the AME variables are left over from an ameexec further up: one of its ranks has started the launcher that has set %s", below))
 	}
 	_, size, err := rankAndSize(env, "AME_RANK", "AME_SIZE")
 	if err != nil {
@@ -45,6 +49,29 @@ func (ameMethod) Join(ctx context.Context, env Env) (*World, error) {
 		return joinControl(ctx, env, rank, size)
 	}
 	return joinByHand(env, rank, size)
+}
+
+// Variables that launchers set for every rank, and that ameexec removes from
+// the environment of its own (cmd/ameexec, foreign).
+var (
+	hydraVariables = []string{"HYDI_CONTROL_FD", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "PMI_PORT"}
+	otherVariables = []string{"PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "FLUX_TASK_RANK"}
+)
+
+// launcherBelow names a variable by which a launcher shows that a rank of
+// ameexec has started it, and it this process: what ameexec removes and is
+// here beside AME_CONTROL_FD is newer. The descriptor may still be open then,
+// so that several ranks of the inner job would all pass for one of the outer.
+func launcherBelow(env Env) (variable string, ok bool) {
+	if !anySet(env, controlVariable) {
+		return "", false
+	}
+	for _, variable := range slices.Concat(hydraVariables, otherVariables) {
+		if anySet(env, variable) {
+			return variable, true
+		}
+	}
+	return "", false
 }
 
 // rendezvous is what a launcher other than ameexec sets on every rank.
@@ -104,7 +131,7 @@ func joinByHand(env Env, rank, size int) (*World, error) {
 	world.Key = r.key
 	world.Root, world.RootHost = []string{hostPort(r.host, r.port)}, r.host
 	if job == "" {
-		world.Job = agreedJob(r, size)
+		world.Job = agreedJob(r)
 	}
 	if rank == 0 {
 		agreed := ports{fmt.Sprintf("AME_PORT=%d", r.port), []int{r.port}}
@@ -116,9 +143,10 @@ func joinByHand(env Env, rank, size int) (*World, error) {
 }
 
 // agreedJob derives a job id from what all ranks were told. It gives the key
-// away no more than a handshake does.
-func agreedJob(r rendezvous, size int) string {
+// away no more than a handshake does. The size is not in it, so that the
+// handshake, which compares it, can say how the ranks differ.
+func agreedJob(r rendezvous) string {
 	mac := hmac.New(sha256.New, r.key.Bytes())
-	fmt.Fprintf(mac, "dlp-go job id: port %d, %d ranks", r.port, size)
+	fmt.Fprintf(mac, "dlp-go job id: port %d", r.port)
 	return "ame-" + hex.EncodeToString(mac.Sum(nil)[:8])
 }

@@ -32,6 +32,8 @@ import (
 //	rank 0, once it listens:
 //	publish addresses                ->
 //	                                 <-  published
+//	or, if it cannot listen:
+//	error why                        ->
 //	other ranks wait for:
 //	                                 <-  root addresses
 //
@@ -44,6 +46,7 @@ type Control struct {
 	mu       sync.Mutex
 	joined   []int    // sessions that each rank has joined
 	ended    []string // how each rank ended; "" while it runs
+	gone     []int    // the ranks that have ended, in this order
 	sessions map[int]*session
 	open     map[net.Conn]bool
 	closed   bool
@@ -130,6 +133,7 @@ func (c *Control) Exited(rank int, how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended[rank] = how
+	c.gone = append(c.gone, rank)
 	for number, s := range c.sessions {
 		if number > c.joined[rank] {
 			c.settle(s, nil, c.missing(rank, number))
@@ -244,10 +248,12 @@ func (c *Control) enter(rank int) (*session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	number := c.joined[rank] + 1
-	for other := range c.joined {
-		if c.ended[other] != "" && c.joined[other] < number && other != rank {
+	for _, other := range c.gone { // the first may be why the others have ended
+		if c.joined[other] < number && other != rank {
 			return nil, errors.New(c.missing(other, number))
 		}
+	}
+	for other := range c.joined {
 		if c.joined[other] < number-maxSessionLead {
 			return nil, fmt.Errorf("rank %d starts its program number %d, but rank %d has started only %d", rank, number, other, c.joined[other])
 		}
@@ -281,7 +287,10 @@ func (c *Control) listening(s *session, conn net.Conn, lines *bufio.Reader, err 
 	}
 	failure := ""
 	if err != nil {
-		failure = fmt.Sprintf("rank 0 did not come to listen: %v; its own output says why", err)
+		failure = fmt.Sprintf("rank 0 did not come to listen: %v", err)
+		if why := refusal(""); !errors.As(err, &why) {
+			failure += "; its own output says why"
+		}
 		c.config.Logger.Warn("control: no address", "session", s.number, "reason", failure)
 	}
 	c.mu.Lock()

@@ -125,6 +125,15 @@ func TestControlRankEnded(t *testing.T) {
 	assert.ErrorContains(t, err, why)
 }
 
+// A rank that ended because another one had is not named in its place.
+func TestControlNamesTheFirst(t *testing.T) {
+	control, envs := launch(t, 3)
+	control.Exited(2, "exit status 0")
+	control.Exited(1, "exit status 1")
+	_, _, err := Find(t.Context(), envs[0].lookup)
+	assert.ErrorContains(t, err, "rank 2 has ended (exit status 0) and will not join")
+}
+
 // Rank 0 listens already when a rank ends that should have come.
 func TestControlTellsRankZero(t *testing.T) {
 	control, envs := launch(t, 3)
@@ -163,7 +172,23 @@ func TestControlRootCannotListen(t *testing.T) {
 	_, _, err := Find(t.Context(), envs[0].with("AME_INTERFACE", "nosuch0").lookup)
 	require.ErrorContains(t, err, `AME_INTERFACE="nosuch0" matches no address`)
 	_, _, err = Find(t.Context(), envs[1].lookup)
-	assert.ErrorContains(t, err, "rank 0 did not come to listen")
+	assert.ErrorContains(t, err, `rank 0 did not come to listen: AME_INTERFACE="nosuch0" matches no address`)
+}
+
+// Rank 0 says why it cannot listen also if it is told to terminate meanwhile,
+// because the others have ended first.
+func TestControlRootCancelled(t *testing.T) {
+	_, envs := launch(t, 2)
+	env := envs[0].with("AME_PORT_RANGE", "high")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, _, err := Find(ctx, func(name string) (string, bool) {
+		if name == "AME_PORT_RANGE" {
+			cancel()
+		}
+		return env.lookup(name)
+	})
+	assert.ErrorContains(t, err, `AME_PORT_RANGE="high" is not a range of ports`)
 }
 
 func TestControlWrongEnvironment(t *testing.T) {
@@ -202,6 +227,27 @@ func TestControlDescriptorDead(t *testing.T) {
 			assert.ErrorContains(t, err, test.err)
 			assert.ErrorContains(t, err, "AME_BOOTSTRAP=single")
 		})
+	}
+}
+
+// A rank of ameexec may start another launcher, and pass on to its ranks both
+// variables and descriptors.
+func TestLauncherBelowAmeexec(t *testing.T) {
+	_, envs := launch(t, 2)
+	env := envs[0].with("PMI_FD", "99999", "PMI_RANK", "0", "PMI_SIZE", "2", "MPI_LOCALNRANKS", "2")
+	require.NoError(t, ameMethod{}.Detect(env.lookup))
+	for _, variable := range otherVariables {
+		inner := env.with(variable, "0")
+		err := ameMethod{}.Detect(inner.lookup)
+		require.ErrorIs(t, err, ErrNotDetected, variable)
+		assert.ErrorContains(t, err, "the launcher that has set "+variable)
+		require.ErrorIs(t, pmiMethod{}.Detect(inner.lookup), ErrNotDetected, variable)
+		require.NoError(t, ameMethod{}.Detect(byHand().with(variable, "0").lookup), "a launcher of the user's may itself run under one")
+	}
+	for _, variable := range hydraVariables {
+		inner := env.with(variable, "8")
+		require.ErrorIs(t, ameMethod{}.Detect(inner.lookup), ErrNotDetected, variable)
+		require.NotErrorIs(t, pmiMethod{}.Detect(inner.lookup), ErrNotDetected, "hydra's own descriptor is lost")
 	}
 }
 

@@ -62,13 +62,14 @@ func joinControl(ctx context.Context, env Env, rank, size int) (*World, error) {
 	switch {
 	case err == nil:
 		return world, nil
-	case ctx.Err() != nil:
+	case !errors.Is(err, os.ErrDeadlineExceeded): // says what is wrong, also if ctx has ended meanwhile
+	case ctx.Err() == nil:
+		err = fmt.Errorf("no answer within %v: %s", controlReply, controlAdvice)
+	default:
 		err = context.Cause(ctx)
 		if rank != 0 {
 			return nil, fmt.Errorf("rank %d waits for rank 0 to publish its address: %w", rank, err)
 		}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("no answer within %v: %s", controlReply, controlAdvice)
 	}
 	return nil, fmt.Errorf("rank %d: %s: %w", rank, controlVariable, err)
 }
@@ -144,10 +145,13 @@ func (w *World) watchControl(conn net.Conn, lines *bufio.Reader) {
 	}
 }
 
-// publish makes rank 0 listen and tells the launcher where.
+// publish makes rank 0 listen and tells the launcher where, or why it cannot:
+// the other ranks get to know, and may end before rank 0 has printed it.
 func publish(ctx context.Context, conn net.Conn, lines *bufio.Reader, env Env, world *World) (err error) {
 	oneNode := world.LocalSize == world.Size
 	if world.Listener, world.Root, err = listen(env, oneNode, ports{}); err != nil {
+		answerBy(ctx, conn)
+		_ = writeControl(conn, controlMessage{Op: "error", Why: err.Error()}) // without it they learn less
 		return err
 	}
 	answerBy(ctx, conn)

@@ -23,6 +23,10 @@
 // shape on every rank, and a chosen method that fails is an error, never a step
 // to the next one: half of the ranks would follow and the job would hang.
 //
+// Launchers may be nested: what is left over from one further up, variables and
+// descriptors, must not win. Each method says how it tells; where none can, the
+// error names the variables, and AME_BOOTSTRAP decides.
+//
 // # Variables a user may set
 //
 //	name            meaning                                                        default

@@ -94,6 +94,8 @@ func TestSingle(t *testing.T) {
 		"interactive step":    {mapEnv{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs once, on the first node: write srun before the program"}},
 		"nodes, no tasks":     {mapEnv{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
 		"not a number":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "many"}, 0, nil},
+		"PALS":                {mapEnv{"PMI_RANK": "1", "PMI_SIZE": "4", "PALS_SIZE": "4"}, 4, []string{"PALS_SIZE=4 but this is rank 0 of 1: start it by srun or ameexec"}},
+		"PMI without server":  {mapEnv{"PMI_RANK": "1", "PMI_SIZE": "4"}, 4, []string{"PMI_SIZE=4 but this is rank 0 of 1: PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"}},
 		"pmix without server": {mapEnv{"PMIX_RANK": "2"}, 3, []string{"PMIX_RANK=2 but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec"}},
 	} {
 		t.Run(name, func(t *testing.T) {

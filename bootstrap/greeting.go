@@ -40,10 +40,7 @@ const (
 
 // proof is what one side shows for a greeting that starts with head.
 func (k Key) proof(side string, head []byte) []byte {
-	mac := hmac.New(sha256.New, k.secret)
-	mac.Write([]byte("dlp-go greeting " + side))
-	mac.Write(head)
-	return mac.Sum(nil)
+	return mac(k.secret, "dlp-go greeting "+side, head)
 }
 
 // gathering is rank 0's side: it waits on its listener for all other ranks.
@@ -217,9 +214,7 @@ func greet(ctx context.Context, root []string, key Key, rank int) error {
 
 // introduce greets at one address and returns the connection if rank 0 is there.
 func introduce(ctx context.Context, address string, pause time.Duration, key Key, rank int) (net.Conn, error) {
-	select {
-	case <-time.After(pause):
-	case <-ctx.Done():
+	if !sleep(ctx, pause) {
 		return nil, context.Cause(ctx)
 	}
 	dialer := net.Dialer{Timeout: greetingTime}

@@ -1,7 +1,9 @@
 package bootstrap
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -55,3 +57,12 @@ func (k Key) GoString() string { return "bootstrap.Key(secret)" }
 
 // MarshalText hides the secret from encoders such as encoding/json.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// mac proves to know key: a label, which keeps the uses of a key apart, and a
+// message, authenticated with it.
+func mac(key []byte, label string, message []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(label))
+	h.Write(message)
+	return h.Sum(nil)
+}

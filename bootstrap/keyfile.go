@@ -2,15 +2,12 @@ package bootstrap
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -19,34 +16,19 @@ import (
 // want to make it at the same time.
 
 const (
-	maxKeyFile  = 4 << 10
-	keyFileWait = 3 * time.Second // for a file that another node is making to show up
+	maxKeyFile   = 4 << 10
+	keyFileWait  = 3 * time.Second       // for a file that another node is making to show up
+	keyFilePause = 50 * time.Millisecond // between two looks
 )
 
-// errKeyFile tells the user what a key file must be.
-var errKeyFile = errors.New("it must be a file of yours that nobody else can read (chmod 600)")
-
 // readKeyFile returns the secret in the file. An error wraps fs.ErrNotExist if
-// there is none.
+// there is none. The path may be a link: it was named by the user.
 func readKeyFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openPrivate(path, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat() // of what was opened, not of what is at the path by now
-	if err != nil {
-		return nil, err
-	}
-	owner, known := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is %v: %w", path, info.Mode(), errKeyFile)
-	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("%s has mode %04o: %w", path, info.Mode().Perm(), errKeyFile)
-	case known && int(owner.Uid) != os.Geteuid():
-		return nil, fmt.Errorf("%s belongs to uid %d, this process is uid %d: %w", path, owner.Uid, os.Geteuid(), errKeyFile)
-	}
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
 	if err != nil {
 		return nil, err
@@ -81,9 +63,7 @@ func makeKeyFile(ctx context.Context, path string) ([]byte, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return key, err
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
+		if !sleep(ctx, keyFilePause) {
 			return nil, fmt.Errorf("%w; if %s.lock is left over, remove it", err, path)
 		}
 	}
@@ -93,14 +73,12 @@ func makeKeyFile(ctx context.Context, path string) ([]byte, error) {
 // only step that both makes a complete file appear and fails if there is one
 // already; a rename would replace the key that others are using.
 func publishKey(path string, key Key) error {
-	var random [6]byte
-	rand.Read(random[:])
-	temporary := path + ".new-" + hex.EncodeToString(random[:])
-	defer os.Remove(temporary)
-	if err := writeKey(temporary, key); err != nil {
+	temporary, err := writePrivate(filepath.Dir(path), filepath.Base(path)+".new-*", key.Encode()+"\n")
+	if err != nil {
 		return err
 	}
-	err := os.Link(temporary, path)
+	defer os.Remove(temporary)
+	err = os.Link(temporary, path)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		syncDirectory(filepath.Dir(path))
 		return nil
@@ -121,18 +99,6 @@ func publishKey(path string, key Key) error {
 	}
 	syncDirectory(filepath.Dir(path))
 	return nil
-}
-
-func writeKey(path string, key Key) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if _, err := file.WriteString(key.Encode() + "\n"); err != nil {
-		return err
-	}
-	return file.Sync()
 }
 
 // syncDirectory makes a new name last where the file system can do that; the

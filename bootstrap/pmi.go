@@ -26,9 +26,14 @@ func (pmiMethod) Name() string { return "pmi" }
 // hydra is the parent: then every rank would go on as a job of its own, or as
 // what srun started hydra's proxies as.
 func (pmiMethod) Detect(env Env) error {
-	err := pmi.Detect(nonempty(env))
+	err := pmi.Detect(newestPMI(env))
 	if errors.Is(err, pmi.ErrAbsent) || errors.Is(err, pmi.ErrStale) {
 		return notDetected(saidOnce(err).Error())
+	}
+	if errors.Is(err, pmi.ErrLost) && !anySet(env, hydraVariables...) {
+		if _, below := launcherBelow(env); below {
+			return notDetected("the PMI variables are left over from an ameexec further up")
+		}
 	}
 	if errors.Is(err, pmi.ErrLost) {
 		err = fmt.Errorf("%w; if another launcher started it, name that one's method with AME_BOOTSTRAP", err)
@@ -50,13 +55,27 @@ type pmiError struct{ error }
 func (e pmiError) Error() string { return strings.TrimPrefix(e.error.Error(), "pmi: ") }
 func (e pmiError) Unwrap() error { return e.error }
 
+// newestPMI hides the PMI_FD of an ameexec further up from a rank of
+// mpiexec.hydra -pmi-port, which passes on variable and live descriptor.
+func newestPMI(env Env) Env {
+	if !anySet(env, controlVariable) || !anySet(env, "PMI_PORT") || !anySet(env, "PMI_ID") {
+		return nonempty(env)
+	}
+	return func(name string) (string, bool) {
+		if name == "PMI_FD" {
+			return "", false
+		}
+		return lookup(env, name)
+	}
+}
+
 // nonempty makes empty variables look unset.
 func nonempty(env Env) Env {
 	return func(name string) (string, bool) { return lookup(env, name) }
 }
 
 func (pmiMethod) Join(ctx context.Context, env Env) (*World, error) {
-	client, err := pmi.Open(ctx, nonempty(env))
+	client, err := pmi.Open(ctx, newestPMI(env))
 	if err != nil {
 		return nil, saidOnce(err)
 	}

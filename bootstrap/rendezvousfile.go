@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -32,22 +33,15 @@ func (f rendezvousFile) path() string { return filepath.Join(f.dir, f.name) }
 // publish puts text under the file's name, in one step: readers see all of
 // it or the file of before. Only the user can read it.
 func (f rendezvousFile) publish(text string) error {
-	file, err := os.CreateTemp(f.dir, f.name+".tmp-*") // mode 0600
+	temporary, err := writePrivate(f.dir, f.name+".tmp-*", text)
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(text)
-	if err == nil {
-		err = file.Sync() // tells of a full disk, and where quotas are checked late of those
+	if err := os.Rename(temporary, f.path()); err != nil {
+		os.Remove(temporary)
+		return err
 	}
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), f.path())
-	}
-	if err != nil {
-		os.Remove(file.Name())
-	}
-	return err
+	return nil
 }
 
 // remove takes the file away; that it is gone already is no error.
@@ -68,7 +62,7 @@ func (f rendezvousFile) read() (string, error) {
 	if dir, err := os.Open(f.dir); err == nil {
 		dir.Close()
 	}
-	file, err := openPrivate(f.path())
+	file, err := openPrivate(f.path(), syscall.O_NOFOLLOW)
 	if err != nil {
 		return "", err
 	}

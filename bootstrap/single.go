@@ -17,14 +17,10 @@ func (singleMethod) Name() string { return "single" }
 func (singleMethod) Detect(Env) error { return nil }
 
 func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
-	job, err := UserJob(env)
-	if err != nil {
+	world := &World{Rank: 0, Size: 1, Host: hostname(), LocalRank: 0, LocalSize: 1}
+	if err := world.found(env, "single", true); err != nil {
 		return nil, err
 	}
-	if job == "" {
-		job = NewJob("single")
-	}
-	world := &World{Rank: 0, Size: 1, Job: job, Host: hostname(), LocalRank: 0, LocalSize: 1}
 	if promised, warning := brokenPromise(env); warning != "" {
 		world.Promised = promised
 		world.Warnings = append(world.Warnings, warning)
@@ -36,11 +32,12 @@ func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
 // start. A method that serves the launcher takes precedence over single, so
 // if one of these says more than one rank, something went wrong.
 var promises = []struct{ variable, remedy string }{
-	{"PMI_SIZE", "PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"},
 	{"OMPI_COMM_WORLD_SIZE", "Open MPI's PMIx server was not found; start it by mpirun itself, or by ameexec"},
 	{"MV2_COMM_WORLD_SIZE", "start it by mpiexec.hydra, srun or ameexec"},
 	{"FLUX_JOB_SIZE", "start it by flux run"},
 	{"PALS_SIZE", "start it by srun or ameexec"},
+	// The last, because MVAPICH and Cray's PALS set it too, beside no PMI_FD.
+	{"PMI_SIZE", "PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"},
 }
 
 // brokenPromise returns how many ranks the environment announces if it is
@@ -95,10 +92,4 @@ func outsideStep(env Env) (promised int, warning string) {
 		return 0, ""
 	}
 	return promised, fmt.Sprintf("%s=%d but this is rank 0 of 1: did you forget srun?%s", asked, promised, here)
-}
-
-// value is the variable's value, "" if it is not set.
-func value(env Env, name string) string {
-	text, _ := lookup(env, name)
-	return text
 }

@@ -666,10 +666,10 @@ func TestKeyFileChecks(t *testing.T) {
 	}
 	good := NewKey().Encode()
 	for _, test := range []struct{ path, message string }{
-		{write("open", good, 0o640), "has mode 0640: it must be a file of yours that nobody else can read (chmod 600)"},
+		{write("open", good, 0o640), "is not used: its mode -rw-r----- lets others in: chmod 600"},
 		{write("short", "c2hvcnQ=", 0o600), "(8 bytes, not shown): decodes to 5 bytes"},
 		{write("empty", "", 0o600), "(0 bytes, not shown)"},
-		{dir, "it must be a file of yours"},
+		{dir, "is not used: it is no regular file"},
 	} {
 		_, err := makeKeyFile(t.Context(), test.path)
 		require.ErrorContains(t, err, test.message)
@@ -679,7 +679,7 @@ func TestKeyFileChecks(t *testing.T) {
 		path := write("foreign", good, 0o600)
 		require.NoError(t, os.Chown(path, 12345, -1))
 		_, err := makeKeyFile(t.Context(), path)
-		require.ErrorContains(t, err, "belongs to uid 12345, this process is uid 0")
+		require.ErrorContains(t, err, "belongs to user 12345, this process to 0")
 	}
 	_, err := makeKeyFile(t.Context(), filepath.Join(write("file", good, 0o600), "key"))
 	require.ErrorContains(t, err, "not a directory")

@@ -5,7 +5,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -108,15 +107,6 @@ func newSlurmProofs(ctx context.Context, env Env, node string) (*slurmProofs, er
 			"or set AME_INSECURE=1 to go without proof on a network that you trust", node, p.noMunge, err)
 	}
 	return p, nil
-}
-
-// isOn says whether a variable is a yes.
-func isOn(env Env, name string) bool {
-	switch strings.ToLower(value(env, name)) {
-	case "1", "true", "yes", "on":
-		return true
-	}
-	return false
 }
 
 func (p *slurmProofs) keyFileOr(other string) string {
@@ -307,11 +297,4 @@ func sealer(key, transcript []byte) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
-}
-
-func mac(key []byte, label string, message []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(label))
-	h.Write(message)
-	return h.Sum(nil)
 }

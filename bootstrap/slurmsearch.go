@@ -364,15 +364,3 @@ func (s *slurmSearch) attempts() string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// sleep says whether ctx is still on afterwards.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}

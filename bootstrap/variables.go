@@ -16,12 +16,27 @@ func lookup(env Env, name string) (string, bool) {
 	return value, value != ""
 }
 
+// value is the variable's value, "" if it is not set.
+func value(env Env, name string) string {
+	text, _ := lookup(env, name)
+	return text
+}
+
 // anySet says whether at least one of the variables is set.
 func anySet(env Env, names ...string) bool {
 	for _, name := range names {
 		if _, ok := lookup(env, name); ok {
 			return true
 		}
+	}
+	return false
+}
+
+// isOn says whether a variable is a yes.
+func isOn(env Env, name string) bool {
+	switch strings.ToLower(value(env, name)) {
+	case "1", "true", "yes", "on":
+		return true
 	}
 	return false
 }

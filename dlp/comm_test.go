@@ -104,5 +104,5 @@ func TestRunPassesPanicsOn(t *testing.T) {
 func TestRunWithACancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.ErrorContains(t, Run(ctx, 3, func(context.Context, *Comm) error { return nil }), "context canceled")
+	assert.ErrorIs(t, Run(ctx, 3, func(context.Context, *Comm) error { return nil }), context.Canceled)
 }

@@ -16,23 +16,23 @@
 // SplitRoundRobin gives each rank every Size-th item. It sends nothing: for
 // items that all take about the same time.
 //
-// SplitManaged gives an item to whichever rank is free, rank 0 included. The loop
-// body runs on all ranks and keeps its results, which a Gather or a container
-// brings together afterwards.
+// SplitManaged gives an item to whichever rank is free, rank 0 included. The
+// loop body runs on all ranks and keeps its results, which a Gather or a
+// container brings together afterwards.
 //
 // MapUnordered also gives an item to whichever rank is free, but what is done
-// with it is a function, and its results go to rank 0 as they come. Rank 0's loop
-// body gets them one by one: to write them to one file, to merge them, or to
-// stop early.
+// with it is a function, and its results go to rank 0 as they come. Rank 0's
+// loop body gets them one by one: to write them to one file, to merge them, or
+// to stop early.
 //
 // Items are not sent: all ranks have the same list, or the same sequence, and
 // are told indices. What takes long to load belongs into the loop, what differs
 // between ranks (a random order, a directory listing) is made the same by
 // CallOnRoot or Bcast.
 //
-// A loop may be left by break or return on any rank. When a rank leaves it by
-// a panic, or is lost, the loop ends on all ranks with an error that says which rank,
-// on which node, with which items unfinished.
+// A loop may be left by break or return on any rank. When a rank leaves it by a
+// panic, or is lost, the loop ends on all ranks with an error that says which
+// rank, on which node and, on rank 0, with which items unfinished.
 //
 // # Around the loops
 //
@@ -50,11 +50,10 @@
 //
 // # What it is not
 //
-// It is not MPI: rank 0 is the root of everything, and there is no way to go
-// on with fewer ranks when one is lost. It does not start processes, move files, or
-// check-point. All
-// ranks must be builds of one program: neither the protocol nor the encoding is
-// stable between versions.
+// It is not MPI: rank 0 is the root of everything, and there is no way to go on
+// with fewer ranks when one is lost. It does not start processes, move files,
+// or check-point. All ranks must be builds of one program: neither the protocol
+// nor the encoding is stable between versions.
 //
 // The connections are authenticated but neither encrypted nor signed; see
 // package ame for what that means, and package bootstrap for the launchers

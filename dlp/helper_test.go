@@ -68,9 +68,9 @@ func once(n int) map[int]int {
 	return m
 }
 
-// eachRank runs body on n ranks and returns what it returned, by rank. Unlike Run
-// it does not abort the job when a body fails. The test fails if a rank cannot
-// meet the others in a barrier afterwards and usable says that it can.
+// eachRank runs body on n ranks and returns what it returned, by rank. Unlike
+// Run it does not abort the job when a body fails. The test fails if a rank
+// cannot meet the others in a barrier afterwards and usable says that it can.
 func eachRank(t *testing.T, n int, usable bool, body func(ctx context.Context, c *Comm) error) []error {
 	t.Helper()
 	errs := make([]error, n)

@@ -31,8 +31,8 @@ func (c *Comm) enter(op string) (leave func(), err error) {
 }
 
 // idle returns an error if c is inside a loop, where the ranks have different
-// items to work on and would never meet in op. It also holds for a job of one rank,
-// so that a program that works there works on many.
+// items to work on and would never meet in op. It also holds for a job of one
+// rank, so that a program that works there works on many.
 func (c *Comm) idle(op string) error {
 	if in := c.inside.Load(); in != nil {
 		return c.errorf(op, fmt.Errorf("this Comm is inside a %s, where not all ranks would come to a %s: put it before or behind; a second goroutine needs a Comm of its own (Dup)", *in, op))

@@ -33,8 +33,8 @@ func (l *UnorderedList[T]) Append(values ...T) {
 	l.values = append(l.values, values...)
 }
 
-// Gather collects what all ranks have appended. All ranks must call it, in the same
-// order as their other collectives.
+// Gather collects what all ranks have appended. All ranks must call it, in the
+// same order as their other collectives.
 //
 // Rank 0 gets the values of rank 0, then those of rank 1, and so on, those of
 // one rank in the order in which they were appended; every other rank gets nil.

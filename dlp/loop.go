@@ -65,7 +65,8 @@ const (
 	Continue
 )
 
-// OnError sets what MapUnordered does when work fails on an item. The default is Stop.
+// OnError sets what MapUnordered does when work fails on an item. The default
+// is Stop.
 func OnError(p ErrorPolicy) MapOption { return mapOption(func(o *loopOptions) { o.policy = p }) }
 
 // Progress shows on rank 0's stderr how far the loop is: as a bar on a
@@ -84,8 +85,8 @@ type loop struct {
 	hide   func() // ends the progress display
 }
 
-// startLoop begins a managed loop on every rank, and starts its manager on rank 0,
-// which may outlive the loop there.
+// startLoop begins a managed loop on every rank, and starts its manager on rank
+// 0, which may outlive the loop there.
 func (c *Comm) startLoop(ctx context.Context, op string, length int, rootWorks bool, o loopOptions) (*loop, error) {
 	backend, err := c.agree(ctx, op, length)
 	if err != nil {

@@ -193,8 +193,9 @@ func TestManagerMakespan(t *testing.T) {
 			}
 			ideal := max(longest, time.Duration(float64(time.Second)/rate))
 			t.Logf("ideal %v, took %v, %d windows", ideal, s.now, s.asked)
-			// What a schedule that cannot look ahead may lose: the longest item at the end, a
-			// hold time before it is found that items wait behind a long one, and the windows' trips.
+			// What a schedule that cannot look ahead may lose: the longest item
+			// at the end, a hold time before it is found that items wait behind
+			// a long one, and the windows' trips.
 			assert.LessOrEqual(t, s.now, ideal+longest+2*holdWindows*s.m.target+ideal/10)
 			if test.windows > 0 {
 				assert.LessOrEqual(t, s.asked, test.windows)

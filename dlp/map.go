@@ -42,9 +42,9 @@ func (e *ItemError) Error() string {
 func (e *ItemError) Unwrap() error { return e.Err }
 
 // MapUnordered runs work on each item, on the ranks other than 0, and yields
-// the results on rank 0 in the order in which they come. All ranks must range over
-// it, with the same items; on the other ranks the loop has no iterations and
-// ends with the loop.
+// the results on rank 0 in the order in which they come. All ranks must range
+// over it, with the same items; on the other ranks the loop has no iterations
+// and ends with the loop.
 //
 // Rank 0's loop body never runs beside work in one process, unless RootWorks;
 // a manager hands out indices meanwhile, a few at a time if they are quick.

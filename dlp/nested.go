@@ -52,11 +52,11 @@ func (m *NestedMap[V]) Set(value V, path ...string) error {
 // order as their other collectives.
 //
 // Rank 0 gets the tree; every other rank gets nil. If ranks have written the
-// same path, or one a path that is a prefix of another one's, the error on
-// rank 0 is, or wraps, a *ConflictError, and the tree is returned with it, with the value
-// of the lowest rank in each such place. Afterwards the map is empty and can be
-// filled again. After any other error, which is as of the function Gather,
-// this rank's part is still there.
+// same path, or one a path that is a prefix of another one's, the error on rank
+// 0 is, or wraps, a *ConflictError, and the tree is returned with it, with the
+// value of the lowest rank in each such place. Afterwards the map is empty and
+// can be filled again. After any other error, which is as of the function
+// Gather, this rank's part is still there.
 func (m *NestedMap[V]) Gather(ctx context.Context) (*Tree[V], error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -50,6 +50,9 @@ func (s *server) run() {
 	ctx := context.Background() // ranks are to be released whatever becomes of the caller's
 	for s.remoteLeft() > 0 {
 		m, err := s.ame.Recv(ctx, ame.AnySource, ame.AnyTag)
+		if errors.Is(err, ame.ErrLeft) && s.allOut() {
+			return // the last were sent home, and have closed before send could count them
+		}
 		if err == nil {
 			err = s.message(m)
 		}
@@ -63,6 +66,13 @@ func (s *server) remoteLeft() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.remote
+}
+
+// allOut says whether every other rank is out of the loop, or on its way.
+func (s *server) allOut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.m.ranks[1:], func(h holder) bool { return !h.out })
 }
 
 func (s *server) message(m ame.Message) error {
@@ -270,8 +280,8 @@ func (s *server) sendOne(a answer) error {
 	}
 	p := ame.Payload{Body: appendWindow(nil, a.window)}
 	err := s.ame.Send(context.Background(), a.rank, tagWindow, p)
-	if errors.Is(err, ame.ErrLeft) {
-		return nil // it has said before that it leaves the loop
+	if errors.Is(err, ame.ErrLeft) || errors.Is(err, ame.ErrClosed) {
+		return nil // it has said before that it leaves the loop; or all have, and run has ended
 	}
 	return err
 }

@@ -43,7 +43,7 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // the rest; afterwards c works as before. When a rank leaves its loop body by
 // a panic, when ctx ends on a rank, or when a rank is lost, no more items are
 // handed out, and the loop ends on the other ranks with an error that names
-// the rank, its node and the items it has not finished.
+// the rank, its node and, on rank 0, the items it has not finished.
 //
 // In the loop body c cannot be used for collectives and other managed loops,
 // because the ranks have different numbers of items; that is an error. Each
@@ -55,8 +55,8 @@ func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitO
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
 // sequence that is the same on all ranks; this is checked only as far as the
 // ranks come. Every rank walks the sequence as far as its items need. It cannot
-// go back, so after a rank has met a long item or has broken out, what it was given
-// beyond may have to wait for it, or be an error.
+// go back, so after a rank has met a long item or has broken out, what it was
+// given beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
 	return splitManaged(ctx, c, &source[T]{seq: items}, opts)
 }

@@ -141,8 +141,8 @@ func (w *worker) done(f finished) error {
 	return nil
 }
 
-// foundEnd tells the manager that the sequence has n items, and drops the rest of
-// the window, which does not exist.
+// foundEnd tells the manager that the sequence has n items, and drops the rest
+// of the window, which does not exist.
 func (w *worker) foundEnd(n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -50,6 +50,9 @@ func Open(ctx context.Context, env func(string) (string, bool)) (*Client, error)
 	} else {
 		dialer := net.Dialer{Timeout: replyTimeout}
 		conn, err = dialer.DialContext(ctx, "tcp", e.address)
+		if err != nil {
+			err = fmt.Errorf("PMI_PORT=%s: %w; is it left over, and its mpiexec gone? then unset it", e.address, err)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pmi: connect to the launcher: %w", err)

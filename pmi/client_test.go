@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,6 +254,25 @@ func TestClientWaitsNoLongerThanItsDeadlines(t *testing.T) {
 	}
 }
 
+func TestClientTakesFoundForTheAnswer(t *testing.T) {
+	for answer, missing := range map[string]bool{
+		"cmd=get_result rc=0 value=v found=TRUE": false, "cmd=get_result rc=0 found=TRUE value=v": false,
+		"cmd=get_result rc=0 found=FALSE": true, "cmd=get_result rc=0 value=unknown found=FALSE": true,
+	} {
+		ours, theirs := net.Pipe()
+		go conversation(theirs, map[string]string{"get": answer})
+		c := newClient(ours, 0, 1)
+		require.NoError(t, c.start(t.Context()))
+		value, err := c.Get(t.Context(), "k")
+		if missing {
+			assert.ErrorIs(t, err, ErrNoKey, answer)
+		} else {
+			assert.Equal(t, "v", value, answer)
+		}
+		require.NoError(t, c.Close())
+	}
+}
+
 func TestClientObeysItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -338,6 +358,18 @@ func TestPortMode(t *testing.T) {
 			require.NoError(t, <-served)
 		})
 	}
+}
+
+func TestPortModeWithoutALauncher(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	env := mapEnv{"PMI_PORT": address, "PMI_ID": "0"}
+	_, err = Open(t.Context(), env.lookup)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	assert.ErrorContains(t, err, "PMI_PORT="+address+": ")
+	assert.ErrorContains(t, err, "then unset it")
 }
 
 func TestPortModeRefusesImpossibleRanks(t *testing.T) {

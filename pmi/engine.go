@@ -39,9 +39,14 @@ type engine struct {
 type member struct {
 	inited    bool
 	inBarrier bool
-	inSpawn   bool // between mcmd= and endcmd
+	spawn     *spawning // between mcmd= and endcmd
 	finalized bool
 	gone      bool // its connection has ended
+}
+
+// spawning is what matters of one block of a spawn request.
+type spawning struct {
+	total, number int // totspawns and spawnssofar: blocks of the request, and which one this is
 }
 
 // step is what the server has to do after an event.
@@ -69,10 +74,10 @@ func (e *engine) receive(rank int, line string) step {
 	switch {
 	case member.finalized || member.gone:
 		return step{close: true}
-	case member.inSpawn:
+	case member.spawn != nil:
 		return e.spawnLine(rank, line)
 	case strings.HasPrefix(line, "mcmd="):
-		member.inSpawn = true
+		member.spawn = &spawning{total: 1, number: 1}
 		return step{}
 	}
 	m, err := parseMessage(line)
@@ -197,7 +202,7 @@ func (e *engine) put(rank int, m message) step {
 		return refuse("kvs_is_full")
 	}
 	e.stored += cost
-	e.kvs[key] = value
+	e.kvs[strings.Clone(key)] = strings.Clone(value) // they are parts of a line that may be much longer
 	return answer(rank, "put_result", "rc", "0", "msg", "success")
 }
 
@@ -279,12 +284,25 @@ func (e *engine) abort(rank int, m message) step {
 }
 
 // spawnLine skips the lines of a spawn request and refuses it at its end.
-// Several requests may follow each other for one reply: totspawns says how
-// many there are, spawnssofar which one this is.
+// MPI_Comm_spawn_multiple sends a block for each of its commands and waits for
+// one reply, after the last.
 func (e *engine) spawnLine(rank int, line string) step {
-	if line != "endcmd" {
-		return step{}
+	spawn := e.members[rank].spawn
+	if line == "endcmd" {
+		e.members[rank].spawn = nil
+		if spawn.number < spawn.total {
+			return step{}
+		}
+		return answer(rank, "spawn_result", "rc", "-1")
 	}
-	e.members[rank].inSpawn = false
-	return answer(rank, "spawn_result", "rc", "-1")
+	key, value, _ := strings.Cut(line, "=")
+	n, err := strconv.Atoi(value)
+	switch {
+	case err != nil:
+	case key == "totspawns":
+		spawn.total = n
+	case key == "spawnssofar":
+		spawn.number = n
+	}
+	return step{}
 }

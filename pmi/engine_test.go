@@ -3,6 +3,7 @@ package pmi
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +91,32 @@ func TestEngineRefusesSpawn(t *testing.T) {
 	}
 	assert.Contains(t, replies, "cmd=spawn_result rc=-1\n")
 	assert.Equal(t, "cmd=finalize_ack\n", replies[len(replies)-1])
+}
+
+// MPI_Comm_spawn_multiple waits for one reply to all of its blocks: with a
+// second one it would take every later reply for that of another request.
+func TestEngineRefusesSpawnOnce(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(1))
+	send := func(lines ...string) (replies []reply) {
+		for _, line := range lines {
+			replies = append(replies, e.receive(0, line).replies...)
+		}
+		return replies
+	}
+	assert.Empty(t, send("mcmd=spawn", "nprocs=1", "execname=a", "totspawns=2", "spawnssofar=1", "endcmd"))
+	assert.Len(t, send("mcmd=spawn", "nprocs=1", "execname=b", "totspawns=2", "spawnssofar=2", "endcmd"), 1)
+	assert.Len(t, send("mcmd=spawn", "execname=c", "totspawns=many", "endcmd"), 1)
+	assert.Equal(t, "cmd=appnum appnum=0\n", string(send("cmd=get_appnum")[0].line))
+}
+
+// As hydra, which does not mind; the values that were put stay.
+func TestEngineTakesASecondInit(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(1))
+	const init, get = "cmd=init pmi_version=1 pmi_subversion=1", "cmd=get kvsname=kvs_0 key=a"
+	first := e.receive(0, init)
+	e.receive(0, "cmd=put kvsname=kvs_0 key=a value=b")
+	assert.Equal(t, first, e.receive(0, init))
+	assert.Equal(t, "cmd=get_result rc=0 msg=success value=b\n", string(e.receive(0, get).replies[0].line))
 }
 
 func TestEngineReplies(t *testing.T) {
@@ -216,6 +243,23 @@ func TestEngineMemoryIsBounded(t *testing.T) {
 	}
 	assert.Equal(t, "cmd=put_result rc=-1 msg=kvs_is_full\n", put("more"))
 	assert.Greater(t, fit, 900)
+}
+
+// A short value is charged for itself, so the long line that it came in must
+// not be kept.
+func TestEngineKeepsNoLines(t *testing.T) {
+	const puts, rest = 5000, 15 << 10
+	e := newEngine("kvs_0", oneNode(1))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range puts {
+		e.receive(0, fmt.Sprintf("cmd=put key=%d value=v rest=%s", i, strings.Repeat("x", rest)))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	require.Greater(t, len(e.kvs), puts)
+	assert.Less(t, int(after.HeapAlloc)-int(before.HeapAlloc), puts*rest/10)
 }
 
 // FuzzEngine takes events separated by newlines: a first byte that is the

@@ -30,7 +30,8 @@ func find(env func(string) (string, bool)) (endpoint, error) {
 	number, haveFD := env("PMI_FD")
 	var dead error
 	if haveFD {
-		fd, err := strconv.Atoi(number)
+		parsed, err := strconv.ParseInt(number, 10, 32) // of a larger one the kernel would drop bits
+		fd := int(parsed)
 		switch {
 		case err != nil || fd < 0:
 			dead = fmt.Errorf("PMI_FD=%.40q is not a descriptor", number)

@@ -95,6 +95,7 @@ func TestDetect(t *testing.T) {
 		{"live", seat(fd), nil, ""},
 		{"no number", mapEnv{"PMI_FD": "three"}, ErrStale, `PMI_FD="three" is not a descriptor`},
 		{"negative", mapEnv{"PMI_FD": "-1"}, ErrStale, "is not a descriptor"},
+		{"more bits than the kernel looks at", with(seat(0), "PMI_FD", strconv.FormatInt(1<<32+int64(fd), 10)), ErrStale, "is not a descriptor"},
 		{"not open", seat(99999), ErrStale, "descriptor 99999 is not open"},
 		{"a file", seat(regular), ErrStale, "is not a stream socket"},
 		{"a datagram socket", seat(datagram[0]), ErrStale, "is not a stream socket"},

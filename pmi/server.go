@@ -69,10 +69,11 @@ func NewServer(config Config) (*Server, error) {
 // Serve answers the clients: conns[r] is the connection to rank r. It blocks
 // until every rank has finalized or its connection has ended, and returns nil;
 // or until the job has failed, and returns a *JobError; or until ctx has ended.
-// A rank that leaves early is not an error as
-// long as nobody waits for it; but one that has inited and not finalized must
-// not leave others behind for more than ten seconds. The clients' reads have no deadline, because an
-// MPI program may compute for days before it says another word.
+//
+// A rank that leaves early is not an error as long as nobody waits for it; but
+// one that has inited and not finalized must not leave others behind for more
+// than ten seconds. Reads have no deadline, because an MPI program may compute
+// for days before it says another word.
 //
 // Serve closes the connection of a rank that has finalized. The caller closes
 // all of them when Serve has returned; if the job has failed it kills the

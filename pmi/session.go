@@ -97,7 +97,10 @@ func (s *session) accept(r request, line string) (message, error) {
 		return message{}, fmt.Errorf("the launcher replied %s and not cmd=%s", m, r.reply)
 	}
 	rc, ok := m.get("rc")
+	found, _ := m.get("found") // of hydra 4.1 to 4.3, which take the word from PMI-2
 	switch {
+	case r.reply == "get_result" && found == "FALSE":
+		return message{}, ErrNoKey
 	case !ok || rc == "0":
 		return m, nil
 	case r.reply == "get_result": // rc is negative under hydra 4.0, 1 under others

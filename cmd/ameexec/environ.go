@@ -7,7 +7,9 @@ import (
 
 // foreign are the variables by which a launcher describes the job that it
 // started. Ameexec may run inside such a job; its ranks are another one, and
-// would take these for their own. Trailing * matches any rest.
+// would take these for their own. Trailing * matches any rest. In return,
+// package bootstrap takes those that a rank sees beside AME_CONTROL_FD for a
+// newer launcher's.
 //
 // Not here: what describes an allocation (SLURM_JOB_ID, SLURM_CPUS_ON_NODE) and
 // what a user sets for the ranks (AME_TIMEOUT, AME_VERBOSE, AME_INTERFACE).

@@ -70,13 +70,14 @@ type launcher struct {
 	groups     []int       // process groups of all ranks
 	verdict    verdict
 	interrupts int
+	reprieve   <-chan time.Time // when the ranks are to be asked to terminate
 	stopping   bool             // the ranks were asked to terminate
 	kill       <-chan time.Time // when the grace is over
 	sweeping   *time.Ticker     // nil: not yet
 	sweepEnd   time.Time
 	hopeless   bool // the reader of the output is gone or must not be waited for
 	orphaned   bool // the front is gone
-	stopped    int  // ranks that ended because we stopped them
+	stopped    int  // ranks that ended because we stopped them, for another one
 	mpi        mpiState
 }
 
@@ -180,6 +181,8 @@ func (l *launcher) loop() {
 			l.believe()
 		case err := <-l.output.failure:
 			l.outputFailed(err)
+		case <-l.reprieve:
+			l.stop()
 		case <-timeout:
 			l.output.say("timeout: %v have passed", l.plan.Timeout)
 			l.verdict.settle(statusTimeout)
@@ -213,11 +216,11 @@ func (l *launcher) ended(e exit) {
 	case failure && l.mpi.told(rank):
 	case failure && ownFault:
 		l.output.say("rank %d (pid %d) on %s: %s", rank, e.pid, l.plan.Host, how)
-	case failure:
+	case failure && !l.mpi.blames(rank):
 		l.stopped++
 	}
-	if failure && !l.plan.Continue {
-		l.stop()
+	if failure && !l.plan.Continue && l.reprieve == nil {
+		l.reprieve = time.After(reprieve)
 	}
 	if l.mpi.doubts(rank) {
 		l.believe()
@@ -248,6 +251,11 @@ func (l *launcher) send(s syscall.Signal) {
 		syscall.Kill(-pid, s)
 	}
 }
+
+// reprieve is how long the others have to end by themselves when a rank has
+// failed. The first to end is often not the one at fault: that one told the
+// others, and then prints what has happened to it, such as the stack of a panic.
+const reprieve = 100 * time.Millisecond
 
 // stop asks all ranks to terminate; after the grace they are killed.
 func (l *launcher) stop() {

@@ -10,11 +10,12 @@
 // cannot be executed; 124: --timeout has passed; 2: wrong options. Every
 // failed rank gets a line on stderr with rank, pid, host and status.
 //
-// When a rank fails, the others get SIGTERM, and SIGKILL after --grace;
-// --continue lets them run on. SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1,
-// SIGUSR2, SIGWINCH, SIGTSTP and SIGCONT are forwarded to every rank's process
-// group; a second SIGINT kills at once. When the reader of stdout goes away
-// (ameexec ... | head -1), the job ends with status 141.
+// When a rank fails, the others have 100 ms to say why they end too, then get
+// SIGTERM, and SIGKILL after --grace; --continue lets them run on. SIGINT,
+// SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP and SIGCONT are
+// forwarded to every rank's process group; a second SIGINT kills at once. When
+// the reader of stdout goes away (ameexec ... | head -1), the job ends with
+// status 141.
 //
 // # Output
 //
@@ -32,7 +33,8 @@
 // whichever dies, and however, the other one kills all that is left and ends.
 // On Linux both are subreapers (prctl(2), PR_SET_CHILD_SUBREAPER), so that
 // processes which daemonize stay their descendants and are found. Elsewhere
-// only the ranks' process groups are.
+// only the ranks' process groups are. Who kills both in the same moment (killall
+// by a name that fits both) leaves what the ranks themselves have started.
 //
 // Variables by which other launchers describe their own job (PMI_*, PMIX_*,
 // OMPI_*, SLURM_PROCID and the like) are not true of the ranks and are not

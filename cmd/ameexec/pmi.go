@@ -80,12 +80,15 @@ type mpiState struct {
 	failed   <-chan *pmi.JobError // the server has given the job up; nil without a server
 	doubt    *pmi.JobError        // the reason, while the rank may still end in a better one
 	doubtEnd <-chan time.Time
-	abort    *pmi.JobError // a rank has called MPI_Abort, which was reported
+	cause    *pmi.JobError // what the job is being stopped for, which was reported
 }
 
 func (m *mpiState) doubts(rank int) bool { return m.doubt != nil && m.doubt.Rank == rank }
 
-func (m *mpiState) told(rank int) bool { return m.abort != nil && m.abort.Rank == rank }
+func (m *mpiState) blames(rank int) bool { return m.cause != nil && m.cause.Rank == rank }
+
+// told says that the end of rank is no news: it has called MPI_Abort.
+func (m *mpiState) told(rank int) bool { return m.blames(rank) && m.cause.Aborted }
 
 // mpiFailed ends the job of an MPI program: at once if a rank called MPI_Abort.
 func (l *launcher) mpiFailed(failure *pmi.JobError) {
@@ -102,12 +105,11 @@ func (l *launcher) mpiFailed(failure *pmi.JobError) {
 func (l *launcher) believe() {
 	failure := l.mpi.doubt
 	l.mpi.doubt, l.mpi.doubtEnd = nil, nil
-	if l.stopping {
+	failing := l.reprieve != nil // a rank has failed, and said so
+	if l.stopping || failing && !failure.Aborted {
 		return
 	}
-	if failure.Aborted {
-		l.mpi.abort = failure
-	}
+	l.mpi.cause = failure
 	l.output.say("rank %d on %s: %v", failure.Rank, l.plan.Host, failure.Err)
 	l.verdict.settle(failure.Status)
 	l.stop()

@@ -58,6 +58,7 @@ func TestMPIProgramEnds(t *testing.T) {
 		"aborts with 0":   {[]string{program, "abort", "0"}, 0, `(?m)^ameexec: rank 1 on \S+: aborted the job with exit code 0$`},
 		"crashes":         {[]string{program, "crash"}, 134, `(?m)^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 6 \(SIGABRT`},
 		"is another":      {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] || exec "$0"`, program}, 1, `(?m)^ameexec: rank 1 on \S+: is gone and never used PMI`},
+		"talks nonsense":  {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] || exec "$0"; echo nonsense >&$PMI_FD; exec sleep 60`, program}, 1, `^ameexec: rank 1 on \S+: no cmd= in "nonsense"\nameexec: stopped 2 other ranks\n$`},
 		"crashes, others": {[]string{"sh", "-c", `[ $PMI_RANK = 1 ] && exit 5; exec "$0"`, program}, 5, `(?m)^ameexec: rank 1 \(pid \d+\) on \S+: exit status 5$`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,6 +83,30 @@ func TestPMIMethodUnderAmeexec(t *testing.T) {
 		for rank, line := range got {
 			assert.True(t, strings.HasPrefix(line, method+" "+string(rune('0'+rank))+"/4 "), line)
 		}
+	}
+}
+
+// Ranks of an mpiexec that a rank of ameexec has started are of its job. They
+// inherit our descriptors all the same.
+func TestHydraBelowAmeexec(t *testing.T) {
+	hydra, err := exec.LookPath("mpiexec.hydra")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("mpiexec.hydra is missing: install mpich")
+	}
+	if err != nil {
+		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
+	}
+	for _, options := range [][]string{nil, {"-pmi-port"}} {
+		nested := append([]string{"-n", "2", hydra, "-n", "3"}, options...)
+		r := run(t, with(ranks("join", "1"), nested...)...)
+		require.Equal(t, 0, r.status, r.stdout+r.stderr)
+		var got []string
+		for _, line := range lines(r.stdout) {
+			place, _, _ := strings.Cut(line, " session")
+			got = append(got, place)
+		}
+		slices.Sort(got)
+		assert.Equal(t, []string{"pmi 0/3", "pmi 0/3", "pmi 1/3", "pmi 1/3", "pmi 2/3", "pmi 2/3"}, got)
 	}
 }
 
