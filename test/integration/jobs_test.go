@@ -79,11 +79,13 @@ func (c *cluster) testArrayJob(t *testing.T, serial corpus) {
 }
 
 // The job is told that its time is up while its first run does nothing, and has
-// to come back and finish.
+// to come back and finish. (On the same nodes, as its output is there.) A signal
+// to a step that is still being started is lost, so all ranks meet first.
 func (c *cluster) testRequeueJob(t *testing.T, counted string) {
 	const slow = `mkdir -p slow && cat >slow/corpus <<'EOF' && chmod +x slow/corpus
 #!/bin/bash
 if [ -z "$SLURM_RESTART_COUNT" ]; then
+	/opt/dlp/dlp-hello >/dev/null
 	[ "$SLURM_PROCID" != 0 ] || scancel --batch --signal=USR1 $SLURM_JOB_ID
 	exec sleep 300
 fi
@@ -93,7 +95,7 @@ EOF`
 		r := c.run(t, node, patience, slow)
 		require.Zero(t, r.status, "%v", r)
 	}
-	r := c.run(t, "ctl", patience, "BIN=/home/user/slow INPUT=/opt/dlp/src run-job /opt/dlp/requeue.sbatch")
+	r := c.run(t, "ctl", patience, "BIN=/home/user/slow INPUT=/opt/dlp/src run-job -w c[1-2] /opt/dlp/requeue.sbatch")
 	require.Zero(t, r.status, "%v", r)
 	assert.Contains(t, r.stdout, "SIGUSR1")
 	assert.Contains(t, r.stdout, counted)

@@ -23,7 +23,7 @@ const launchersPage = "../../docs/launchers.md"
 // TestMatrix launches dlp-hello and corpus in every way, on one node and on
 // several, and prints what came of it as a table.
 func TestMatrix(t *testing.T) {
-	results := new(table)
+	results := newTable()
 	for _, row := range rows {
 		results.rows = append(results.rows, row.name)
 	}
@@ -35,6 +35,7 @@ func TestMatrix(t *testing.T) {
 	t.Run("all", func(t *testing.T) {
 		onClusters(t, func(t *testing.T, c *cluster) {
 			serial := c.serial(t)
+			results.describe(c.release, c.versions(t))
 			for _, row := range rows {
 				for _, col := range columns {
 					cell := row.cell(col)
@@ -60,6 +61,18 @@ func TestMatrix(t *testing.T) {
 	}
 	fmt.Println(results.markdown())
 	results.compare(t)
+}
+
+// versions says what launchers a cluster has. Updates within a release are left
+// out.
+func (c *cluster) versions(t *testing.T) string {
+	const ask = `for ask in "srun --version" "mpichversion" "mpiexec.openmpi --version" \
+	"dpkg-query -W -f \${source:Upstream-Version} libpmix-dev"; do
+	$ask | grep -oE '[0-9]+\.[0-9]+' | head -n 1
+done`
+	r := c.run(t, "ctl", patience, ask)
+	v := strings.Fields(r.stdout)
+	return fmt.Sprintf("SLURM %s, MPICH %s, Open MPI %s, PMIx %s", v[0], v[1], v[2], v[3])
 }
 
 // serial runs corpus as a single process, for comparison.
@@ -148,9 +161,6 @@ with an uneven number of ranks. A cell names the bootstrap method that all ranks
 chose; an empty one does not apply. The tests run dlp-hello and the example
 corpus on a real SLURM cluster whose nodes share no file system, and compare
 ranks, hosts, exit status and results (make test-cluster).
-
-bookworm: SLURM 22.05, MPICH 4.0, Open MPI 4.1, PMIx 4.2.
-trixie: SLURM 24.11, MPICH 4.2, Open MPI 5.0, PMIx 5.0.
 
 "single" is one process on its own, with a warning that srun was forgotten.
 "advice" is a launch whose environment contradicts itself: it ends at once, with a

@@ -30,8 +30,9 @@ install -d -o munge -g munge -m 0755 /run/munge
 start-munged munge
 start-munged slurm
 
+# Launchers connect many times at once, and sshd would turn some away.
 install -d /run/sshd
-/usr/sbin/sshd
+/usr/sbin/sshd -o MaxStartups=1000
 
 if [ "$(hostname)" = ctl ]; then
 	install -d /var/spool/slurmctld

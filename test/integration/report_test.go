@@ -139,16 +139,25 @@ type table struct {
 	columns []string
 
 	mu    sync.Mutex
+	about map[string]string            // by release
 	cells map[string]map[string]string // by release, then row + column
+}
+
+func newTable() *table {
+	return &table{about: make(map[string]string), cells: make(map[string]map[string]string)}
+}
+
+// describe says what a release has. It may be called by parallel tests.
+func (t *table) describe(release, about string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.about[release] = about
 }
 
 // set may be called by parallel tests.
 func (t *table) set(release, row, column, value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cells == nil {
-		t.cells = make(map[string]map[string]string)
-	}
 	if t.cells[release] == nil {
 		t.cells[release] = make(map[string]string)
 	}
@@ -165,8 +174,8 @@ func (t *table) complete(releases int) bool {
 	return len(t.cells) == releases
 }
 
-// markdown writes the table with its columns aligned, one group of columns for
-// each release.
+// markdown writes what the releases have, and the table with its columns aligned,
+// one group of columns for each release.
 func (t *table) markdown() string {
 	releases := slices.Sorted(maps.Keys(t.cells))
 	lines := [][]string{{"launch"}, {"---"}}
@@ -186,6 +195,10 @@ func (t *table) markdown() string {
 		lines = append(lines, line)
 	}
 	var b strings.Builder
+	for _, release := range releases {
+		fmt.Fprintf(&b, "%s: %s.  \n", release, t.about[release])
+	}
+	b.WriteString("\n")
 	for _, line := range lines {
 		b.WriteString("|")
 		for i, cell := range line {
