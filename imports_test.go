@@ -57,6 +57,7 @@ func rules() []rule {
 	return []rule{
 		{module + "/cmd", nobody, "commands are thin; what others need belongs into a package below them"},
 		{module + "/examples", nobody, "examples are to be read, not imported"},
+		{module + "/test", in("test"), "it is for tests; a program must not carry it"},
 		{module + "/dlp", in("cmd", "examples", "test"), "dlp is the top layer: bootstrap and ame must be usable without it"},
 		{module + "/ame", in("cmd", "examples", "test", "dlp"), "the socket backend is given rank, size, address and key as values, so that no way to learn them depends on it"},
 		{module + "/bootstrap", in("cmd", "examples", "test", "dlp"), "launchers change more often than protocols: pmi, pmix, slurm and ame must not depend on how one is detected"},

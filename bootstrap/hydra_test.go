@@ -12,20 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-// hydra returns the path of MPICH's mpiexec. Without it the test is skipped,
-// except in CI, which installs it.
-func hydra(t testing.TB) string {
-	path, err := exec.LookPath("mpiexec.hydra")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpiexec.hydra is missing: install mpich")
-	}
-	if err != nil {
-		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
-	}
-	return path
-}
+	"github.com/dlp-mpi/dlp-go/test/need"
+)
 
 // mpiexec prepares a job of ranks with the given role: size of them, started
 // with further arguments of mpiexec, as command says ({} is the program).
@@ -36,7 +25,7 @@ func mpiexec(t testing.TB, role string, size int, arguments []string, command ..
 	for _, word := range command {
 		arguments = append(arguments, strings.ReplaceAll(word, "{}", self))
 	}
-	cmd := exec.CommandContext(t.Context(), hydra(t), arguments...)
+	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra", "mpich"), arguments...)
 	cmd.WaitDelay = time.Second
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {

@@ -14,19 +14,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // openMPI runs size ranks of the given role under Open MPI's mpiexec, as
 // command says ({} is the program). It returns what they print.
 func openMPI(t testing.TB, role string, size int, variables []string, command ...string) (output string, exit int) {
 	t.Helper()
-	path, err := exec.LookPath("mpiexec.openmpi")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpiexec.openmpi is missing: install openmpi-bin")
-	}
-	if err != nil {
-		t.Skip("no mpiexec.openmpi here: on Debian, apt install openmpi-bin")
-	}
+	path := need.Program(t, "mpiexec.openmpi", "openmpi-bin")
 	self, err := os.Executable()
 	require.NoError(t, err)
 	arguments := []string{"--oversubscribe", "-n", strconv.Itoa(size)}

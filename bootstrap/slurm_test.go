@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/slurm"
-	"github.com/dlp-mpi/dlp-go/slurm/mungetest"
+	"github.com/dlp-mpi/dlp-go/test/mungetest"
 )
 
 // lab is a cluster in one process: nodes n1, n2, ... are all this machine.

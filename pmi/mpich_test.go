@@ -13,18 +13,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // buildMPICH compiles the program of testdata/mpich-program. Without MPICH's
 // compiler the test is skipped, except in CI, which installs it.
 func buildMPICH(t *testing.T) string {
-	compiler, err := exec.LookPath("mpicc.mpich")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpicc.mpich is missing: install libmpich-dev")
-	}
-	if err != nil {
-		t.Skip("no mpicc.mpich here: on Debian, apt install libmpich-dev")
-	}
+	compiler := need.Program(t, "mpicc.mpich", "libmpich-dev")
 	// Docker's tests make and drop interfaces, at which UCX may stumble.
 	t.Setenv("UCX_TLS", "self,sm")
 	program := filepath.Join(t.TempDir(), "program")

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // programVariable selects what this test binary does when mpiexec starts it.
@@ -197,19 +199,6 @@ func exchange(ctx context.Context, c *Client) (string, error) {
 	return c.Get(ctx, 0, "ame")
 }
 
-// needs finds a program that is not part of Go. Without it
-// the test is skipped by hand and fails in CI.
-func needs(t testing.TB, name string) string {
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed (apt-get install openmpi-bin libpmix-dev gcc pkg-config)", name)
-	}
-	if err != nil {
-		t.Skipf("%s is not installed", name)
-	}
-	return path
-}
-
 // outcome is how a job under mpiexec ended.
 type outcome struct {
 	exit   int
@@ -226,7 +215,7 @@ func mpiexec(t testing.TB, n int, variables []string, command ...string) outcome
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, needs(t, "mpiexec.openmpi"), append(arguments, command...)...)
+	cmd := exec.CommandContext(ctx, need.Program(t, "mpiexec.openmpi", "openmpi-bin"), append(arguments, command...)...)
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(cleanEnvironment(), "GORACE=atexit_sleep_ms=0") // or every rank lives a second longer under -race
 	cmd.Env = append(cmd.Env, variables...)
@@ -307,7 +296,7 @@ func TestOpenMPI(t *testing.T) {
 // User namespaces around the ranks, where the server is outside: one that
 // keeps the ids is fine, any other must not be tried.
 func TestOpenMPIUserNamespace(t *testing.T) {
-	unshare := needs(t, "unshare")
+	unshare := need.Program(t, "unshare", "util-linux")
 	if out, err := exec.Command(unshare, "--user", "--map-root-user", "true").CombinedOutput(); err != nil {
 		t.Skipf("this machine allows no user namespaces: %s", out)
 	}
@@ -328,12 +317,11 @@ func TestOpenMPIUserNamespace(t *testing.T) {
 
 // buildReference compiles the C client.
 func buildReference(t testing.TB) string {
-	needs(t, "gcc")
-	flags, err := exec.Command(needs(t, "pkg-config"), "--cflags", "--libs", "pmix").Output()
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip("libpmix-dev is not installed")
+	need.Program(t, "gcc", "gcc")
+	flags, err := exec.Command(need.Program(t, "pkg-config", "pkg-config"), "--cflags", "--libs", "pmix").Output()
+	if err != nil {
+		need.Missing(t, "libpmix", "libpmix-dev")
 	}
-	require.NoError(t, err, "apt-get install libpmix-dev")
 	program := filepath.Join(t.TempDir(), "reference")
 	arguments := append([]string{"-O1", "-o", program, "testdata/reference.c"}, strings.Fields(string(flags))...)
 	out, err := exec.Command("gcc", arguments...).CombinedOutput()
@@ -343,7 +331,7 @@ func buildReference(t testing.TB) string {
 
 // The C library, in a job of its own at the same time, sees the same.
 func TestOpenMPIReference(t *testing.T) {
-	needs(t, "mpiexec.openmpi")
+	need.Program(t, "mpiexec.openmpi", "openmpi-bin")
 	reference := buildReference(t)
 	for _, n := range []int{1, 3, 8} {
 		theirs := make(chan outcome)

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dlp-mpi/dlp-go/slurm/mungetest"
+	"github.com/dlp-mpi/dlp-go/test/mungetest"
 )
 
 // Frames captured between libmunge 0.5.15 and munged.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -11,18 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // mpiProgram compiles the MPI program that the tests of package pmi use too.
-// Without MPICH's compiler the test is skipped, except in CI, which installs it.
 func mpiProgram(t *testing.T) string {
-	compiler, err := exec.LookPath("mpicc.mpich")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpicc.mpich is missing: install libmpich-dev")
-	}
-	if err != nil {
-		t.Skip("no mpicc.mpich here: on Debian, apt install libmpich-dev")
-	}
+	compiler := need.Program(t, "mpicc.mpich", "libmpich-dev")
 	// Docker's tests make and drop interfaces, at which UCX may stumble.
 	t.Setenv("UCX_TLS", "self,sm")
 	program := filepath.Join(t.TempDir(), "program")
@@ -89,13 +83,7 @@ func TestPMIMethodUnderAmeexec(t *testing.T) {
 // Ranks of an mpiexec that a rank of ameexec has started are of its job. They
 // inherit our descriptors all the same.
 func TestHydraBelowAmeexec(t *testing.T) {
-	hydra, err := exec.LookPath("mpiexec.hydra")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpiexec.hydra is missing: install mpich")
-	}
-	if err != nil {
-		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
-	}
+	hydra := need.Program(t, "mpiexec.hydra", "mpich")
 	for _, options := range [][]string{nil, {"-pmi-port"}} {
 		nested := append([]string{"-n", "2", hydra, "-n", "3"}, options...)
 		r := run(t, with(ranks("join", "1"), nested...)...)

@@ -2,25 +2,20 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // The program under a launcher that is not ours. It is skipped where there is
 // no MPICH, except in CI, which installs it.
 func TestHydra(t *testing.T) {
-	mpiexec, err := exec.LookPath("mpiexec.hydra")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpiexec.hydra is missing: install mpich")
-	}
-	if err != nil {
-		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
-	}
+	mpiexec := need.Program(t, "mpiexec.hydra", "mpich")
 	for _, size := range []int{1, 2, 4, 32} {
 		p := start(t, nil, "-n", strconv.Itoa(size), os.Args[0])
 		p.Path, p.Args[0] = mpiexec, mpiexec

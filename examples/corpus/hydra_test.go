@@ -10,18 +10,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // Under a launcher that is not ours, the result is that of a serial run. It is
 // skipped where there is no MPICH, except in CI, which installs it.
 func TestHydra(t *testing.T) {
-	mpiexec, err := exec.LookPath("mpiexec.hydra")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("mpiexec.hydra is missing: install mpich")
-	}
-	if err != nil {
-		t.Skip("no mpiexec.hydra here: on Debian, apt install mpich")
-	}
+	mpiexec := need.Program(t, "mpiexec.hydra", "mpich")
 	dir := tree(t, map[string]string{"a.go": "package a\n", "b.go": "package b\nvar a, b int\n", "c/c.go": "package c\n"})
 	want := result(t, 1, options{serial: true, dir: dir})
 	for _, size := range []int{1, 2, 4, 32} {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // Daemon is a running munged.
@@ -78,11 +80,7 @@ func find(t testing.TB) string {
 			return path
 		}
 	}
-	const reason = "munged is not installed (Debian package munge)"
-	if os.Getenv("CI") != "" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
+	need.Missing(t, "munged", "munge")
 	return ""
 }
 
