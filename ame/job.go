@@ -208,6 +208,7 @@ func (j *job) forward(from *link, h *header, body []byte) error {
 	if j.rank != 0 || h.kind != kindMessage && h.kind != kindWaiting {
 		return fmt.Errorf("%v frame for rank %d", h.kind, h.dest)
 	}
+	from.relays.Store(true)
 	dest := int(h.dest)
 	j.mu.Lock()
 	left := j.left[dest]

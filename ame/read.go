@@ -9,12 +9,12 @@ import (
 // Each link has a goroutine that reads from it, so that frames are taken,
 // forwarded and answered, and a lost rank is noticed, whatever the calls of
 // this rank do. Waking a call from that goroutine costs about as much as the
-// system's part of a short message. So where a rank has one link, a call that
-// waits for a frame from its other end reads from it itself: the goroutine
-// lends it the link for as long as such calls come in quick succession, and
-// takes it back when they stay away, or at once when another call waits.
-// Rank 0 of more than two ranks never lends: while it waits for one rank, the
-// others may be waiting for what it forwards.
+// system's part of a short message. So a call that waits for a frame which can
+// only come over one link reads from that link itself: the goroutine lends it
+// for as long as such calls come in quick succession, and takes it back when
+// they stay away, or at once when another call waits. A link over which rank 0
+// has had to forward is lent no more, for its frames must not lie unread while
+// rank 0 is busy.
 
 // Timers that end within a tick of the kernel's clock (4 ms) make each wait on
 // the network dearer, by half of a short message's round trip on a virtual
@@ -28,6 +28,10 @@ const (
 	// directWindow is how long a call reads from a link itself before it
 	// leaves that to the goroutine and waits in a way that can be cancelled.
 	directWindow = 40 * time.Millisecond
+
+	// lendRanks is the size of a job up to which rank 0 lends: it has a timer
+	// for each lent link.
+	lendRanks = 16
 )
 
 // read takes frames from l until the connection ends, and hands them on.
@@ -79,39 +83,43 @@ func (j *job) step(l *link) (direct bool, err error) {
 	return j.dispatch(l, &h, body)
 }
 
-// lendable returns the one link of this rank, nil if it has several.
-func (j *job) lendable() *link {
-	switch {
-	case j.rank != 0:
-		return j.links[0]
-	case j.size == 2:
-		return j.links[1]
-	}
-	return nil
-}
-
 // onlyLink returns the link that a call which waits for source may read
 // from, nil if there is none or the frame may come in another way.
 func (j *job) onlyLink(source int) *link {
-	if source == AnySource || source == j.rank {
+	switch {
+	case source == AnySource || source == j.rank || !j.lends():
+		return nil
+	case j.rank != 0:
+		return j.links[0]
+	case j.links[source].relays.Load():
 		return nil
 	}
-	return j.lendable()
+	return j.links[source]
 }
 
+func (j *job) lends() bool { return j.rank != 0 || j.size <= lendRanks }
+
 // readFor reads frames from the link of r, if that is lent, until r has its
-// outcome, for a short time at most.
+// outcome, for a short time at most. When a call waits afterwards, this one or
+// another, all links go back to their goroutines.
 func (j *job) readFor(r *receiver) {
-	if l := j.lendable(); l != nil {
-		if r.link != nil {
-			select {
-			case l.turn <- struct{}{}:
-				j.readLent(l, r)
+	if !j.lends() {
+		return
+	}
+	if l := r.link; l != nil {
+		select {
+		case l.turn <- struct{}{}:
+			if j.readLent(l, r) {
 				<-l.turn
-			default:
 			}
+		default:
 		}
-		if l.used.Load() && j.someoneWaits() {
+	}
+	if !j.someoneWaits() {
+		return
+	}
+	for _, l := range j.links {
+		if l != nil && l.used.Load() {
 			l.giveBack()
 		}
 	}
@@ -123,22 +131,36 @@ func (j *job) someoneWaits() bool {
 	return j.waiters > 0
 }
 
-// readLent is readFor with the turn on l.
-func (j *job) readLent(l *link, r *receiver) {
+// readLent is readFor with the turn on l. It returns false if it has passed
+// the turn on: to a goroutine that forwards a frame, which may take longer
+// than the call has time.
+func (j *job) readLent(l *link, r *receiver) (keeps bool) {
 	if l.err != nil {
-		return
+		return true
 	}
 	l.used.Store(true)
 	if now := time.Now(); l.deadline.Sub(now) < directWindow/2 {
 		l.setReadDeadline(now.Add(directWindow))
 	}
 	for l.err == nil && len(r.done) == 0 {
-		_, err := j.step(l)
+		h, body, err := l.read()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return
+			return true
+		}
+		if err == nil && int(h.dest) != j.rank {
+			l.relays.Store(true)
+			j.readers.Go(func() {
+				_, l.err = j.dispatch(l, &h, body)
+				<-l.turn
+			})
+			return false
+		}
+		if err == nil {
+			_, err = j.dispatch(l, &h, body)
 		}
 		l.err = err
 	}
+	return true
 }
 
 // giveBack lets the goroutine of l go on at once.
