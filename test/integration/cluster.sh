@@ -15,6 +15,7 @@
 # are the ports that steps reserve; empty for none (default 20000-20199).
 set -eu
 
+from=$(pwd) # what the paths to install are relative to
 cd "$(dirname "$0")"
 RELEASE=${RELEASE:-bookworm}
 PROJECT=${PROJECT:-dlp$(pwd | cksum | cut -d ' ' -f 1)-$RELEASE}
@@ -102,6 +103,10 @@ install)
 	for machine in $machines; do
 		id=$(container "$machine")
 		for path in "$@"; do
+			case $path in
+			/*) ;;
+			*) path=$from/$path ;;
+			esac
 			"$DOCKER" cp -q "$path" "$(container "$machine"):/opt/dlp/" 2>/dev/null ||
 				# It reports success on standard error.
 			if ! out=$("$DOCKER" cp "$path" "$id:/opt/dlp/" 2>&1); then
