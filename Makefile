@@ -38,6 +38,7 @@ test: build test-unit test-cluster
 
 test-unit:
 	go test $(RACE) -shuffle=on ./...
+	@go run ./test/skipped
 
 bench:
 	go test -run '^$$' -bench . -benchtime 1s ./...

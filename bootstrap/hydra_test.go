@@ -25,7 +25,7 @@ func mpiexec(t testing.TB, role string, size int, arguments []string, command ..
 	for _, word := range command {
 		arguments = append(arguments, strings.ReplaceAll(word, "{}", self))
 	}
-	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra", "mpich"), arguments...)
+	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra"), arguments...)
 	cmd.WaitDelay = time.Second
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {

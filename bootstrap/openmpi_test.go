@@ -22,7 +22,7 @@ import (
 // command says ({} is the program). It returns what they print.
 func openMPI(t testing.TB, role string, size int, variables []string, command ...string) (output string, exit int) {
 	t.Helper()
-	path := need.Program(t, "mpiexec.openmpi", "openmpi-bin")
+	path := need.Program(t, "mpiexec.openmpi")
 	self, err := os.Executable()
 	require.NoError(t, err)
 	arguments := []string{"--oversubscribe", "-n", strconv.Itoa(size)}

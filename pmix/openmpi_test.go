@@ -215,7 +215,7 @@ func mpiexec(t testing.TB, n int, variables []string, command ...string) outcome
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, need.Program(t, "mpiexec.openmpi", "openmpi-bin"), append(arguments, command...)...)
+	cmd := exec.CommandContext(ctx, need.Program(t, "mpiexec.openmpi"), append(arguments, command...)...)
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(cleanEnvironment(), "GORACE=atexit_sleep_ms=0") // or every rank lives a second longer under -race
 	cmd.Env = append(cmd.Env, variables...)
@@ -296,7 +296,7 @@ func TestOpenMPI(t *testing.T) {
 // User namespaces around the ranks, where the server is outside: one that
 // keeps the ids is fine, any other must not be tried.
 func TestOpenMPIUserNamespace(t *testing.T) {
-	unshare := need.Program(t, "unshare", "util-linux")
+	unshare := need.Program(t, "unshare")
 	if out, err := exec.Command(unshare, "--user", "--map-root-user", "true").CombinedOutput(); err != nil {
 		t.Skipf("this machine allows no user namespaces: %s", out)
 	}
@@ -317,8 +317,8 @@ func TestOpenMPIUserNamespace(t *testing.T) {
 
 // buildReference compiles the C client.
 func buildReference(t testing.TB) string {
-	need.Program(t, "gcc", "gcc")
-	flags, err := exec.Command(need.Program(t, "pkg-config", "pkg-config"), "--cflags", "--libs", "pmix").Output()
+	need.Program(t, "gcc")
+	flags, err := exec.Command(need.Program(t, "pkg-config"), "--cflags", "--libs", "pmix").Output()
 	if err != nil {
 		need.Missing(t, "libpmix", "libpmix-dev")
 	}
@@ -331,7 +331,7 @@ func buildReference(t testing.TB) string {
 
 // The C library, in a job of its own at the same time, sees the same.
 func TestOpenMPIReference(t *testing.T) {
-	need.Program(t, "mpiexec.openmpi", "openmpi-bin")
+	need.Program(t, "mpiexec.openmpi")
 	reference := buildReference(t)
 	for _, n := range []int{1, 3, 8} {
 		theirs := make(chan outcome)

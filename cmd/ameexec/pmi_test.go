@@ -16,7 +16,7 @@ import (
 
 // mpiProgram compiles the MPI program that the tests of package pmi use too.
 func mpiProgram(t *testing.T) string {
-	compiler := need.Program(t, "mpicc.mpich", "libmpich-dev")
+	compiler := need.Program(t, "mpicc.mpich")
 	// Docker's tests make and drop interfaces, at which UCX may stumble.
 	t.Setenv("UCX_TLS", "self,sm")
 	program := filepath.Join(t.TempDir(), "program")
@@ -83,7 +83,7 @@ func TestPMIMethodUnderAmeexec(t *testing.T) {
 // Ranks of an mpiexec that a rank of ameexec has started are of its job. They
 // inherit our descriptors all the same.
 func TestHydraBelowAmeexec(t *testing.T) {
-	hydra := need.Program(t, "mpiexec.hydra", "mpich")
+	hydra := need.Program(t, "mpiexec.hydra")
 	for _, options := range [][]string{nil, {"-pmi-port"}} {
 		nested := append([]string{"-n", "2", hydra, "-n", "3"}, options...)
 		r := run(t, with(ranks("join", "1"), nested...)...)

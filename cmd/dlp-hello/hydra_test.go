@@ -15,7 +15,7 @@ import (
 // The program under a launcher that is not ours. It is skipped where there is
 // no MPICH, except in CI, which installs it.
 func TestHydra(t *testing.T) {
-	mpiexec := need.Program(t, "mpiexec.hydra", "mpich")
+	mpiexec := need.Program(t, "mpiexec.hydra")
 	for _, size := range []int{1, 2, 4, 32} {
 		p := start(t, nil, "-n", strconv.Itoa(size), os.Args[0])
 		p.Path, p.Args[0] = mpiexec, mpiexec

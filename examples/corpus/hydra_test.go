@@ -17,7 +17,7 @@ import (
 // Under a launcher that is not ours, the result is that of a serial run. It is
 // skipped where there is no MPICH, except in CI, which installs it.
 func TestHydra(t *testing.T) {
-	mpiexec := need.Program(t, "mpiexec.hydra", "mpich")
+	mpiexec := need.Program(t, "mpiexec.hydra")
 	dir := tree(t, map[string]string{"a.go": "package a\n", "b.go": "package b\nvar a, b int\n", "c/c.go": "package c\n"})
 	want := result(t, 1, options{serial: true, dir: dir})
 	for _, size := range []int{1, 2, 4, 32} {

@@ -95,7 +95,9 @@ func start(release string) (*cluster, error) {
 		containers: make(map[string]string),
 	}
 	if out, err := exec.Command("./dockerd.sh").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", errNoDocker, bytes.TrimSpace(out))
+		err := fmt.Errorf("%w: %s", errNoDocker, bytes.TrimSpace(out))
+		fmt.Printf("no cluster of %s, so no test on it: %v\n", release, err)
+		return nil, err
 	}
 
 	c.watcher = c.script("watch")

@@ -31,7 +31,7 @@ func (d *Daemon) Stop() { d.stop() }
 // Without munged on this machine the test is skipped, or fails where CI is set.
 func Start(t testing.TB, key []byte) *Daemon {
 	t.Helper()
-	path := find(t)
+	path := need.Program(t, "munged")
 	// Not t.TempDir: the name of the test makes it too long for a socket.
 	dir, err := os.MkdirTemp("", "munge")
 	if err != nil {
@@ -71,17 +71,6 @@ func Key() []byte {
 	key := make([]byte, 64)
 	rand.Read(key)
 	return key
-}
-
-func find(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{"munged", "/usr/sbin/munged", "/usr/local/sbin/munged"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	need.Missing(t, "munged", "munge")
-	return ""
 }
 
 // awaitSocket returns when munged accepts connections.

@@ -3,27 +3,66 @@
 package need
 
 import (
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 )
 
-// Program returns the path of a program. Debian has it in the given package.
-func Program(t testing.TB, name, debianPackage string) string {
+// packages says in which of Debian's packages a program is.
+var packages = map[string]string{
+	"gcc":             "gcc",
+	"mpicc.mpich":     "libmpich-dev",
+	"mpiexec.hydra":   "mpich",
+	"mpiexec.openmpi": "openmpi-bin",
+	"munged":          "munge",
+	"pkg-config":      "pkg-config",
+	"unshare":         "util-linux",
+}
+
+// sbin is where Debian has daemons; it is not in every user's PATH.
+const sbin = "/usr/sbin/"
+
+func find(name string) (path string, err error) {
+	if path, err = exec.LookPath(name); err != nil {
+		path, err = exec.LookPath(sbin + name)
+	}
+	return path, err
+}
+
+// Program returns the path of a program. Where it is not installed the test
+// is skipped, but fails where CI is set: CI installs all that the tests need.
+func Program(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
+	debianPackage, known := packages[name]
+	if !known {
+		t.Fatalf("need.Program: add %s and its package to the table", name)
+	}
+	path, err := find(name)
 	if err != nil {
 		Missing(t, name, debianPackage)
 	}
 	return path
 }
 
-// Missing ends a test because this machine lacks something: it is skipped,
-// but fails where CI is set, because CI installs all that the tests need.
+// Missing ends a test as Program does, for what is not a program.
 func Missing(t testing.TB, what, debianPackage string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatalf("%s is not installed; on Debian it is in %s", what, debianPackage)
 	}
 	t.Skipf("%s is not installed; on Debian it is in %s", what, debianPackage)
+}
+
+// NotInstalled returns the programs that this machine lacks, in order, and
+// their packages.
+func NotInstalled() (programs, debianPackages []string) {
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		if _, err := find(name); err != nil {
+			programs = append(programs, name)
+			debianPackages = append(debianPackages, packages[name])
+		}
+	}
+	return programs, debianPackages
 }
