@@ -2,6 +2,7 @@
 # cluster.sh runs a SLURM cluster in docker: the controller ctl and the nodes
 # c1, c2 and c3.
 #
+#   cluster.sh check           say why there can be no cluster here; status 1 then
 #   cluster.sh up              build what is missing, start, wait until nodes idle;
 #                              print docker's path and the containers as NAME=VALUE
 #   cluster.sh install PATH... copy files or directories to /opt/dlp everywhere
@@ -19,7 +20,8 @@ from=$(pwd) # what the paths to install are relative to
 cd "$(dirname "$0")"
 RELEASE=${RELEASE:-bookworm}
 PROJECT=${PROJECT:-dlp$(pwd | cksum | cut -d ' ' -f 1)-$RELEASE}
-IMAGE=dlp-go-cluster:$RELEASE
+# Named after what it is made of: another checkout may build another one now.
+IMAGE=dlp-go-cluster:$RELEASE-$(cat Dockerfile slurm.conf node.sh start-munged set-mpi-ports run-job | cksum | cut -d ' ' -f 1)
 export RELEASE IMAGE
 machines="ctl c1 c2 c3"
 say() { echo "cluster.sh: $*" >&2; }
@@ -27,15 +29,21 @@ say() { echo "cluster.sh: $*" >&2; }
 DOCKER=$(./dockerd.sh)
 export DOCKER
 
+# compose runs whichever docker compose there is.
 compose() {
 	if "$DOCKER" compose version >/dev/null 2>&1; then
 		"$DOCKER" compose -p "$PROJECT" "$@"
-	elif command -v docker-compose >/dev/null; then
-		docker-compose -p "$PROJECT" "$@"
 	else
+		docker-compose -p "$PROJECT" "$@"
+	fi
+}
+
+check() {
+	if ! "$DOCKER" compose version >/dev/null 2>&1 && ! command -v docker-compose >/dev/null; then
 		say "neither 'docker compose' nor docker-compose is installed (Debian: apt-get install docker-compose)"
 		return 1
 	fi
+	./base-image.sh "$RELEASE"
 }
 
 # container MACHINE prints the container's id. Its name depends on the version of
@@ -50,9 +58,11 @@ container() {
 }
 
 # The build uses the network of the machine itself, on which its mirror is
-# known to be reachable. What has not changed comes from the cache.
+# known to be reachable.
 build() {
-	./base-image.sh "$RELEASE"
+	if "$DOCKER" image inspect "$IMAGE" >/dev/null 2>&1; then
+		return 0
+	fi
 	if ! log=$("$DOCKER" build --network host --build-arg http_proxy \
 		--build-arg RELEASE="$RELEASE" --build-arg BASE="dlp-go-base:$RELEASE" -t "$IMAGE" . 2>&1); then
 		echo "$log" | tail -n 40 >&2
@@ -88,7 +98,11 @@ logs() {
 }
 
 case ${1:-} in
+check)
+	check
+	;;
 up)
+	check
 	build
 	compose up -d >/dev/null 2>&1 || compose up -d >&2
 	wait_idle
@@ -107,8 +121,7 @@ install)
 			/*) ;;
 			*) path=$from/$path ;;
 			esac
-			"$DOCKER" cp -q "$path" "$(container "$machine"):/opt/dlp/" 2>/dev/null ||
-				# It reports success on standard error.
+			# It reports success on standard error.
 			if ! out=$("$DOCKER" cp "$path" "$id:/opt/dlp/" 2>&1); then
 				say "copy $path to $machine: $out"
 				exit 1

@@ -4,7 +4,6 @@ package integration
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"errors"
 	"flag"
@@ -12,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,8 +42,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// errNoDocker is wrapped by the reason why there can be no cluster here.
-var errNoDocker = errors.New("docker is not usable")
+// errNoCluster is wrapped by the reason that cluster.sh check gives.
+var errNoCluster = errors.New("no cluster can be here")
 
 // onClusters runs test on the cluster of every release, side by side. When a
 // test fails, what SLURM's daemons said is printed.
@@ -54,7 +52,7 @@ func onClusters(t *testing.T, test func(t *testing.T, c *cluster)) {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
 			c, err := clusters[release]()
-			if errors.Is(err, errNoDocker) && os.Getenv("CI") == "" {
+			if errors.Is(err, errNoCluster) && os.Getenv("CI") == "" {
 				t.Skip(err)
 			}
 			require.NoError(t, err)
@@ -94,9 +92,9 @@ func start(release string) (*cluster, error) {
 		project:    "dlptest-" + release + "-" + strings.ToLower(rand.Text()[:8]),
 		containers: make(map[string]string),
 	}
-	if out, err := exec.Command("./dockerd.sh").CombinedOutput(); err != nil {
-		err := fmt.Errorf("%w: %s", errNoDocker, bytes.TrimSpace(out))
-		fmt.Printf("no cluster of %s, so no test on it: %v\n", release, err)
+	if out, err := c.script("check").CombinedOutput(); err != nil {
+		err := fmt.Errorf("%w: %s", errNoCluster, bytes.TrimSpace(out))
+		fmt.Printf("%s is not tested: %v\n", release, err)
 		return nil, err
 	}
 
@@ -168,86 +166,4 @@ func (c *cluster) logs() string {
 		return fmt.Sprintf("no logs of %s: %v: %s", c.project, err, out)
 	}
 	return string(out)
-}
-
-// payloadDir is where payload builds, removed at the end.
-var payloadDir string
-
-// payload builds what every machine gets in /opt/dlp: the commands, statically
-// linked, and a directory of Go source for corpus to count in. CLUSTER_BIN
-// names a directory with commands to use instead of building them.
-var payload = sync.OnceValues(func() (paths []string, err error) {
-	payloadDir, err = os.MkdirTemp("", "dlp-payload-")
-	if err != nil {
-		return nil, err
-	}
-	bin := os.Getenv("CLUSTER_BIN")
-	if bin == "" {
-		bin = filepath.Join(payloadDir, "bin")
-		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/...", "../../examples/corpus")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go build: %w: %s", err, out)
-		}
-	}
-	goroot, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return nil, fmt.Errorf("go env GOROOT: %w", err)
-	}
-	src := filepath.Join(payloadDir, "src")
-	for _, pkg := range []string{"bufio", "bytes", "context", "errors", "sort", "strings"} {
-		from := filepath.Join(strings.TrimSpace(string(goroot)), "src", pkg)
-		if err := os.CopyFS(filepath.Join(src, pkg), os.DirFS(from)); err != nil {
-			return nil, err
-		}
-	}
-	commands, err := filepath.Glob(filepath.Join(bin, "*"))
-	return append(commands, src), err
-})
-
-// result is what a command on a machine of the cluster did.
-type result struct {
-	stdout, stderr string
-	status         int // 124 if it ran out of time
-	elapsed        time.Duration
-}
-
-// String shows everything, for the message of a failed test.
-func (r result) String() string {
-	return fmt.Sprintf("status %d after %.1f s\nstdout: %s\nstderr: %s", r.status, r.elapsed.Seconds(), r.stdout, r.stderr)
-}
-
-// run runs a shell script as the plain user of a machine and waits for it. After
-// limit the script and its children are killed.
-func (c *cluster) run(t testing.TB, machine string, limit time.Duration, script string) result {
-	return c.exec(t, machine, "user", limit, script)
-}
-
-// root runs a shell script as root, to break the machine or to mend it.
-func (c *cluster) root(t testing.TB, machine, script string) {
-	r := c.exec(t, machine, "root", time.Minute, script)
-	require.Zero(t, r.status, "on %s as root: %s\n%v", machine, script, r)
-}
-
-func (c *cluster) exec(t testing.TB, machine, user string, limit time.Duration, script string) result {
-	t.Helper()
-	// timeout(1) inside the container does the work: killing the docker
-	// client leaves the command running.
-	ctx, cancel := context.WithTimeout(context.Background(), limit+30*time.Second)
-	defer cancel()
-	home := "/home/" + user
-	if user == "root" {
-		home = "/root"
-	}
-	cmd := exec.CommandContext(ctx, c.docker, "exec", "-u", user, "-w", home, "-e", "HOME="+home, "-e", "USER="+user, c.containers[machine],
-		"timeout", "-k", "5", fmt.Sprint(limit.Seconds()), "bash", "-c", script)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	began := time.Now()
-	err := cmd.Run()
-	r := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(began)}
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		require.NoError(t, err, "docker exec on %s", machine)
-	}
-	return r
 }

@@ -8,8 +8,9 @@
 //
 // Each run builds a cluster of its own for every release (cluster.sh), copies
 // statically linked commands into it (the machines share no file system), and
-// takes it down at the end, whatever the end is. Without docker the tests are
-// skipped; in CI (the variable CI is not empty) they fail.
+// takes it down at the end, whatever the end is. Where there can be no cluster
+// (cluster.sh check says why) the tests are skipped; in CI, where the variable CI
+// is not empty, they fail.
 //
 // The matrix compares with docs/launchers.md; -update writes that page.
 package integration

@@ -72,6 +72,7 @@ func (c *cluster) versions(t *testing.T) string {
 done`
 	r := c.run(t, "ctl", patience, ask)
 	v := strings.Fields(r.stdout)
+	require.Len(t, v, 4, "%v", r)
 	return fmt.Sprintf("SLURM %s, MPICH %s, Open MPI %s, PMIx %s", v[0], v[1], v[2], v[3])
 }
 
