@@ -92,7 +92,7 @@ logs() {
 	for machine in $machines; do
 		echo "== $machine"
 		if id=$(container "$machine"); then
-			"$DOCKER" logs --tail 40 "$id" 2>&1
+			"$DOCKER" logs --tail 40 "$id" 2>&1 || true
 		fi
 	done
 }
