@@ -119,7 +119,7 @@ func meetByPMIx(ctx context.Context, env Env, client *pmix.Client, world *World)
 		return err
 	}
 	if err := client.Fence(ctx, true); err != nil {
-		return err
+		return adviseFence(env, err)
 	}
 	if world.Rank != 0 {
 		text, err := client.Get(ctx, 0, key)
@@ -132,4 +132,17 @@ func meetByPMIx(ctx context.Context, env Env, client *pmix.Client, world *World)
 		client.Finalize(ctx)
 	}
 	return failure
+}
+
+// adviseFence says what to do when not all ranks came to the fence in time.
+// The servers of Slurm 22.05 now and then refuse each other's connections
+// (docs/launchers.md), which looks like a missing rank from here.
+func adviseFence(env Env, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if _, ok := lookup(env, "SLURM_STEP_ID"); ok {
+		return fmt.Errorf("%w: not all ranks came; if all have started, set SLURM_PMIX_DIRECT_CONN=false or use srun --mpi=none", err)
+	}
+	return fmt.Errorf("%w: not all ranks came; has every rank started, and this program on each?", err)
 }
