@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // deaf is a directory that sends no events, as one on a network file system
@@ -93,7 +95,7 @@ func TestRendezvousFileRefuses(t *testing.T) {
 		"writable by all":       {func(t *testing.T, f *rendezvousFile) { require.NoError(t, os.Chmod(f.path(), 0o602)) }, "lets others in"},
 		"another owner": {func(t *testing.T, f *rendezvousFile) {
 			if os.Geteuid() != 0 {
-				t.Skip("only root can give files away")
+				need.Unable(t, "only root can give files away")
 			}
 			require.NoError(t, os.Chown(f.path(), 12345, 12345))
 		}, "belongs to user 12345"},
@@ -128,11 +130,11 @@ func TestRendezvousFileRefuses(t *testing.T) {
 // tmpfs mounts a small file system; only root can.
 func tmpfs(t *testing.T, options string) string {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
+		need.Unable(t, "only root can mount")
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("this machine allows no mounts: %s", out)
+		need.Unable(t, "this machine allows no mounts: %s", out)
 	}
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
 	return dir

@@ -32,9 +32,6 @@ func TestStartTime(t *testing.T) {
 		for _, mpi := range []string{"none", "pmi2", "pmix"} {
 			t.Run("12 ranks, --mpi="+mpi, func(t *testing.T) {
 				step := "srun -N3 -n12 --mpi=" + mpi + " "
-				if r := c.run(t, "ctl", patience, step+"/opt/dlp/dlp-hello --json"); r.status != 0 && mpi == "pmix" {
-					t.Skipf("ranks on several nodes do not meet over PMIx: %s", r.stderr)
-				}
 				base := c.median(t, step+"hostname")
 				hello := c.median(t, step+"/opt/dlp/dlp-hello --json")
 				fmt.Printf("%s: srun --mpi=%s -N3 -n12: hostname %.2f s, dlp-hello %+.2f s (target %+.1f s)\n",

@@ -49,10 +49,17 @@ func Program(t testing.TB, name string) string {
 // Missing ends a test as Program does, for what is not a program.
 func Missing(t testing.TB, what, debianPackage string) {
 	t.Helper()
+	Unable(t, "%s is not installed; on Debian it is in %s", what, debianPackage)
+}
+
+// Unable ends a test as Program does, because of what this machine or user
+// cannot do.
+func Unable(t testing.TB, why string, arguments ...any) {
+	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed; on Debian it is in %s", what, debianPackage)
+		t.Fatalf(why, arguments...)
 	}
-	t.Skipf("%s is not installed; on Debian it is in %s", what, debianPackage)
+	t.Skipf(why, arguments...)
 }
 
 // NotInstalled returns the programs that this machine lacks, in order, and
