@@ -44,6 +44,7 @@ func (j *job) acceptAll(ctx context.Context, cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	j.shareSegment()
 	return j.welcome(ctx)
 }
 
@@ -265,6 +266,9 @@ func rankList(ranks []int) string {
 // welcome gives every rank the directory: the job is up.
 func (j *job) welcome(ctx context.Context) error {
 	p := appendDirectory(nil, j.peers)
+	if j.segment != nil {
+		p = j.segment.offer.appendTo(p)
+	}
 	for dest := 1; dest < j.size; dest++ {
 		h := header{kind: kindWelcome, dest: uint32(dest)}
 		l := j.links[dest]

@@ -17,8 +17,8 @@ import (
 
 // TestMain runs the tests, or one rank of a benchmark.
 func TestMain(m *testing.M) {
-	if task := os.Getenv(benchPeer); task != "" {
-		if err := runBenchPeer(task); err != nil {
+	if task := os.Getenv(rankProcess); task != "" {
+		if err := runRankProcess(task); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -3,11 +3,9 @@ package ame
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -24,17 +22,6 @@ import (
 // goroutines of one process. What is compared is measured by turns in one run,
 // so that the ratios mean something on a machine that does other things too.
 
-// benchBody is what each rank of a benchmark runs for n operations. Ranks 0
-// and 1 share a plain connection. Rank 0's result counts.
-type benchBody func(c *Comm, plain net.Conn, n int) (metrics, error)
-
-// metrics are results by unit.
-type metrics map[string]float64
-
-var benchBodies = map[string]benchBody{
-	"pingpong": benchPingPong, "barrier": benchBarrier, "bcast": benchBcast, "gather": benchGather,
-}
-
 // BenchmarkPingPong compares 8 bytes to and fro between ranks 0 and 1 with
 // the same on a plain TCP connection of theirs.
 func BenchmarkPingPong(b *testing.B) { benchBoth(b, "pingpong", 2) }
@@ -50,7 +37,7 @@ func BenchmarkLarge(b *testing.B) {
 }
 
 func benchBoth(b *testing.B, name string, size int) {
-	b.Run("processes", func(b *testing.B) { report(b, benchProcesses(b, name, size, b.N)) })
+	b.Run("processes", func(b *testing.B) { report(b, runProcesses(b, name, size, b.N)) })
 	b.Run("goroutines", func(b *testing.B) { report(b, benchGoroutines(b, name, size, b.N)) })
 }
 
@@ -58,83 +45,6 @@ func report(b *testing.B, m metrics) {
 	for unit, value := range m {
 		b.ReportMetric(value, unit)
 	}
-}
-
-// benchPeer is the environment variable that makes the test binary a rank of
-// a benchmark; its value is a benchTask.
-const benchPeer = "AME_TEST_BENCH_RANK"
-
-type benchTask struct {
-	Name       string
-	Rank, Size int
-	N          int
-	Root       string // address of rank 0
-	Plain      string // where rank 0 waits for the plain connection
-}
-
-// benchProcesses runs a benchmark with each rank in a process of its own.
-func benchProcesses(b *testing.B, name string, size, n int) metrics {
-	root, plain := listenFile(b), listenFile(b)
-	var out strings.Builder
-	ranks := make([]*exec.Cmd, size)
-	for rank := range ranks {
-		task, err := json.Marshal(benchTask{name, rank, size, n, root.address, plain.address})
-		require.NoError(b, err)
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), benchPeer+"="+string(task))
-		cmd.Stderr = os.Stderr
-		if rank == 0 {
-			cmd.Stdout, cmd.ExtraFiles = &out, []*os.File{root.file, plain.file}
-		}
-		require.NoError(b, cmd.Start())
-		ranks[rank] = cmd
-	}
-	for rank, cmd := range ranks {
-		require.NoError(b, cmd.Wait(), "rank %d", rank)
-	}
-	var m metrics
-	require.NoError(b, json.Unmarshal([]byte(out.String()), &m), out.String())
-	return m
-}
-
-// listening is an open listener in the form that a child process inherits.
-type listening struct {
-	file    *os.File
-	address string
-}
-
-func listenFile(b *testing.B) listening {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	defer l.Close()
-	file, err := l.(*net.TCPListener).File()
-	require.NoError(b, err)
-	b.Cleanup(func() { file.Close() })
-	return listening{file, l.Addr().String()}
-}
-
-// runBenchPeer is the main function of a rank in its own process.
-func runBenchPeer(spec string) error {
-	var task benchTask
-	if err := json.Unmarshal([]byte(spec), &task); err != nil {
-		return err
-	}
-	cfg := Config{Rank: task.Rank, Size: task.Size, Job: "bench", Key: testKey, Root: []string{task.Root}}
-	var plain net.Listener
-	var err error
-	if task.Rank == 0 {
-		if cfg.Listener, err = net.FileListener(os.NewFile(3, "root")); err != nil {
-			return err
-		}
-		if plain, err = net.FileListener(os.NewFile(4, "plain")); err != nil {
-			return err
-		}
-	}
-	m, err := benchRank(cfg, task.Name, plain, task.Plain, task.N)
-	if err == nil && task.Rank == 0 {
-		err = json.NewEncoder(os.Stdout).Encode(m)
-	}
-	return err
 }
 
 // benchGoroutines runs a benchmark with all ranks in this process.
@@ -145,35 +55,12 @@ func benchGoroutines(b *testing.B, name string, size, n int) metrics {
 	errs := make([]error, size)
 	var wg sync.WaitGroup
 	for rank, cfg := range overTCP(b, size) {
-		wg.Go(func() { results[rank], errs[rank] = benchRank(cfg, name, plain, plain.Addr().String(), n) })
+		wg.Go(func() { results[rank], errs[rank] = runRank(cfg, name, plain, plain.Addr().String(), n) })
 	}
 	wg.Wait()
 	noErrors(b, errs)
 	delete(results[0], "MiB-over-payload") // of all ranks here
 	return results[0]
-}
-
-func benchRank(cfg Config, name string, plain net.Listener, address string, n int) (metrics, error) {
-	c, err := Connect(context.Background(), cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	var conn net.Conn
-	switch cfg.Rank {
-	case 0:
-		defer plain.Close()
-		conn, err = plain.Accept()
-	case 1:
-		conn, err = net.Dial("tcp", address)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if conn != nil {
-		defer conn.Close()
-	}
-	return benchBodies[name](c, conn, n)
 }
 
 // byTurns runs each of the operations n times, in many short rounds, and

@@ -32,6 +32,7 @@ func (j *job) close() {
 	}
 	j.readers.Wait()
 	j.watching.Wait()
+	j.leaveSegment()
 }
 
 func (j *job) sayBye(links []*link) {
@@ -76,4 +77,5 @@ func (j *job) abandon() {
 	j.mu.Unlock()
 	closeLinks(j.links)
 	j.readers.Wait()
+	j.leaveSegment()
 }

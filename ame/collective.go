@@ -121,60 +121,41 @@ func (c *Comm) collect(ctx context.Context, k kind, seq uint32, own Payload) ([]
 	for source := c.job.size - 1; source > 0; source-- {
 		a, err := c.receive(ctx, pattern{kind: k, source: source, tag: int(seq)})
 		if err != nil {
-			return nil, c.nameAbsent(ctx, k, seq, source, err)
+			return nil, c.nameAbsent(ctx, k, c.notCome(k, seq, source), err)
 		}
 		all[source] = a.Payload
 	}
 	return all, nil
 }
 
-// nameAbsent says, if ctx has ended while rank 0 waited for rank last in a
-// collective, which ranks have not come. Those above have.
-func (c *Comm) nameAbsent(ctx context.Context, k kind, seq uint32, last int, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
+// notCome returns the ranks, up to last, whose part in a collective is not here.
+func (c *Comm) notCome(k kind, seq uint32, last int) []int {
 	j := c.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	b := j.box(c.id)
-	if j.failed != nil || b == nil {
-		return err
-	}
 	var absent []int
-	for source := 1; source <= last; source++ {
+	for source := 1; source <= last && b != nil; source++ {
 		if !b.has(pattern{kind: k, source: source, tag: int(seq)}) {
 			absent = append(absent, source)
 		}
+	}
+	return absent
+}
+
+// nameAbsent puts into err, if ctx has ended while rank 0 waited in a
+// collective, which ranks have not come.
+func (c *Comm) nameAbsent(ctx context.Context, k kind, absent []int, err error) error {
+	j := c.job
+	j.mu.Lock()
+	failed := j.failed != nil
+	j.mu.Unlock()
+	if ctx.Err() == nil || failed || len(absent) == 0 {
+		return err
 	}
 	who := rankList(absent)
 	if len(absent) == 1 {
 		who += " on " + j.host(absent[0])
 	}
 	return j.errorf(k.String(), -1, fmt.Errorf("waited for %s: %w", who, context.Cause(ctx)))
-}
-
-// Barrier returns on every rank after all ranks have called it. All ranks
-// must call it, in the same order as their other collectives on c. After an
-// error, a cancelled ctx included, the job has failed on all ranks.
-func (c *Comm) Barrier(ctx context.Context) error {
-	seq, err := c.start(kindBarrier)
-	if err != nil {
-		return err
-	}
-	return c.finish(kindBarrier, c.barrier(ctx, seq))
-}
-
-func (c *Comm) barrier(ctx context.Context, seq uint32) error {
-	if c.job.rank == 0 {
-		if _, err := c.collect(ctx, kindBarrier, seq, Payload{}); err != nil {
-			return err
-		}
-		return c.spreadOut(ctx, kindBarrier, seq, Payload{})
-	}
-	if err := c.sendPart(ctx, kindBarrier, seq, 0, Payload{}); err != nil {
-		return err
-	}
-	_, err := c.receive(ctx, pattern{kind: kindBarrier, source: 0, tag: int(seq)})
-	return err
 }

@@ -3,7 +3,6 @@ package ame
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,23 +47,6 @@ func TestCollectives(t *testing.T) {
 	}
 }
 
-// No rank leaves a barrier before the last has entered.
-func TestBarrierHolds(t *testing.T) {
-	const size = 4
-	comms := connectAll(t, overTCP, size)
-	var entered atomic.Int64
-	noErrors(t, each(comms, func(c *Comm) error {
-		for i := range int64(200) {
-			entered.Add(1)
-			if err := c.Barrier(t.Context()); err != nil {
-				return err
-			}
-			assert.GreaterOrEqual(t, entered.Load(), (i+1)*size)
-		}
-		return nil
-	}))
-}
-
 // Ranks in different collectives get an error that names both, all of them
 // and soon: in every pair, whichever rank is the odd one, at once or late.
 func TestMismatch(t *testing.T) {
@@ -76,10 +58,10 @@ func TestMismatch(t *testing.T) {
 			}
 			for _, oddRank := range []int{0, 2} {
 				for late := range 3 { // nobody, the odd one, or the others
-					t.Run(fmt.Sprintf("%s/rank %d in %s/late %d", most, oddRank, odd, late), func(t *testing.T) {
+					meetings(t, fmt.Sprintf("%s/rank %d in %s/late %d", most, oddRank, odd, late), func(t *testing.T, meet meeting) {
 						synctest.Test(t, func(t *testing.T) {
 							comms := connectAll(t, overMemory, size)
-							noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
+							meet(t, comms)
 							begin := time.Now()
 							errs := each(comms, func(c *Comm) error {
 								call := common

@@ -23,9 +23,10 @@ const announceAfter = 200 * time.Millisecond
 // called from several goroutines, but collectives must be called in the same
 // order on all ranks, so one at a time.
 type Comm struct {
-	job  *job
-	id   uint32
-	once sync.Once
+	job    *job
+	id     uint32
+	once   sync.Once
+	shared *sharedBarrier // nil until a Barrier by messages has found it
 }
 
 // Rank returns this process's rank, 0 .. Size-1.
@@ -165,9 +166,9 @@ func (c *Comm) receive(ctx context.Context, p pattern) (*arrival, error) {
 		j.mu.Unlock()
 		return nil, err
 	}
-	if p.source >= 0 && j.left[p.source] || p.source == AnySource && j.alone() {
+	if left := j.inVain(p); left >= 0 {
 		j.mu.Unlock()
-		return nil, j.errorf(op, max(p.source, 0), ErrLeft)
+		return nil, j.errorf(op, left, ErrLeft)
 	}
 	r, _ := j.receivers.Get().(*receiver)
 	if r == nil {

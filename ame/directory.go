@@ -44,13 +44,14 @@ func appendDirectory(b []byte, peers []Peer) []byte {
 	return b
 }
 
-func parseDirectory(b []byte, size int) ([]Peer, error) {
-	peers := make([]Peer, 0, size)
+// parseDirectory reads the entries of all ranks, and returns what follows them.
+func parseDirectory(b []byte, size int) (peers []Peer, rest []byte, err error) {
+	peers = make([]Peer, 0, size)
 	hosts := map[string]string{} // ranks of one node share the name's memory
 	for len(peers) < size {
 		p, rest, err := parsePeer(b)
 		if err != nil {
-			return nil, fmt.Errorf("directory of %d ranks, entry %d: %w", size, len(peers), err)
+			return nil, nil, fmt.Errorf("directory of %d ranks, entry %d: %w", size, len(peers), err)
 		}
 		if host, ok := hosts[p.Host]; ok {
 			p.Host = host
@@ -59,5 +60,5 @@ func parseDirectory(b []byte, size int) ([]Peer, error) {
 		}
 		peers, b = append(peers, p), rest
 	}
-	return peers, nil
+	return peers, b, nil
 }

@@ -233,11 +233,12 @@ func TestDirectoryWire(t *testing.T) {
 	peers := []Peer{{"a", 1}, {"", 0}, {"node07", 0x01020304}, {"a", 2}}
 	wire := "\x00\x00\x00\x01\x00\x01a" + "\x00\x00\x00\x00\x00\x00" + "\x01\x02\x03\x04\x00\x06node07" + "\x00\x00\x00\x02\x00\x01a"
 	assert.Equal(t, wire, string(appendDirectory(nil, peers)))
-	got, err := parseDirectory([]byte(wire+"more, of a later version"), 4)
+	got, rest, err := parseDirectory([]byte(wire+"more, of a later version"), 4)
 	require.NoError(t, err)
 	assert.Equal(t, peers, got)
+	assert.Equal(t, "more, of a later version", string(rest))
 	for n := range len(wire) {
-		_, err := parseDirectory([]byte(wire[:n]), 4)
+		_, _, err := parseDirectory([]byte(wire[:n]), 4)
 		assert.ErrorContains(t, err, "cut short", "%d bytes", n)
 	}
 }
@@ -253,7 +254,7 @@ func FuzzControlBodies(f *testing.F) {
 				assert.Equal(t, b, f.appendTo(nil))
 			}
 		}
-		if peers, err := parseDirectory(b, 2); err == nil {
+		if peers, _, err := parseDirectory(b, 2); err == nil {
 			assert.True(t, bytes.HasPrefix(b, appendDirectory(nil, peers)))
 		}
 	})

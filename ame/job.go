@@ -24,6 +24,8 @@ type job struct {
 	readers   sync.WaitGroup
 	watching  sync.WaitGroup
 	spreading sync.WaitGroup // writes of kindFail
+	meetings  sync.WaitGroup // barriers in segment
+	segment   *segment       // nil if the ranks do not share memory
 	receivers sync.Pool      // of *receiver: spares each call that waits a channel
 
 	mu        sync.Mutex
@@ -274,7 +276,7 @@ func (j *job) gone(rank int) {
 	alone := j.alone()
 	for _, b := range j.boxes {
 		b.refuse(
-			func(r *receiver) bool { return alone || r.source == rank },
+			func(r *receiver) bool { return alone || r.needs(rank) },
 			func(r *receiver) error { return j.errorf(opOf(r.kind), rank, ErrLeft) })
 	}
 	askers := j.askers[rank]
@@ -297,6 +299,26 @@ func (j *job) alone() bool {
 		}
 	}
 	return j.size > 1
+}
+
+// inVain returns a rank that has left and without which nothing will come
+// that p matches, -1 if there is none. The caller holds mu.
+func (j *job) inVain(p pattern) int {
+	switch {
+	case p.meeting != nil:
+		for rank, left := range j.left {
+			if left && p.needs(rank) {
+				return rank
+			}
+		}
+	case p.source == AnySource:
+		if j.alone() {
+			return 0
+		}
+	case j.left[p.source]:
+		return p.source
+	}
+	return -1
 }
 
 // opOf names the call that waits for arrivals of this kind.

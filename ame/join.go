@@ -69,11 +69,12 @@ func (j *job) awaitWelcome(ctx context.Context, l *link) error {
 	case h.kind != kindWelcome:
 		return j.errorf("connect", 0, fmt.Errorf("%v frame instead of a welcome", h.kind))
 	}
-	peers, err := parseDirectory(body, j.size)
+	peers, rest, err := parseDirectory(body, j.size)
 	if err != nil {
 		return j.errorf("connect", 0, err)
 	}
 	j.peers = peers
+	j.joinSegment(rest)
 	return nil
 }
 

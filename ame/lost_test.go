@@ -76,7 +76,7 @@ var waits = map[string]func(ctx context.Context, c *Comm, victim int) error{
 			if err := c.Send(ctx, victim, 1, Payload{Body: make([]byte, 100<<10)}); err != nil {
 				return err
 			}
-			time.Sleep(time.Millisecond)
+			time.Sleep(10 * time.Millisecond)
 		}
 	},
 }
@@ -89,10 +89,10 @@ func TestLostRank(t *testing.T) {
 	for transportName, by := range transports {
 		for name, wait := range waits {
 			for _, victim := range []int{0, 2} {
-				t.Run(fmt.Sprintf("%s/%s/rank %d", transportName, name, victim), func(t *testing.T) {
+				meetings(t, fmt.Sprintf("%s/%s/rank %d", transportName, name, victim), func(t *testing.T, meet meeting) {
 					test := func(t *testing.T) {
 						comms := connectAll(t, by, size)
-						noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
+						meet(t, comms)
 						begin := time.Now()
 						errs := each(comms, func(c *Comm) error {
 							if c.Rank() == victim {
@@ -148,13 +148,13 @@ func TestSentBeforeLost(t *testing.T) {
 }
 
 // rawMember joins as a rank and leaves the rest to the caller.
-func rawMember(t *testing.T, cfg Config) net.Conn {
+func rawMember(t *testing.T, cfg Config, self Peer) net.Conn {
 	conn, err := cfg.Dial(t.Context(), "")
 	require.NoError(t, err)
 	v, err := greetAs(conn, &cfg)
 	require.NoError(t, err)
 	require.Equal(t, verdictWelcome, v)
-	writeFrame(conn, header{kind: kindJoin, source: uint32(cfg.Rank)}, string(appendPeer(nil, Peer{Host: "raw"})))
+	writeFrame(conn, header{kind: kindJoin, source: uint32(cfg.Rank)}, string(appendPeer(nil, self)))
 	return conn
 }
 
@@ -163,12 +163,12 @@ func writeFrame(conn net.Conn, h header, body string) {
 	conn.Write(append(h.appendTo(nil), body...))
 }
 
-// withRaw brings up a job of 3 whose rank 2 is a script.
-func withRaw(t *testing.T) (comms []*Comm, raw net.Conn) {
+// withRaw brings up a job of 3 whose rank 2 is a script that says to be self.
+func withRaw(t *testing.T, self Peer) (comms []*Comm, raw net.Conn) {
 	configs := overMemory(t, 3)
 	joined := make(chan net.Conn, 1)
 	go func() {
-		conn := rawMember(t, configs[2])
+		conn := rawMember(t, configs[2], self)
 		l := newLink(0, conn)
 		h, _, err := l.read()
 		assert.NoError(t, err)
@@ -211,7 +211,7 @@ func TestMemberBreaksProtocol(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				comms, raw := withRaw(t)
+				comms, raw := withRaw(t, Peer{Host: "raw"})
 				go func() {
 					c.peer(raw)
 					raw.Close()
@@ -231,7 +231,7 @@ func TestMemberBreaksProtocol(t *testing.T) {
 func TestStalledRank(t *testing.T) {
 	t.Run("failure reaches a blocked send", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t)
+			comms, raw := withRaw(t, Peer{Host: "raw"})
 			defer raw.Close()
 			begin := time.Now()
 			errs := each(comms, func(c *Comm) error {
@@ -250,7 +250,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("cancellation behind a blocked forward", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t)
+			comms, raw := withRaw(t, Peer{Host: "raw"})
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			synctest.Wait() // until rank 0 forwards it
@@ -269,7 +269,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("abort", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t)
+			comms, raw := withRaw(t, Peer{Host: "raw"})
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			begin := time.Now()
@@ -280,7 +280,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("close", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t)
+			comms, raw := withRaw(t, Peer{Host: "raw"})
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			begin := time.Now()
@@ -293,7 +293,7 @@ func TestStalledRank(t *testing.T) {
 // A large message that its sender gives up in the middle fails the job.
 func TestCancelledInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t)
+		comms, raw := withRaw(t, Peer{Host: "raw"})
 		defer raw.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		go io.CopyN(io.Discard, raw, 100)
@@ -314,9 +314,10 @@ func TestCancelledCollective(t *testing.T) {
 			if canceller == 0 && (name == "bcast" || name == "dup") || canceller == 2 && name == "gather" {
 				continue // it does not wait there
 			}
-			t.Run(fmt.Sprintf("%s/rank %d", name, canceller), func(t *testing.T) {
+			meetings(t, fmt.Sprintf("%s/rank %d", name, canceller), func(t *testing.T, meet meeting) {
 				synctest.Test(t, func(t *testing.T) {
 					comms := connectAll(t, overMemory, 4)
+					meet(t, comms)
 					late := 3 - 3*(canceller/2) // rank 3 keeps rank 0 waiting, and rank 0 rank 2
 					errs := each(comms, func(c *Comm) error {
 						ctx := t.Context()
@@ -387,9 +388,10 @@ func TestCollectiveNamesTheAbsent(t *testing.T) {
 		"one":     {[]int{1, 3}, "ame: barrier: rank 0: waited for rank 2 on nodec: context deadline exceeded"},
 		"several": {[]int{2}, "ame: barrier: rank 0: waited for ranks 1,3: context deadline exceeded"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		meetings(t, name, func(t *testing.T, meet meeting) {
 			synctest.Test(t, func(t *testing.T) {
 				comms := connectAll(t, overMemory, 4)
+				meet(t, comms)
 				errs := each(comms, func(c *Comm) error {
 					switch {
 					case c.Rank() == 0:

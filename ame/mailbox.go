@@ -26,11 +26,17 @@ type Message struct {
 }
 
 // pattern is what a receiver waits for. For a message kind is kindMessage;
-// for a collective tag is the sequence number and source is never AnySource.
+// for a collective tag is the sequence number.
 type pattern struct {
-	kind   kind
-	source int
-	tag    int
+	kind    kind
+	source  int
+	tag     int
+	meeting *sharedBarrier // on rank 0 where it sleeps, else nil
+}
+
+// needs says whether nothing will come any more once rank has left.
+func (p pattern) needs(rank int) bool {
+	return p.source == rank || p.meeting != nil && p.meeting.absent(rank, uint32(p.tag))
 }
 
 // arrival is a message, or a rank's part in a collective, that has come in.

@@ -1,0 +1,71 @@
+package ame
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestOfferWire(t *testing.T) {
+	offer := segmentOffer{descriptor: 7, token: token{0: 1, 15: 0xff}}
+	wire := "\x00\x00\x00\x07" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\xff"
+	assert.Equal(t, wire, string(offer.appendTo(nil)))
+	got, ok := parseOffer([]byte(wire + "more, of a later version"))
+	assert.True(t, ok)
+	assert.Equal(t, offer, got)
+	for n := range len(wire) {
+		_, ok := parseOffer([]byte(wire[:n]))
+		assert.False(t, ok, "%d bytes", n)
+	}
+	offer.descriptor = inMemory
+	assert.Equal(t, "\xff\xff\xff\xff", string(offer.appendTo(nil)[:4]))
+}
+
+// A segment is offered to ranks that all run on one node: as processes, or as
+// goroutines of one process, but not as a mixture.
+func TestWhoSharesMemory(t *testing.T) {
+	own := os.Getpid()
+	for name, test := range map[string]struct {
+		peers  []Peer
+		offers bool
+	}{
+		"processes":           {[]Peer{{"a", 1}, {"a", 2}, {"a", 3}}, true},
+		"goroutines":          {[]Peer{{"a", own}, {"a", own}, {"a", own}}, true},
+		"two nodes":           {[]Peer{{"a", 1}, {"a", 2}, {"b", 3}}, false},
+		"containers":          {[]Peer{{"a", 1}, {"a", 1}, {"a", 2}}, false},
+		"mixture":             {[]Peer{{"a", 1}, {"a", 2}, {"a", 2}}, false},
+		"same pid, two nodes": {[]Peer{{"a", 1}, {"b", 1}, {"a", 2}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJob(&Config{Size: 3})
+			j.peers = test.peers
+			j.shareSegment()
+			defer j.leaveSegment()
+			if s, err := newSegment(3); err == nil {
+				s.release()
+			} else if name == "processes" {
+				t.Skip("only on Linux do processes share memory")
+			}
+			assert.Equal(t, test.offers, j.segment != nil)
+		})
+	}
+}
+
+// A rank that numbers its processes as another container does finds nothing.
+func TestOwnSegmentOfAnotherProcess(t *testing.T) {
+	j := newJob(&Config{Rank: 1, Size: 2})
+	offer := segmentOffer{descriptor: inMemory, token: token{1}}
+	j.joinSegment(offer.appendTo(nil))
+	assert.True(t, j.segment == nil)
+
+	s := newOwnSegment(2)
+	j.joinSegment(s.offer.appendTo(nil))
+	require.True(t, s == j.segment)
+	_, ok := s.give()
+	assert.True(t, ok)
+	s.release()
+	_, ok = ownSegments.Load(s.offer.token)
+	assert.False(t, ok, "nothing of it is left")
+}
