@@ -15,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain runs the tests, or one rank of a benchmark.
+// TestMain runs the tests, or one rank of a job of processes.
 func TestMain(m *testing.M) {
 	if task := os.Getenv(rankProcess); task != "" {
 		if err := runRankProcess(task); err != nil {

@@ -10,8 +10,12 @@ import (
 // must call it, in the same order as their other collectives on c. After an
 // error, a cancelled ctx included, the job has failed on all ranks.
 //
-// Ranks that all run on one node meet in memory. Else, and in the first
-// Barrier of a communicator, which finds that out, they meet by messages.
+// What a rank has sent before a Barrier is ahead of what any rank sends after
+// it: it has arrived on rank 0, or left it for its destination.
+//
+// Ranks that all run on one node meet in memory, on the first 64 communicators
+// that have a Barrier. Else, and in the first Barrier of a communicator, which
+// finds that out, they meet by messages.
 func (c *Comm) Barrier(ctx context.Context) error {
 	seq, err := c.start(kindBarrier)
 	if err != nil {
@@ -70,58 +74,82 @@ func (c *Comm) memberBarrier(ctx context.Context, seq uint32) error {
 // meet is a barrier in memory. Who waits longer sleeps in receive, so that a
 // rank that is lost, leaves, fails or is in another collective ends it.
 func (c *Comm) meet(ctx context.Context, seq uint32) error {
-	j, b := c.job, c.shared
+	j := c.job
 	if ctx.Err() != nil {
 		return j.errorf("barrier", -1, context.Cause(ctx))
 	}
 	j.mu.Lock()
 	err := c.usable("barrier")
-	if err == nil {
-		j.meetings.Add(1)
-		defer j.meetings.Done()
-	}
-	j.mu.Unlock()
-	switch {
-	case err != nil:
+	if err != nil {
+		j.mu.Unlock()
 		return err
-	case b.enter(j.rank, seq):
-		if b.release(seq) {
-			return c.sendPart(ctx, kindBarrier, seq, 0, Payload{})
-		}
-	case !b.wait(j.rank, seq):
-		if err := c.sleep(ctx, seq); err != nil {
+	}
+	history := j.box(c.id).round.digest
+	j.meetings.Add(1)
+	defer j.meetings.Done()
+	j.mu.Unlock()
+	if j.rank == 0 {
+		return c.rootMeet(ctx, seq, history)
+	}
+	return c.memberMeet(ctx, seq, history)
+}
+
+// memberMeet enters, wakes rank 0 if need be, and waits for it. A rank that has
+// sent messages since its last barrier sends its part behind them, so that
+// rank 0 has read and forwarded them before anyone leaves.
+func (c *Comm) memberMeet(ctx context.Context, seq, history uint32) error {
+	j, b := c.job, c.shared
+	sent := j.sent.Load()
+	report := sent != c.flushed
+	c.flushed = sent
+	last := b.enter(j.rank, seq, history, report)
+	if last && b.release(0) || report {
+		if err := c.sendPart(ctx, kindBarrier, seq, 0, Payload{}); err != nil {
 			return err
 		}
 	}
-	if j.rank != 0 {
+	if b.wait(j.rank) {
 		return nil
 	}
-	for rank := 1; rank < j.size; rank++ {
-		if b.owes(rank, seq) {
+	_, err := c.receive(ctx, pattern{kind: kindBarrier, source: 0, tag: int(seq)})
+	return err
+}
+
+// rootMeet enters, waits until all have, and lets the others leave.
+func (c *Comm) rootMeet(ctx context.Context, seq, history uint32) error {
+	b := c.shared
+	heard := map[int]bool{}
+	hear := func(source int) error {
+		a, err := c.receive(ctx, pattern{kind: kindBarrier, source: source, tag: int(seq), all: true})
+		if err != nil {
+			return c.nameAbsent(ctx, kindBarrier, b.absent(seq), err)
+		}
+		heard[a.Source] = true
+		return nil
+	}
+
+	sleeps := !b.enter(0, seq, history, false) && !b.wait(0)
+	for sleeps && !b.mayLeave(0) || !b.agreed(seq) {
+		// A rank that has not agreed is given away by a frame on its way.
+		if err := hear(AnySource); err != nil {
+			return err
+		}
+	}
+	for _, rank := range b.reporting(sleeps) {
+		if heard[rank] {
+			continue
+		}
+		if err := hear(rank); err != nil {
+			return err
+		}
+	}
+	b.entered.Store(0)
+	for rank := 1; rank < c.job.size; rank++ {
+		if b.release(rank) {
 			if err := c.sendPart(ctx, kindBarrier, seq, rank, Payload{}); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// sleep waits for the message that this rank may leave the barrier: from rank
-// 0, or on rank 0 from the rank that was the last to enter.
-func (c *Comm) sleep(ctx context.Context, seq uint32) error {
-	if c.job.rank != 0 {
-		_, err := c.receive(ctx, pattern{kind: kindBarrier, source: 0, tag: int(seq)})
-		return err
-	}
-	_, err := c.receive(ctx, pattern{kind: kindBarrier, source: AnySource, tag: int(seq), meeting: c.shared})
-	if err == nil {
-		return nil
-	}
-	var absent []int
-	for rank := range c.job.size {
-		if c.shared.absent(rank, seq) {
-			absent = append(absent, rank)
-		}
-	}
-	return c.nameAbsent(ctx, kindBarrier, absent, err)
 }

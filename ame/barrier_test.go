@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -75,9 +76,12 @@ func passBarriers(c *Comm, entered interface{ Add(int64) int64 }, n int) error {
 }
 
 func TestBarrierOfProcesses(t *testing.T) {
-	if _, err := newSegment(4); errors.Is(err, errors.ErrUnsupported) {
+	s, err := newSegment(4)
+	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("only on Linux do processes meet in memory")
 	}
+	require.NoError(t, err)
+	s.release()
 	runProcesses(t, "barrier holds", 4, 200)
 	runProcesses(t, "crash in barrier", 4, 1)
 }
@@ -261,4 +265,77 @@ func TestCloseEndsBarrier(t *testing.T) {
 			assert.ErrorIs(t, comms[1].Barrier(t.Context()), ErrClosed)
 		})
 	})
+}
+
+// Ranks that have gone different ways before a barrier do not pass it, however
+// many quick ones follow and however soon they close.
+func TestMismatchBeforeBarrier(t *testing.T) {
+	ways := maps.Clone(collectives)
+	ways["nothing"] = func(context.Context, *Comm) error { return nil }
+	for odd, different := range ways {
+		for most, common := range ways {
+			if odd == most || odd == "nothing" || odd == "barrier" && most == "nothing" {
+				continue // the last one only lacks a barrier in the end
+			}
+			for _, oddRank := range []int{0, 2} {
+				meetings(t, fmt.Sprintf("%s/rank %d in %s", most, oddRank, odd), func(t *testing.T, meet meeting) {
+					t.Parallel()
+					for _, barriers := range []int{1, 400} {
+						comms := connectAll(t, overTCP, 3)
+						meet(t, comms)
+						errs := each(comms, func(c *Comm) error {
+							call := common
+							if c.Rank() == oddRank {
+								call = different
+							}
+							err := call(t.Context(), c)
+							for i := 0; i < barriers && err == nil; i++ {
+								err = c.Barrier(t.Context())
+							}
+							return errors.Join(err, c.Close())
+						})
+						for rank, err := range errs {
+							assert.ErrorIs(t, err, ErrMismatch, "rank %d", rank)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// What was sent before a barrier is ahead of all that follows it: a message
+// between two others of rank 0's bye, and of messages of others.
+func TestBarrierFlushes(t *testing.T) {
+	for name, by := range transports {
+		for _, closes := range []bool{true, false} {
+			meetings(t, fmt.Sprintf("%s/rank 0 closes %v", name, closes), func(t *testing.T, meet meeting) {
+				for range 10 {
+					comms := connectAll(t, by, 4)
+					meet(t, comms)
+					noErrors(t, each(comms, func(c *Comm) error {
+						if c.Rank() == 1 {
+							if err := c.Send(t.Context(), 2, 1, text("before")); err != nil {
+								return err
+							}
+						}
+						if err := c.Barrier(t.Context()); err != nil {
+							return err
+						}
+						switch {
+						case c.Rank() == 2:
+							m, err := c.Recv(t.Context(), AnySource, 1)
+							assert.Equal(t, "before", string(m.Body))
+							return err
+						case !closes:
+							return c.Send(t.Context(), 2, 1, text("after"))
+						case c.Rank() == 0:
+							return c.Close()
+						}
+						return nil
+					}))
+				}
+			})
+		}
+	}
 }

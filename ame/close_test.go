@@ -139,3 +139,17 @@ func TestCloseAfterFailure(t *testing.T) {
 		assert.Less(t, time.Since(begin), time.Second)
 	})
 }
+
+// Nothing comes through rank 0 once that has closed, from whomever it was to be.
+func TestRecvAfterRootLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 3)
+		require.NoError(t, comms[0].Close())
+		synctest.Wait()
+		for _, source := range []int{0, 1, AnySource} {
+			_, err := comms[2].Recv(t.Context(), source, 1)
+			assert.ErrorIs(t, err, ErrLeft)
+			assert.ErrorContains(t, err, "rank 0 on nodea")
+		}
+	})
+}

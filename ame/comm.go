@@ -23,10 +23,12 @@ const announceAfter = 200 * time.Millisecond
 // called from several goroutines, but collectives must be called in the same
 // order on all ranks, so one at a time.
 type Comm struct {
-	job    *job
-	id     uint32
-	once   sync.Once
-	shared *sharedBarrier // nil until a Barrier by messages has found it
+	job  *job
+	id   uint32
+	once sync.Once
+
+	shared  *sharedBarrier // nil until a Barrier by messages has found it
+	flushed uint64         // value of job.sent in the last Barrier in memory
 }
 
 // Rank returns this process's rank, 0 .. Size-1.
@@ -85,6 +87,9 @@ func (c *Comm) send(ctx context.Context, h *header, dest int, body []byte) error
 	l := j.link(dest)
 	if err := l.write(ctx, h, body); err != nil {
 		return j.brokenWrite(ctx, op, l, err)
+	}
+	if h.kind == kindMessage {
+		j.sent.Add(1)
 	}
 	return nil
 }
@@ -166,7 +171,7 @@ func (c *Comm) receive(ctx context.Context, p pattern) (*arrival, error) {
 		j.mu.Unlock()
 		return nil, err
 	}
-	if left := j.inVain(p); left >= 0 {
+	if left, yes := j.inVain(p); yes {
 		j.mu.Unlock()
 		return nil, j.errorf(op, left, ErrLeft)
 	}

@@ -14,8 +14,8 @@ type Peer struct {
 // maxHost bounds, in bytes, what a rank says its node is called.
 const maxHost = 1 << 10
 
-// appendPeer appends the wire form of p: pid, length of host, host. A body
-// may go on behind it, so that later versions can say more.
+// appendPeer appends the wire form of p: pid, length of host, host. Records
+// may follow it in a body, so that later versions can say more.
 func appendPeer(b []byte, p Peer) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(p.PID))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Host)))

@@ -11,7 +11,7 @@
 // each pair of ranks. Collectives carry their kind and number: ranks that are
 // in different ones get an error that names both. When a rank is lost, every
 // waiting and later call on all ranks returns an error with its rank, its node
-// and the cause. No call waits busily for longer than a tenth of a millisecond.
+// and the cause. No call waits busily for longer than about a tenth of a millisecond.
 //
 // # Limits
 //
@@ -26,6 +26,6 @@
 // they know the job's key (docs/ame-protocol.md); whoever cannot is closed out.
 // What follows is neither encrypted nor signed: the network between the nodes
 // is trusted not to change or inject packets, as it is for MPI. Ranks of one node
-// share memory, too, in which they meet at barriers; the system lets only
-// processes of the same user open it.
+// share memory, too, in which they meet at barriers; the system lets no other
+// user but root open it.
 package ame

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // job is what the communicators of one rank share: the links, the state of
@@ -25,6 +27,7 @@ type job struct {
 	watching  sync.WaitGroup
 	spreading sync.WaitGroup // writes of kindFail
 	meetings  sync.WaitGroup // barriers in segment
+	sent      atomic.Uint64  // messages that this rank has sent to others
 	segment   *segment       // nil if the ranks do not share memory
 	receivers sync.Pool      // of *receiver: spares each call that waits a channel
 
@@ -273,10 +276,9 @@ func (j *job) mismatch(c *conflict, comm uint32) {
 func (j *job) gone(rank int) {
 	j.mu.Lock()
 	j.left[rank] = true
-	alone := j.alone()
 	for _, b := range j.boxes {
 		b.refuse(
-			func(r *receiver) bool { return alone || r.needs(rank) },
+			func(r *receiver) bool { _, yes := j.inVain(r.pattern); return yes },
 			func(r *receiver) error { return j.errorf(opOf(r.kind), rank, ErrLeft) })
 	}
 	askers := j.askers[rank]
@@ -287,38 +289,22 @@ func (j *job) gone(rank int) {
 	}
 }
 
-// alone says whether no other rank is left that a message could come from.
-// The caller holds mu.
-func (j *job) alone() bool {
-	if j.rank != 0 {
-		return j.left[0] // everything comes through rank 0
-	}
-	for _, left := range j.left[1:] {
-		if !left {
-			return false
-		}
-	}
-	return j.size > 1
-}
-
 // inVain returns a rank that has left and without which nothing will come
-// that p matches, -1 if there is none. The caller holds mu.
-func (j *job) inVain(p pattern) int {
+// that p matches, yes == false if there is none. The caller holds mu.
+func (j *job) inVain(p pattern) (left int, yes bool) {
 	switch {
-	case p.meeting != nil:
-		for rank, left := range j.left {
-			if left && p.needs(rank) {
-				return rank
-			}
-		}
+	case p.source == j.rank:
+		return -1, false
+	case j.rank != 0 && j.left[0]:
+		return 0, true // everything comes through rank 0
+	case p.all:
+		left = slices.Index(j.left, true)
+		return left, left >= 0
 	case p.source == AnySource:
-		if j.alone() {
-			return 0
-		}
-	case j.left[p.source]:
-		return p.source
+		left = j.size - 1
+		return left, left > 0 && !slices.Contains(j.left[1:], false)
 	}
-	return -1
+	return p.source, j.left[p.source]
 }
 
 // opOf names the call that waits for arrivals of this kind.

@@ -28,15 +28,10 @@ type Message struct {
 // pattern is what a receiver waits for. For a message kind is kindMessage;
 // for a collective tag is the sequence number.
 type pattern struct {
-	kind    kind
-	source  int
-	tag     int
-	meeting *sharedBarrier // on rank 0 where it sleeps, else nil
-}
-
-// needs says whether nothing will come any more once rank has left.
-func (p pattern) needs(rank int) bool {
-	return p.source == rank || p.meeting != nil && p.meeting.absent(rank, uint32(p.tag))
+	kind   kind
+	source int
+	tag    int
+	all    bool // on rank 0 in a barrier in memory: in vain if any rank has left
 }
 
 // arrival is a message, or a rank's part in a collective, that has come in.
@@ -146,6 +141,7 @@ func (b *mailbox) refuse(cond func(*receiver) bool, err func(*receiver) error) {
 // to find out when another rank is in a different one.
 type rounds struct {
 	seq     uint32               // of the last collective begun here; 0: none yet
+	digest  uint32               // of the kinds of all of them
 	history [32]kind             // kinds of the last ones, by seq modulo
 	ahead   map[int]announcement // of ranks that wait in one not begun here
 }
@@ -161,6 +157,7 @@ type announcement struct {
 func (b *mailbox) begin(k kind) (uint32, *conflict) {
 	r := &b.round
 	r.seq++
+	r.digest = 31*r.digest + uint32(k)
 	r.history[r.seq%uint32(len(r.history))] = k
 	for rank, a := range r.ahead {
 		if a.seq == r.seq {

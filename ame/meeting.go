@@ -1,61 +1,67 @@
 package ame
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// sharedBarrier is a barrier in the memory of one node. It says who has
-// entered and who may leave, and takes no part in sleeping: a rank that has
-// looked at its place for a while in vain falls asleep in a call that waits for
-// a message, as in a barrier by messages, and is owed one then. It is for rank
-// 0, which has a link to every rank, to send what is owed.
+// sharedBarrier is a barrier in the memory of one node. As in a barrier by
+// messages it is rank 0 that lets the others leave, when all have entered; but
+// a rank says so in memory, and looks there for a while before it falls asleep
+// in a call that waits for a message.
 type sharedBarrier struct {
-	entered *atomic.Uint32  // number of ranks
-	places  []atomic.Uint32 // by rank: number of the collective, and state
-	yield   func()
+	entered   *atomic.Uint32  // number of ranks
+	last      *atomic.Uint32  // the one that has entered last
+	places    []atomic.Uint32 // by rank: a place
+	histories []atomic.Uint32 // by rank: digest of its collectives up to this one
+	yield     func()
 }
 
-// place is what a word of sharedBarrier.places says: the number of the
-// collective that the rank has entered last, modulo 2^30, and its state there.
+// place is what a word of sharedBarrier.places says: in its upper bits the
+// number, modulo 2^29, of the collective that the rank has entered last; below
+// how it stands there.
 type place uint32
 
 const (
-	waiting  = 0 // looks at its place
-	asleep   = 1 // waits for a message
-	released = 2 // may leave
-	owed     = 3 // may leave, once rank 0 has told it
+	waiting  place = 0 // looks at its place
+	asleep   place = 1 // waits for a message
+	released place = 2 // may leave
+
+	// reports is added to these if the rank sends rank 0 a message, too.
+	reports place = 4
 )
 
-func placeOf(seq uint32, state place) place { return place(seq)<<2 | state }
+const placeBits = 3
+
+// in says whether the rank has entered the collective of number seq.
+func (p place) in(seq uint32) bool { return p>>placeBits == place(seq<<placeBits>>placeBits) }
 
 func (b *sharedBarrier) at(rank int) place { return place(b.places[rank].Load()) }
 
-func (b *sharedBarrier) move(rank int, from, to place) bool {
-	return b.places[rank].CompareAndSwap(uint32(from), uint32(to))
-}
-
-// enter lets rank enter the collective of number seq. If it is the last, it
-// has to call release.
-func (b *sharedBarrier) enter(rank int, seq uint32) (last bool) {
-	b.places[rank].Store(uint32(placeOf(seq, waiting)))
-	return int(b.entered.Add(1)) == len(b.places)
-}
-
-// release lets all ranks leave. If rank 0 was asleep it is to be sent a
-// message, and to send those that are owed to the others.
-func (b *sharedBarrier) release(seq uint32) (rootAsleep bool) {
-	b.entered.Store(0)
-	// Rank 0 comes last, for then it finds all that is owed.
-	for rank := len(b.places) - 1; rank > 0; rank-- {
-		if !b.move(rank, placeOf(seq, waiting), placeOf(seq, released)) {
-			b.places[rank].Store(uint32(placeOf(seq, owed)))
-		}
+// enter lets rank enter the collective of number seq. Whether it reports, too,
+// is for it to say. The last one, if it is not rank 0, has to release that.
+func (b *sharedBarrier) enter(rank int, seq, history uint32, report bool) (last bool) {
+	p := place(seq)<<placeBits | waiting
+	if report {
+		p |= reports
 	}
-	if b.move(0, placeOf(seq, waiting), placeOf(seq, released)) {
+	b.histories[rank].Store(history)
+	b.places[rank].Store(uint32(p))
+	if int(b.entered.Add(1)) < len(b.places) {
 		return false
 	}
-	b.places[0].Store(uint32(placeOf(seq, released)))
+	b.last.Store(uint32(rank))
+	return true
+}
+
+// release lets rank leave. If it is asleep, it has to be sent a message.
+func (b *sharedBarrier) release(rank int) (wasAsleep bool) {
+	p := b.at(rank) &^ asleep
+	if b.places[rank].CompareAndSwap(uint32(p), uint32(p|released)) {
+		return false
+	}
+	b.places[rank].Store(uint32(p | released))
 	return true
 }
 
@@ -68,24 +74,59 @@ const (
 
 // wait looks at the place of rank for a while and returns whether it may
 // leave. If not, it is asleep and will get a message.
-func (b *sharedBarrier) wait(rank int, seq uint32) (mayLeave bool) {
+func (b *sharedBarrier) wait(rank int) (mayLeave bool) {
+	p := b.at(rank)
 	start := time.Now()
 	for range maxLooks {
-		if b.at(rank) != placeOf(seq, waiting) {
+		if p&released != 0 {
 			return true
 		}
 		if time.Since(start) > lookFor {
 			break
 		}
 		b.yield()
+		p = b.at(rank)
 	}
-	return !b.move(rank, placeOf(seq, waiting), placeOf(seq, asleep))
+	return p&released != 0 || !b.places[rank].CompareAndSwap(uint32(p), uint32(p|asleep))
 }
 
-// owes says, on rank 0, whether it has to tell rank that it may leave.
-func (b *sharedBarrier) owes(rank int, seq uint32) bool { return b.at(rank) == placeOf(seq, owed) }
+// mayLeave says whether rank has been released.
+func (b *sharedBarrier) mayLeave(rank int) bool { return b.at(rank)&released != 0 }
 
-// absent says whether rank has yet to enter the collective of number seq.
-func (b *sharedBarrier) absent(rank int, seq uint32) bool {
-	return int32(uint32(b.at(rank))&^3-seq<<2) < 0
+// agreed says, once all have entered, whether they have come to the collective
+// of number seq by way of the same ones before it.
+func (b *sharedBarrier) agreed(seq uint32) bool {
+	history := b.histories[0].Load()
+	for rank := range b.places {
+		if !b.at(rank).in(seq) || b.histories[rank].Load() != history {
+			return false
+		}
+	}
+	return true
+}
+
+// reporting returns, on rank 0 once all have entered, the ranks that send it a
+// message: those that said so, and the last one if that found rank 0 asleep.
+func (b *sharedBarrier) reporting(wasAsleep bool) []int {
+	var ranks []int
+	for rank := range b.places {
+		if b.at(rank)&reports != 0 {
+			ranks = append(ranks, rank)
+		}
+	}
+	if last := int(b.last.Load()); wasAsleep && !slices.Contains(ranks, last) {
+		ranks = append(ranks, last)
+	}
+	return ranks
+}
+
+// absent returns the ranks that have not entered the collective of number seq.
+func (b *sharedBarrier) absent(seq uint32) []int {
+	var ranks []int
+	for rank := range b.places {
+		if !b.at(rank).in(seq) {
+			ranks = append(ranks, rank)
+		}
+	}
+	return ranks
 }

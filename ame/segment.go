@@ -16,7 +16,8 @@ import (
 //	word 4           number of ranks but 0 that have it open
 //	from word 16     maxShared barriers, each on cache lines of its own:
 //	  word 0           number of ranks that have entered
-//	  from word 16     by rank, its place
+//	  word 1           the rank that has entered last
+//	  from word 16     by rank, its place; then by rank, the digest of its history
 type segment struct {
 	size    int // of the job
 	words   []atomic.Uint32
@@ -36,7 +37,7 @@ const (
 )
 
 // barrierWords is the length of one barrier of a job of the given size.
-func barrierWords(size int) int { return 16 + (size+15)&^15 }
+func barrierWords(size int) int { return 16 + (2*size+15)&^15 }
 
 // segmentWords is the length of a segment.
 func segmentWords(size int) int { return segmentHeader + maxShared*barrierWords(size) }
@@ -57,7 +58,11 @@ func (s *segment) give() (number uint32, ok bool) {
 // barrier returns the barrier of that number.
 func (s *segment) barrier(number uint32) *sharedBarrier {
 	words := s.words[segmentHeader+int(number)*barrierWords(s.size):]
-	return &sharedBarrier{entered: &words[0], places: words[16 : 16+s.size], yield: s.yield}
+	return &sharedBarrier{
+		entered: &words[0], last: &words[1],
+		places: words[16 : 16+s.size], histories: words[16+s.size : 16+2*s.size],
+		yield: s.yield,
+	}
 }
 
 // segmentOffer is how a rank finds the segment that rank 0 has made.
@@ -70,21 +75,34 @@ const inMemory = -1
 
 type token [16]byte
 
-// appendTo appends the wire form: descriptor, token.
+// recordSegment is the tag of the record behind the directory that holds an offer.
+const recordSegment = 1
+
+// appendTo appends the wire form, a record: tag, length, descriptor, token.
 func (o *segmentOffer) appendTo(b []byte) []byte {
+	b = append(b, recordSegment)
+	b = binary.BigEndian.AppendUint16(b, uint16(4+len(o.token)))
 	b = binary.BigEndian.AppendUint32(b, uint32(o.descriptor))
 	return append(b, o.token[:]...)
 }
 
-// parseOffer reads an offer from the beginning of b, ok == false if there is
-// none.
+// parseOffer looks for an offer among the records in b, ok == false if there
+// is none.
 func parseOffer(b []byte) (o segmentOffer, ok bool) {
-	if len(b) < 4+len(o.token) {
-		return segmentOffer{}, false
+	for len(b) >= 3 {
+		tag, length := b[0], int(binary.BigEndian.Uint16(b[1:]))
+		b = b[3:]
+		if length > len(b) {
+			break
+		}
+		if tag == recordSegment && length >= 4+len(o.token) {
+			o.descriptor = int32(binary.BigEndian.Uint32(b))
+			copy(o.token[:], b[4:])
+			return o, true
+		}
+		b = b[length:]
 	}
-	o.descriptor = int32(binary.BigEndian.Uint32(b))
-	copy(o.token[:], b[4:])
-	return o, true
+	return segmentOffer{}, false
 }
 
 // ownSegments holds, by token, those segments whose ranks are goroutines of

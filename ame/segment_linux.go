@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -16,16 +15,25 @@ import (
 
 // newSegment makes, on rank 0, a segment for the processes of this node. It
 // is a file without a name, which the others open as a descriptor of this
-// process: nothing is left of it, however the job ends, and only processes of
-// the same user that see this one can get at it.
+// process: nothing is left of it, however the job ends, and of other users only
+// root can get at it.
 func newSegment(size int) (*segment, error) {
-	descriptor, err := unix.MemfdCreate("ame", unix.MFD_CLOEXEC)
+	// Some systems insist that nothing in it can be executed, older ones do
+	// not know how to say that.
+	descriptor, err := unix.MemfdCreate("ame", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if err == unix.EINVAL {
+		descriptor, err = unix.MemfdCreate("ame", unix.MFD_CLOEXEC)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	unix.Fchmod(descriptor, 0o600)
 	// Memory that is missing is to be an error here, not a signal later.
-	if err := unix.Fallocate(descriptor, 0, 0, segmentBytes(size)); err != nil {
+	err = unix.EINTR
+	for err == unix.EINTR {
+		err = unix.Fallocate(descriptor, 0, 0, segmentBytes(size))
+	}
+	if err != nil {
 		unix.Close(descriptor)
 		return nil, fmt.Errorf("fallocate: %w", err)
 	}
@@ -79,7 +87,7 @@ func openSegment(pid int, offer segmentOffer, size int) (*segment, error) {
 	return s, nil
 }
 
-var errNotSegment = errors.New("not the memory that rank 0 has offered: it runs in another container, or on another node of the same name")
+var errNotSegment = errors.New("not the memory that rank 0 has offered: it runs in another container, as another user, or on another node of the same name")
 
 func segmentBytes(size int) int64 { return int64(segmentWords(size)) * 4 }
 

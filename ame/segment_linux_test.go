@@ -24,12 +24,14 @@ func TestOpenSegment(t *testing.T) {
 	s.open()
 	number, ok := s.give()
 	assert.True(t, ok)
-	s.barrier(number).enter(2, 5)
-	assert.False(t, other.barrier(number).absent(2, 5), "both see the same memory")
+	for rank := range 3 {
+		s.barrier(number).enter(rank, 5, 1, true)
+	}
+	assert.True(t, other.barrier(number).agreed(5), "both see the same memory")
 	for range maxShared - 1 {
 		next, ok := s.give()
 		assert.True(t, ok)
-		assert.True(t, s.barrier(next).absent(2, 5), "each has its own")
+		assert.Equal(t, []int{0, 1, 2}, s.barrier(next).absent(5), "each has its own")
 	}
 	_, ok = s.give()
 	assert.False(t, ok, "no more than there is room for")

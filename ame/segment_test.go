@@ -10,17 +10,19 @@ import (
 
 func TestOfferWire(t *testing.T) {
 	offer := segmentOffer{descriptor: 7, token: token{0: 1, 15: 0xff}}
-	wire := "\x00\x00\x00\x07" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\xff"
+	wire := "\x01\x00\x14" + "\x00\x00\x00\x07" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\xff"
 	assert.Equal(t, wire, string(offer.appendTo(nil)))
-	got, ok := parseOffer([]byte(wire + "more, of a later version"))
-	assert.True(t, ok)
-	assert.Equal(t, offer, got)
+	for _, b := range []string{wire, wire + "more, of a later version", "\x07\x00\x02xx\x01\x00\x00" + wire} {
+		got, ok := parseOffer([]byte(b))
+		assert.True(t, ok)
+		assert.Equal(t, offer, got)
+	}
 	for n := range len(wire) {
 		_, ok := parseOffer([]byte(wire[:n]))
 		assert.False(t, ok, "%d bytes", n)
 	}
 	offer.descriptor = inMemory
-	assert.Equal(t, "\xff\xff\xff\xff", string(offer.appendTo(nil)[:4]))
+	assert.Equal(t, "\xff\xff\xff\xff", string(offer.appendTo(nil)[3:7]))
 }
 
 // A segment is offered to ranks that all run on one node: as processes, or as
