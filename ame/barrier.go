@@ -10,8 +10,8 @@ import (
 // must call it, in the same order as their other collectives on c. After an
 // error, a cancelled ctx included, the job has failed on all ranks.
 //
-// What a rank has sent before a Barrier is ahead of what any rank sends after
-// it: it has arrived on rank 0, or left it for its destination.
+// What a rank has sent before a Barrier is ahead of what others send to the same
+// rank after it, but for what that one sends to itself.
 //
 // Ranks that all run on one node meet in memory, on the first 64 communicators
 // that have a Barrier. Else, and in the first Barrier of a communicator, which
@@ -51,9 +51,11 @@ func (c *Comm) rootBarrier(ctx context.Context, seq uint32) error {
 
 // memberBarrier is the side of the others.
 func (c *Comm) memberBarrier(ctx context.Context, seq uint32) error {
+	sent := c.job.sent.Load()
 	if err := c.sendPart(ctx, kindBarrier, seq, 0, Payload{}); err != nil {
 		return err
 	}
+	c.flushed = sent
 	a, err := c.receive(ctx, pattern{kind: kindBarrier, source: 0, tag: int(seq)})
 	if err != nil || len(a.Body) == 0 {
 		return err
@@ -96,7 +98,8 @@ func (c *Comm) meet(ctx context.Context, seq uint32) error {
 
 // memberMeet enters, wakes rank 0 if need be, and waits for it. A rank that has
 // sent messages since its last barrier sends its part behind them, so that
-// rank 0 has read and forwarded them before anyone leaves.
+// rank 0 has read and forwarded them before anyone leaves. It leaves the
+// processor to rank 0 then.
 func (c *Comm) memberMeet(ctx context.Context, seq, history uint32) error {
 	j, b := c.job, c.shared
 	sent := j.sent.Load()
@@ -108,7 +111,7 @@ func (c *Comm) memberMeet(ctx context.Context, seq, history uint32) error {
 			return err
 		}
 	}
-	if b.wait(j.rank) {
+	if b.wait(j.rank, !report) {
 		return nil
 	}
 	_, err := c.receive(ctx, pattern{kind: kindBarrier, source: 0, tag: int(seq)})
@@ -128,7 +131,7 @@ func (c *Comm) rootMeet(ctx context.Context, seq, history uint32) error {
 		return nil
 	}
 
-	sleeps := !b.enter(0, seq, history, false) && !b.wait(0)
+	sleeps := !b.enter(0, seq, history, false) && !b.wait(0, true)
 	for sleeps && !b.mayLeave(0) || !b.agreed(seq) {
 		// A rank that has not agreed is given away by a frame on its way.
 		if err := hear(AnySource); err != nil {

@@ -140,7 +140,8 @@ func (c *Comm) usable(op string) error {
 // and with the given tag; AnySource and AnyTag match all. It waits until
 // there is one. The body is the caller's. A cancelled Recv takes nothing
 // and harms nothing. Recv from a rank that is lost, or has closed, is an error
-// once what it sent before is received.
+// once what it sent before is received; so is Recv from any other rank when
+// rank 0 has closed, through which all messages come.
 func (c *Comm) Recv(ctx context.Context, source, tag int) (Message, error) {
 	j := c.job
 	if source != AnySource && (source < 0 || source >= j.size) {

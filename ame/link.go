@@ -44,6 +44,7 @@ type link struct {
 	ahead    uint64    // maxAhead
 
 	used   atomic.Bool   // a call has read from this link itself of late
+	lent   atomic.Bool   // its goroutine does not read from it
 	wanted chan struct{} // gets a value when a call gives the link back early
 	relays atomic.Bool   // rank 0 has forwarded frames from this link: it is lent no more
 	over   chan struct{} // closed when nothing more will be read

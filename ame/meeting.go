@@ -72,18 +72,12 @@ const (
 	maxLooks = 1000 // where the clock stands still
 )
 
-// wait looks at the place of rank for a while and returns whether it may
-// leave. If not, it is asleep and will get a message.
-func (b *sharedBarrier) wait(rank int) (mayLeave bool) {
+// wait looks at the place of rank, for a while if there is hope, and returns
+// whether it may leave. If not, it is asleep and will get a message.
+func (b *sharedBarrier) wait(rank int, hope bool) (mayLeave bool) {
 	p := b.at(rank)
 	start := time.Now()
-	for range maxLooks {
-		if p&released != 0 {
-			return true
-		}
-		if time.Since(start) > lookFor {
-			break
-		}
+	for looks := 0; hope && p&released == 0 && looks < maxLooks && time.Since(start) < lookFor; looks++ {
 		b.yield()
 		p = b.at(rank)
 	}
@@ -114,7 +108,7 @@ func (b *sharedBarrier) reporting(wasAsleep bool) []int {
 			ranks = append(ranks, rank)
 		}
 	}
-	if last := int(b.last.Load()); wasAsleep && !slices.Contains(ranks, last) {
+	if last := int(b.last.Load()); wasAsleep && last < len(b.places) && !slices.Contains(ranks, last) {
 		ranks = append(ranks, last)
 	}
 	return ranks

@@ -39,7 +39,7 @@ func TestSharedBarrier(t *testing.T) {
 				}
 				for _, rank := range test.asleep {
 					assert.False(t, b.enter(rank, seq, 9, reports[rank]))
-					assert.False(t, b.wait(rank))
+					assert.False(t, b.wait(rank, rank > 1))
 					sleeps[rank] = true
 				}
 				for rank := range 4 {
@@ -57,7 +57,7 @@ func TestSharedBarrier(t *testing.T) {
 				assert.Equal(t, test.reporting, b.reporting(sleeps[0]))
 				for rank := 1; rank < 4; rank++ {
 					assert.Equal(t, sleeps[rank], b.release(rank), "rank %d", rank)
-					assert.True(t, b.wait(rank), "rank %d", rank)
+					assert.True(t, b.wait(rank, rank > 1), "rank %d", rank)
 				}
 			}
 		})
@@ -69,7 +69,7 @@ func TestAbsent(t *testing.T) {
 	assert.Equal(t, []int{0, 1, 2, 3}, b.absent(1<<29+7))
 	b.enter(2, 1<<29+7, 0, true)
 	b.enter(0, 1<<29+7, 0, false)
-	b.wait(0)
+	b.wait(0, false)
 	b.enter(1, 6, 0, false)
 	assert.Equal(t, []int{1, 3}, b.absent(1<<29+7))
 }

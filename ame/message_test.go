@@ -205,6 +205,28 @@ func TestNobodyWaitsForAnotherCall(t *testing.T) {
 	}
 }
 
+// Nor does it when a call for any rank follows one that was for a single rank.
+func TestAnySourceAfterOneSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 3)
+		for _, pair := range [][2]*Comm{{comms[0], comms[1]}, {comms[1], comms[0]}} {
+			here, there := pair[0], pair[1]
+			for _, source := range []int{there.Rank(), AnySource, there.Rank(), AnySource, AnySource} {
+				var sent time.Time
+				go func() {
+					time.Sleep(time.Millisecond)
+					sent = time.Now()
+					assert.NoError(t, there.Send(t.Context(), here.Rank(), 1, text("m")))
+				}()
+				_, err := here.Recv(t.Context(), source, 1)
+				require.NoError(t, err)
+				assert.Zero(t, time.Since(sent), "from %d", source)
+				synctest.Wait()
+			}
+		}
+	})
+}
+
 func TestConcurrentUse(t *testing.T) {
 	const size, callers, n = 3, 5, 200
 	for name, by := range transports {

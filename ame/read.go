@@ -42,13 +42,34 @@ func (j *job) read(l *link) {
 			j.ended(l, err)
 			return
 		}
-		for l.used.Swap(false) {
+		l.lent.Store(true)
+		for l.used.Swap(false) && !j.waitsInVain(l) {
 			select {
 			case <-l.wanted:
 			case <-time.After(lendCheck):
 			}
 		}
+		l.lent.Store(false)
 	}
+}
+
+// waitsInVain says whether a call waits for what l may bring and does not read
+// from it itself. One that comes later sees that l is lent and asks for it.
+func (j *job) waitsInVain(l *link) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.waiters == 0 {
+		return false
+	}
+	read := len(l.turn) > 0
+	for _, b := range j.boxes {
+		for _, r := range b.waiting {
+			if r.link != l || !read {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readUntilLent returns nil when a call has got a frame that it could have
@@ -119,7 +140,7 @@ func (j *job) readFor(r *receiver) {
 		return
 	}
 	for _, l := range j.links {
-		if l != nil && l.used.Load() {
+		if l != nil && l.lent.Load() {
 			l.giveBack()
 		}
 	}
