@@ -76,12 +76,7 @@ func passBarriers(c *Comm, entered interface{ Add(int64) int64 }, n int) error {
 }
 
 func TestBarrierOfProcesses(t *testing.T) {
-	s, err := newSegment(4)
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip("only on Linux do processes meet in memory")
-	}
-	require.NoError(t, err)
-	s.release()
+	requireSegment(t)
 	runProcesses(t, "barrier holds", 4, 200)
 	runProcesses(t, "crash in barrier", 4, 1)
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestOpenSegment(t *testing.T) {
+	requireSegment(t)
 	s, err := newSegment(3)
 	require.NoError(t, err)
 	defer s.release()
@@ -39,6 +40,7 @@ func TestOpenSegment(t *testing.T) {
 
 // What is not the segment is left alone.
 func TestOpenSegmentRefuses(t *testing.T) {
+	requireSegment(t)
 	s, err := newSegment(3)
 	require.NoError(t, err)
 	defer s.release()
