@@ -103,7 +103,7 @@ func crashInBarrier(c *Comm, _ net.Conn, _ int) (metrics, error) {
 		return nil, err
 	}
 	if c.Rank() == 2 {
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // mostly the others are asleep by then
 		os.Exit(0)
 	}
 	if err := c.Barrier(context.Background()); !errors.Is(err, ErrLost) {

@@ -339,18 +339,13 @@ func TestFinalizeAnsweredByEOF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		server := newFakeServer(1)
-		go func() {
-			c := welcome(theirs)
-			for {
-				h, payload, _ := readFrame(theirs)
-				q, err := parseQuestion(c, payload)
-				if err != nil || q.command == commandFinalize {
-					theirs.Close()
-					return
-				}
-				server.answer(hello{codec: c}, q, func(b []byte) { writeFrame(theirs, h.tag, b) })
+		server.instead = func(q question, _ func([]byte)) bool {
+			if q.command == commandFinalize {
+				theirs.Close()
 			}
-		}()
+			return q.command == commandFinalize
+		}
+		go server.serve(theirs)
 		client, err := open(t.Context(), ours, rankOf(0, codec{}), make([]byte, 8))
 		require.NoError(t, err)
 		assert.NoError(t, client.Finalize(t.Context()))
@@ -362,18 +357,8 @@ func TestFinalizeIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		server := newFakeServer(1)
-		go func() {
-			c := welcome(theirs)
-			for {
-				h, payload, err := readFrame(theirs)
-				if err != nil {
-					return
-				}
-				if q, _ := parseQuestion(c, payload); q.command == commandGet {
-					server.answer(hello{codec: c}, q, func(b []byte) { writeFrame(theirs, h.tag, b) })
-				}
-			}
-		}()
+		server.instead = func(q question, _ func([]byte)) bool { return q.command != commandGet }
+		go server.serve(theirs)
 		client, err := open(context.Background(), ours, rankOf(0, codec{}), make([]byte, 8))
 		require.NoError(t, err)
 		assert.ErrorIs(t, client.Finalize(context.Background()), context.DeadlineExceeded)
@@ -420,21 +405,15 @@ func TestStatusErrors(t *testing.T) {
 			commandFence: codec{}.packStatus(StatusPartialSuccess),
 			commandGet:   codec{}.packFound("ns", 1, texts(map[string]string{"other": "v"})),
 		}
-		go func() {
-			c := welcome(theirs)
-			for {
-				h, payload, err := readFrame(theirs)
-				if err != nil {
-					return
-				}
-				q, _ := parseQuestion(c, payload)
-				if b, ok := answers[q.command]; ok && q.rank != wildcard || q.command == commandFence {
-					writeFrame(theirs, h.tag, b)
-					continue
-				}
-				server.answer(hello{codec: c}, q, func(b []byte) { writeFrame(theirs, h.tag, b) })
+		server.instead = func(q question, reply func([]byte)) bool {
+			b, ok := answers[q.command]
+			done := ok && q.rank != wildcard || q.command == commandFence
+			if done {
+				reply(b)
 			}
-		}()
+			return done
+		}
+		go server.serve(theirs)
 		client, err := open(t.Context(), ours, rankOf(0, codec{}), make([]byte, 8))
 		require.NoError(t, err)
 		defer client.Close()

@@ -188,6 +188,10 @@ func readHello(conn net.Conn) (hello, error) {
 type fakeServer struct {
 	size int
 
+	// instead, if not nil, may do with a question what a test needs; answer
+	// gets those that it returns false for.
+	instead func(q question, reply func([]byte)) (done bool)
+
 	mu      sync.Mutex
 	values  map[uint32]map[string]string
 	waiting map[string][]func() // by key: gets that wait for a commit
@@ -227,7 +231,11 @@ func (s *fakeServer) serve(conn net.Conn) error {
 			return err
 		}
 		var sent sync.Once
-		s.answer(h, q, func(payload []byte) { sent.Do(func() { writeFrame(conn, hd.tag, payload) }) })
+		reply := func(payload []byte) { sent.Do(func() { writeFrame(conn, hd.tag, payload) }) }
+		if s.instead != nil && s.instead(q, reply) {
+			continue
+		}
+		s.answer(h, q, reply)
 		if q.command == commandFinalize {
 			return nil
 		}

@@ -5,8 +5,10 @@ package main
 import (
 	"runtime"
 	"testing"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 func requireSubreaper(t *testing.T) {
-	t.Skip("there is no subreaper on " + runtime.GOOS + ", so daemons get away there")
+	need.Unable(t, "there is no subreaper on %s, so daemons get away there", runtime.GOOS)
 }

@@ -30,6 +30,9 @@ func TestJobs(t *testing.T) {
 		t.Run("scripts", func(t *testing.T) {
 			for _, script := range scripts {
 				name := strings.TrimSuffix(filepath.Base(script), ".sbatch")
+				if name == "container" {
+					continue // apptainer is not on the cluster; make lint checks the script
+				}
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					switch name {
@@ -44,8 +47,6 @@ func TestJobs(t *testing.T) {
 						c.testArrayJob(t, serial)
 					case "requeue":
 						c.testRequeueJob(t, counted)
-					case "container":
-						t.Skip("apptainer is not on the cluster; make lint checks the script")
 					default:
 						t.Errorf("jobs/%s.sbatch is not tested", name)
 					}
