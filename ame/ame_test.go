@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 // testKey is the key of the jobs in these tests.
-var testKey = bytes.Repeat([]byte{0x5a}, 32)
+var testKey = Key(bytes.Repeat([]byte{0x5a}, 32))
 
 // transport says how the ranks of a test reach each other.
 type transport func(tb testing.TB, size int) []Config
@@ -39,7 +39,7 @@ func overMemory(tb testing.TB, size int) []Config {
 	configs := testConfigs(size)
 	configs[0].Listener = l
 	for i := range configs[1:] {
-		configs[i+1].Root, configs[i+1].Dial = []string{"memory"}, l.Dial
+		configs[i+1].Root.Addresses, configs[i+1].Dial = []string{"memory"}, l.Dial
 	}
 	return configs
 }
@@ -50,7 +50,7 @@ func overTCP(tb testing.TB, size int) []Config {
 	configs := testConfigs(size)
 	configs[0].Listener = l
 	for i := range configs[1:] {
-		configs[i+1].Root = []string{l.Addr().String()}
+		configs[i+1].Root.Addresses = []string{l.Addr().String()}
 	}
 	return configs
 }
@@ -58,7 +58,7 @@ func overTCP(tb testing.TB, size int) []Config {
 func testConfigs(size int) []Config {
 	configs := make([]Config, size)
 	for rank := range configs {
-		configs[rank] = Config{Rank: rank, Size: size, Job: "test", Host: "node" + string(rune('a'+rank%26)), Key: testKey}
+		configs[rank] = Config{Rank: rank, Size: size, Host: "node" + string(rune('a'+rank%26)), Root: Endpoint{Job: "test", Key: testKey}}
 	}
 	return configs
 }

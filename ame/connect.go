@@ -23,21 +23,24 @@ const (
 // Config says who this rank is and how it meets the others.
 type Config struct {
 	Rank, Size int
-	Job        string // the same on all ranks of the job; not secret
 	Host       string // name of this node, for messages; default: the kernel's
-	Key        []byte // the job's secret, the same on all ranks; at least 16 bytes
+
+	// Root is rank 0's endpoint: on rank 0 its own, whose addresses do not
+	// matter, elsewhere where to connect.
+	Root Endpoint
+
+	// Newer, if not nil, says on the other ranks where else rank 0 may be. It
+	// is called with Root first, and again with each endpoint that it has
+	// returned, until rank 0 is found. It returns when there is another
+	// endpoint than the one it is given, or with an error when there can be
+	// none, or when ctx ends. A rank tries its endpoint all the while, so one
+	// that is out of date does no harm; one without addresses is just not tried.
+	Newer func(ctx context.Context, have Endpoint) (Endpoint, error)
 
 	// Listener is where rank 0 accepts the others. Connect closes it.
 	Listener net.Listener
 
-	// Root holds the addresses to try for rank 0, side by side. The first
-	// one whose handshake succeeds is used.
-	Root []string
-
-	// RootHost is the name of rank 0's node, for messages; may be "".
-	RootHost string
-
-	// Dial opens a connection to one of Root. The default is TCP.
+	// Dial opens a connection to an address of an endpoint. The default is TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
 	// Waiting, if not nil, is called on rank 0 after 10 s of waiting for the
@@ -67,14 +70,14 @@ func (c *Config) check() error {
 		return nil
 	case c.Size > 1<<24:
 		return fmt.Errorf("%d ranks are more than the protocol can number", c.Size)
-	case len(c.Key) < 16:
-		return fmt.Errorf("a key of %d bytes is too short", len(c.Key))
 	case c.Rank == 0 && c.Listener == nil:
 		return errors.New("rank 0 has no listener")
-	case c.Rank != 0 && len(c.Root) == 0:
+	case c.Rank != 0 && c.Newer != nil:
+		return nil
+	case c.Rank != 0 && len(c.Root.Addresses) == 0:
 		return errors.New("no address of rank 0")
 	}
-	return nil
+	return c.Root.check()
 }
 
 // Connect joins the job. It returns on each rank once all ranks are connected
@@ -110,7 +113,6 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 	case cfg.Rank == 0:
 		err = j.acceptAll(ctx, &cfg)
 	default:
-		j.peers[0].Host = cfg.RootHost
 		err = j.joinRoot(ctx, &cfg)
 	}
 	if err != nil {

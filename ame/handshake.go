@@ -71,7 +71,7 @@ type hello struct {
 
 func newHello(role role, cfg *Config) (hello, error) {
 	h := hello{role: role, rank: uint32(cfg.Rank), size: uint32(cfg.Size)}
-	digest := sha256.Sum256([]byte(cfg.Job))
+	digest := sha256.Sum256([]byte(cfg.Root.Job))
 	copy(h.job[:], digest[:])
 	_, err := rand.Read(h.nonce[:])
 	return h, err
@@ -105,7 +105,7 @@ func parseHello(b []byte, want role, cfg *Config) (hello, error) {
 	}
 	copy(h.job[:], b[12:])
 	copy(h.nonce[:], b[12+jobDigestSize:])
-	digest := sha256.Sum256([]byte(cfg.Job))
+	digest := sha256.Sum256([]byte(cfg.Root.Job))
 	switch {
 	case h.role != want:
 		return hello{}, fmt.Errorf("%w: wrong role %d (another rank of our kind, or a mirror)", ErrAuth, h.role)
@@ -154,10 +154,10 @@ func greetRoot(rw io.ReadWriter, cfg *Config) (answer []byte, err error) {
 	if _, err := parseHello(theirs, roleRoot, cfg); err != nil {
 		return nil, err
 	}
-	if !hmac.Equal(reply[helloSize:], proof(cfg.Key, roleRoot, mine, theirs)) {
+	if !hmac.Equal(reply[helloSize:], proof(cfg.Root.Key, roleRoot, mine, theirs)) {
 		return nil, errWrongKey
 	}
-	return proof(cfg.Key, roleMember, mine, theirs), nil
+	return proof(cfg.Root.Key, roleMember, mine, theirs), nil
 }
 
 // answerRoot is the second half of the member's side.
@@ -205,7 +205,7 @@ func greetMember(rw io.ReadWriter, cfg *Config) (rank int, err error) {
 		return 0, err
 	}
 	mine := own.appendTo(nil)
-	if _, err := rw.Write(append(mine, proof(cfg.Key, roleRoot, theirs, mine)...)); err != nil {
+	if _, err := rw.Write(append(mine, proof(cfg.Root.Key, roleRoot, theirs, mine)...)); err != nil {
 		return 0, errAbandoned
 	}
 	answer := make([]byte, proofSize)
@@ -215,7 +215,7 @@ func greetMember(rw io.ReadWriter, cfg *Config) (rank int, err error) {
 		}
 		return 0, errAbandoned
 	}
-	if !hmac.Equal(answer, proof(cfg.Key, roleMember, theirs, mine[:helloSize])) {
+	if !hmac.Equal(answer, proof(cfg.Root.Key, roleMember, theirs, mine[:helloSize])) {
 		return 0, errWrongKey
 	}
 	return int(member.rank), nil

@@ -25,7 +25,7 @@ var (
 )
 
 func testConfig(rank, size int) *Config {
-	return &Config{Rank: rank, Size: size, Job: "test", Key: testKey}
+	return &Config{Rank: rank, Size: size, Root: Endpoint{Job: "test", Key: testKey}}
 }
 
 func TestHelloWire(t *testing.T) {
@@ -113,7 +113,7 @@ type script func(conn net.Conn)
 
 func TestGreetRootRefuses(t *testing.T) {
 	other := testConfig(0, 3)
-	other.Key = bytes.Repeat([]byte{1}, 32)
+	other.Root.Key = bytes.Repeat([]byte{1}, 32)
 	for name, c := range map[string]struct {
 		peer script
 		want string

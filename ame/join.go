@@ -16,7 +16,8 @@ import (
 // joinRoot is the start-up of every rank but 0: it connects to rank 0 and
 // waits to be welcomed.
 func (j *job) joinRoot(ctx context.Context, cfg *Config) error {
-	conn, err := reachRoot(ctx, cfg)
+	conn, root, err := findRoot(ctx, cfg)
+	j.peers[0].Host = root.Host
 	if err != nil {
 		return j.errorf("connect", 0, err)
 	}
@@ -90,9 +91,9 @@ type greeted struct {
 func reachRoot(ctx context.Context, cfg *Config) (net.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	winners := make(chan greeted)
-	attempts := make([]attempt, len(cfg.Root))
+	attempts := make([]attempt, len(cfg.Root.Addresses))
 	var wg sync.WaitGroup
-	for i, address := range cfg.Root {
+	for i, address := range cfg.Root.Addresses {
 		attempts[i].address = address
 		wg.Go(func() { attempts[i].run(ctx, cfg, winners) })
 	}
@@ -108,9 +109,58 @@ func reachRoot(ctx context.Context, cfg *Config) (net.Conn, error) {
 	return nil, unreachable(ctx, cfg, attempts)
 }
 
+// findRoot is reachRoot at the endpoints that cfg has and that its Newer
+// returns, each until there is the next. It returns the last one, too.
+func findRoot(ctx context.Context, cfg *Config) (net.Conn, Endpoint, error) {
+	if cfg.Newer == nil {
+		conn, err := reachRoot(ctx, cfg)
+		return conn, cfg.Root, err
+	}
+	at := *cfg
+	for {
+		conn, next, err := reachUntilNewer(ctx, &at)
+		if err != nil || conn != nil {
+			return conn, at.Root, err
+		}
+		at.Root = next
+	}
+}
+
+// reachUntilNewer returns a connection to rank 0, or none and a newer endpoint.
+func reachUntilNewer(ctx context.Context, cfg *Config) (conn net.Conn, next Endpoint, err error) {
+	trying, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	reached := make(chan error, 1)
+	if len(cfg.Root.Addresses) > 0 {
+		go func() {
+			var err error
+			conn, err = reachRoot(trying, cfg)
+			reached <- err
+			stop(errWon)
+		}()
+	}
+	next, newerErr := cfg.Newer(trying, cfg.Root)
+	if newerErr == nil {
+		newerErr = next.check()
+	}
+	if len(cfg.Root.Addresses) == 0 {
+		return nil, next, newerErr
+	}
+	stop(errNewer)
+	err = <-reached
+	switch {
+	case conn != nil:
+		return conn, next, nil
+	case ctx.Err() != nil || !errors.Is(err, errNewer):
+		return nil, next, err
+	}
+	return nil, next, newerErr
+}
+
 var (
-	errWon  = errors.New("another address was faster")
-	errStop = errors.New("no address in time")
+	errWon   = errors.New("another address was faster")
+	errStop  = errors.New("no address in time")
+	errNewer = errors.New("rank 0 has been seen elsewhere")
 )
 
 // firstAccepted goes on with the first connection that greets well.

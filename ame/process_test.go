@@ -86,7 +86,7 @@ func runRankProcess(spec string) error {
 	if err := json.Unmarshal([]byte(spec), &task); err != nil {
 		return err
 	}
-	cfg := Config{Rank: task.Rank, Size: task.Size, Job: "test", Key: testKey, Root: []string{task.Root}}
+	cfg := Config{Rank: task.Rank, Size: task.Size, Root: Endpoint{Job: "test", Key: testKey, Addresses: []string{task.Root}}}
 	var plain net.Listener
 	var err error
 	if task.Rank == 0 {

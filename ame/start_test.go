@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +49,8 @@ func (l *logBuffer) logger() *slog.Logger {
 func assertNoKey(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		for _, form := range []string{string(testKey), hex.EncodeToString(testKey), base64.StdEncoding.EncodeToString(testKey), fmt.Sprint(testKey), fmt.Sprintf("%q", testKey)} {
+		secret := []byte(testKey)
+		for _, form := range []string{string(secret), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret), fmt.Sprint(secret), fmt.Sprintf("%q", secret)} {
 			assert.NotContains(t, text, form)
 		}
 	}
@@ -121,7 +124,7 @@ func TestStrangers(t *testing.T) {
 			conn.Write([]byte(strings.Replace(memberWire, "\x00\x00\x00\x02", "\x00\x00\x00\x03", 1)))
 		}, "rank 3 of 3 out of range"},
 		"wrong size":           {member(func(c *Config) { c.Size = 2 }), "its job has 2 ranks, ours 3"},
-		"other job":            {member(func(c *Config) { c.Job = "other" }), "another job"},
+		"other job":            {member(func(c *Config) { c.Root.Job = "other" }), "another job"},
 		"other version":        {func(conn net.Conn) { conn.Write([]byte(strings.Replace(memberWire, "\x00\x01", "\x00\x09", 1))) }, "protocol version 9, this is 1"},
 		"closes after verdict": {member(func(*Config) {}), "rank 1 before its join frame: EOF"},
 		"no join frame":        {frame(header{kind: kindMessage, source: 1}, ""), "message frame from rank 1 instead"},
@@ -321,7 +324,7 @@ func TestSeveralAddresses(t *testing.T) {
 					return
 				}
 				go func() {
-					greetMember(conn, &Config{Size: 3, Job: "other", Key: testKey})
+					greetMember(conn, &Config{Size: 3, Root: Endpoint{Job: "other", Key: testKey}})
 					conn.Close()
 				}()
 			}
@@ -341,7 +344,7 @@ func TestSeveralAddresses(t *testing.T) {
 		}
 		for i := range configs[1:] {
 			configs[i+1].Dial = dial
-			configs[i+1].Root = []string{"refused:1", "blackhole:1", "foreign:1", "right:1", "right:2"}
+			configs[i+1].Root.Addresses = []string{"refused:1", "blackhole:1", "foreign:1", "right:1", "right:2"}
 		}
 		begin := time.Now()
 		comms, errs := start(t.Context(), configs)
@@ -364,7 +367,7 @@ func TestUnreachable(t *testing.T) {
 				}
 				go func() {
 					cfg := testConfig(0, 2)
-					cfg.Key = bytes.Repeat([]byte{1}, 32)
+					cfg.Root.Key = bytes.Repeat([]byte{1}, 32)
 					greetMember(conn, cfg)
 					conn.Close()
 				}()
@@ -372,7 +375,7 @@ func TestUnreachable(t *testing.T) {
 		}()
 		cfg := *testConfig(1, 2)
 		var log logBuffer
-		cfg.Logger, cfg.Host, cfg.RootHost, cfg.Root = log.logger(), "nodeb", "nodea", []string{"b:2", "a:1"}
+		cfg.Logger, cfg.Host, cfg.Root.Host, cfg.Root.Addresses = log.logger(), "nodeb", "nodea", []string{"b:2", "a:1"}
 		cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			if address == "a:1" {
 				return nil, errors.New("dial tcp a:1: connection refused")
@@ -417,14 +420,14 @@ func TestListenerClosedAfterStart(t *testing.T) {
 	comms, errs := start(t.Context(), configs)
 	noErrors(t, errs)
 	defer closeAll(comms)
-	conn, err := net.Dial("tcp", configs[1].Root[0])
+	conn, err := net.Dial("tcp", configs[1].Root.Addresses[0])
 	if !assert.Error(t, err) {
 		conn.Close()
 	}
 }
 
 func TestBadConfig(t *testing.T) {
-	good := Config{Rank: 0, Size: 2, Key: testKey, Listener: NewMemoryListener()}
+	good := Config{Rank: 0, Size: 2, Root: Endpoint{Key: testKey}, Listener: NewMemoryListener()}
 	for name, c := range map[string]struct {
 		change func(*Config)
 		want   string
@@ -433,8 +436,8 @@ func TestBadConfig(t *testing.T) {
 		"negative rank": {func(c *Config) { c.Rank = -1 }, "rank -1 of 2 is out of range"},
 		"rank too high": {func(c *Config) { c.Rank = 2 }, "rank 2 of 2 is out of range"},
 		"huge":          {func(c *Config) { c.Size = 1<<24 + 1 }, "more than the protocol can number"},
-		"no key":        {func(c *Config) { c.Key = nil }, "a key of 0 bytes is too short"},
-		"short key":     {func(c *Config) { c.Key = testKey[:15] }, "a key of 15 bytes is too short"},
+		"no key":        {func(c *Config) { c.Root.Key = nil }, "a key of 0 bytes is too short"},
+		"short key":     {func(c *Config) { c.Root.Key = testKey[:15] }, "a key of 15 bytes is too short"},
 		"no listener":   {func(c *Config) { c.Listener = nil }, "rank 0 has no listener"},
 		"no address":    {func(c *Config) { c.Rank = 1 }, "no address of rank 0"},
 		"host too long": {func(c *Config) { c.Host = strings.Repeat("a", 70_000) }, "host name of 70000 bytes"},
@@ -467,4 +470,75 @@ func TestRankList(t *testing.T) {
 	} {
 		assert.Equal(t, want, rankList(ranks))
 	}
+}
+
+// A rank follows endpoints until one leads to rank 0: none yet, one of another
+// job whose listener answers nothing, and the right one.
+func TestNewerEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		configs := overMemory(t, 2)
+		right := configs[1].Root
+		stale := Endpoint{Job: "before", Key: bytes.Repeat([]byte{1}, minKey), Addresses: []string{"gone:1"}}
+		configs[1].Root = Endpoint{}
+		dial := configs[1].Dial
+		configs[1].Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			if address == "gone:1" {
+				return nil, errors.New("connection refused")
+			}
+			return dial(ctx, address)
+		}
+		configs[1].Newer = func(ctx context.Context, have Endpoint) (Endpoint, error) {
+			switch {
+			case len(have.Addresses) == 0:
+				time.Sleep(time.Minute)
+				return stale, nil
+			case have.Job == stale.Job:
+				time.Sleep(time.Minute)
+				return right, nil
+			}
+			<-ctx.Done()
+			return Endpoint{}, context.Cause(ctx)
+		}
+		comms, errs := start(t.Context(), configs)
+		noErrors(t, errs)
+		noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
+		closeAll(comms)
+	})
+}
+
+// What ends the search for a newer endpoint ends the start, with what has
+// become of the addresses if there were any.
+func TestNoNewerEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := *testConfig(1, 2)
+		cfg.Dial = func(context.Context, string) (net.Conn, error) { return nil, errors.New("connection refused") }
+		cfg.Newer = func(ctx context.Context, have Endpoint) (Endpoint, error) {
+			<-ctx.Done()
+			return Endpoint{}, fmt.Errorf("the file did not appear: %w", context.Cause(ctx))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := Connect(ctx, cfg)
+		assert.EqualError(t, err, "ame: connect: rank 1: rank 0: the file did not appear: context deadline exceeded")
+		cfg.Root.Addresses, cfg.Root.Host = []string{"a:1"}, "nodea"
+		_, err = Connect(ctx, cfg)
+		assert.EqualError(t, err, "ame: connect: rank 1: rank 0 on nodea: cannot be reached from "+hostOf(t)+": ranks did not connect in time; tried a:1: no answer")
+	})
+}
+
+func hostOf(t *testing.T) string {
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	return host
+}
+
+// A printed configuration shows no key.
+func TestKeyIsHidden(t *testing.T) {
+	cfg := testConfig(0, 2)
+	encoded, err := json.Marshal(cfg.Root)
+	require.NoError(t, err)
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
+		assertNoKey(t, fmt.Sprintf(format, *cfg), fmt.Sprintf(format, cfg.Root), fmt.Sprintf(format, cfg.Root.Key))
+	}
+	assertNoKey(t, string(encoded))
 }

@@ -100,8 +100,8 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	ctx, stop := world.Watch(ctx)
 	defer stop()
 	backend, err := ame.Connect(ctx, ame.Config{
-		Rank: world.Rank, Size: world.Size, Job: world.Job, Host: world.Host,
-		Key: world.Key.Bytes(), Listener: world.Listener, Root: world.Root, RootHost: world.RootHost,
+		Rank: world.Rank, Size: world.Size, Host: world.Host, Listener: world.Listener,
+		Root: ame.Endpoint{Job: world.Job, Key: world.Key.Bytes(), Host: world.RootHost, Addresses: world.Root},
 		Waiting: tellWaiting, Logger: o.logger,
 	})
 	if left := world.Release(); left != nil {

@@ -105,11 +105,11 @@ func (b *breakable) cut(rank int) {
 
 // testConfig is a rank's part in a job on hosts node0, node1, ...
 func testConfig(rank, size int, address string, listener net.Listener) ame.Config {
-	cfg := ame.Config{Rank: rank, Size: size, Job: "test", Host: fmt.Sprint("node", rank), Key: make([]byte, bootstrap.KeySize)}
+	cfg := ame.Config{Rank: rank, Size: size, Host: fmt.Sprint("node", rank), Root: ame.Endpoint{Job: "test", Key: make([]byte, bootstrap.KeySize)}}
 	if rank == 0 {
 		cfg.Listener = listener
 	} else {
-		cfg.Root = []string{address}
+		cfg.Root.Addresses = []string{address}
 	}
 	return cfg
 }

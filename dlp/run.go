@@ -106,11 +106,11 @@ func (r *run) failed(err error) {
 
 func (r *run) connect(ctx context.Context, rank int) (*Comm, error) {
 	job := fmt.Sprintf("run-%d-%p", os.Getpid(), r)
-	cfg := ame.Config{Rank: rank, Size: r.size, Job: job, Host: r.host, Key: r.key.Bytes(), Logger: r.logger}
+	cfg := ame.Config{Rank: rank, Size: r.size, Host: r.host, Root: ame.Endpoint{Job: job, Key: r.key.Bytes()}, Logger: r.logger}
 	if rank == 0 {
 		cfg.Listener = r.listener
 	} else {
-		cfg.Root, cfg.Dial = []string{"memory"}, r.listener.Dial
+		cfg.Root.Addresses, cfg.Dial = []string{"memory"}, r.listener.Dial
 	}
 	backend, err := ame.Connect(ctx, cfg)
 	if err != nil {
