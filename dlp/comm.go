@@ -101,7 +101,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	defer stop()
 	backend, err := ame.Connect(ctx, ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host, Listener: world.Listener,
-		Root: ame.Endpoint{Job: world.Job, Key: world.Key.Bytes(), Host: world.RootHost, Addresses: world.Root},
+		Root:    ame.Endpoint{Job: world.Job, Key: world.Key.Bytes(), Host: world.RootHost, Addresses: world.Root},
 		Waiting: tellWaiting, Logger: o.logger,
 	})
 	if left := world.Release(); left != nil {
