@@ -107,3 +107,6 @@ func noErrors(tb testing.TB, errs []error) {
 		assert.NoError(tb, err, "rank %d", rank)
 	}
 }
+
+// peerOn is a process of this node, whose name is host.
+func peerOn(host string, pid int) Peer { return Peer{&Node{host, thisNode()}, pid} }

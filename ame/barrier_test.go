@@ -26,11 +26,11 @@ func meetings(t *testing.T, name string, test func(t *testing.T, meet meeting)) 
 	t.Run(name+"/by messages", func(t *testing.T) {
 		test(t, func(t *testing.T, comms []*Comm) {
 			for _, c := range comms {
-				c.job.leaveSegment()
+				c.job.memory.close()
 			}
 			noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
 			for _, c := range comms {
-				require.True(t, c.shared == nil)
+				require.True(t, c.barrier == nil)
 			}
 		})
 	})
@@ -40,7 +40,7 @@ func meetings(t *testing.T, name string, test func(t *testing.T, meet meeting)) 
 func meetInMemory(t *testing.T, comms []*Comm) {
 	noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
 	for _, c := range comms {
-		require.True(t, c.shared != nil)
+		require.True(t, c.barrier != nil)
 	}
 }
 
@@ -91,10 +91,10 @@ func barrierHolds(c *Comm, _ net.Conn, n int) (metrics, error) {
 	if err := c.Barrier(context.Background()); err != nil {
 		return nil, err
 	}
-	if c.shared == nil {
+	if c.barrier == nil {
 		return nil, errors.New("the ranks do not meet in memory")
 	}
-	return nil, passBarriers(c, counter{c.job.segment.barrier(maxShared - 1).entered}, n)
+	return nil, passBarriers(c, counter{c.job.memory.segment.barrier(maxShared - 1).entered}, n)
 }
 
 // crashInBarrier loses rank 2 while the others wait for it.
@@ -145,7 +145,7 @@ func TestBarriersOfCommunicators(t *testing.T) {
 				}
 			}
 			for _, c := range dups {
-				if c.shared != nil {
+				if c.barrier != nil {
 					shared++
 				}
 			}
@@ -158,17 +158,19 @@ func TestBarriersOfCommunicators(t *testing.T) {
 // A rank that has no access to the memory keeps all at messages.
 func TestBarrierWithoutMemoryOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, Peer{Host: "raw", PID: os.Getpid()})
+		comms, raw := withRaw(t, peerOn("raw", os.Getpid()))
 		defer raw.Close()
-		require.True(t, comms[0].job.segment != nil)
-		require.True(t, comms[1].job.segment != nil)
+		require.True(t, comms[0].job.memory.segment != nil)
+		require.True(t, comms[1].job.memory.segment != nil)
 		for seq := range uint32(3) {
 			errs := make(chan []error)
 			go func() { errs <- each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }) }()
-			writeFrame(raw, header{kind: kindBarrier, source: 2, tag: seq + 1}, "")
-			h, body, err := newLink(0, raw).read()
+			part := header{kind: kindPart, call: call{op: opBarrier}, source: 2, tag: seq + 1}
+			writeFrame(raw, part, "")
+			h, body, err := newStream(2, 0, raw).read()
 			require.NoError(t, err)
-			assert.Equal(t, header{kind: kindBarrier, dest: 2, tag: seq + 1}, h)
+			part.source, part.dest = 0, 2
+			assert.Equal(t, part, h)
 			assert.Empty(t, body)
 			noErrors(t, <-errs)
 		}
@@ -182,12 +184,12 @@ func TestSentToMeetNowhere(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				comms := connectAll(t, overMemory, 2)
 				if name == "no segment" {
-					comms[1].job.leaveSegment()
+					comms[1].job.memory.close()
 				}
 				go func() {
-					_, err := comms[0].start(kindBarrier)
+					now, err := comms[0].enter(opBarrier, algorithmLinear, Call{})
 					assert.NoError(t, err)
-					assert.NoError(t, comms[0].spreadOut(t.Context(), kindBarrier, 1, text(body)))
+					assert.NoError(t, comms[0].spread(t.Context(), now, text(body)))
 				}()
 				err := comms[1].Barrier(t.Context())
 				assert.ErrorContains(t, err, fmt.Sprintf("rank 0 on nodea: sent to meet in memory at %x, which is nowhere", body))
@@ -256,7 +258,7 @@ func TestCloseEndsBarrier(t *testing.T) {
 			go func() { closed <- comms[1].Close() }()
 			assert.ErrorIs(t, <-done, ErrClosed)
 			require.NoError(t, <-closed)
-			assert.True(t, comms[1].job.segment == nil)
+			assert.True(t, comms[1].job.memory.segment == nil)
 			assert.ErrorIs(t, comms[1].Barrier(t.Context()), ErrClosed)
 		})
 	})
@@ -290,7 +292,7 @@ func TestMismatchBeforeBarrier(t *testing.T) {
 							return errors.Join(err, c.Close())
 						})
 						for rank, err := range errs {
-							assert.ErrorIs(t, err, ErrMismatch, "rank %d", rank)
+							assert.ErrorIs(t, err, ErrMismatch, "rank %d: all %v", rank, errs)
 						}
 					}
 				})

@@ -146,11 +146,11 @@ func benchBarrier(c *Comm, _ net.Conn, n int) (metrics, error) {
 const benchLength = 64 << 20
 
 func benchBcast(c *Comm, _ net.Conn, n int) (metrics, error) {
-	return benchLarge(c, n, c.Rank() == 0, func(p Payload) error { _, err := c.Bcast(context.Background(), p); return err })
+	return benchLarge(c, n, c.Rank() == 0, func(p Payload) error { _, err := c.Bcast(context.Background(), Call{}, p); return err })
 }
 
 func benchGather(c *Comm, _ net.Conn, n int) (metrics, error) {
-	return benchLarge(c, n, true, func(p Payload) error { _, err := c.Gather(context.Background(), p); return err })
+	return benchLarge(c, n, true, func(p Payload) error { _, err := c.Gather(context.Background(), Call{}, p); return err })
 }
 
 func benchLarge(c *Comm, n int, sends bool, operation func(Payload) error) (metrics, error) {

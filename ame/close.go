@@ -13,69 +13,64 @@ const closeTimeout = 5 * time.Second
 // close says bye on every link and waits until the other ends have read all
 // that was sent, because a connection closed earlier could lose it.
 func (j *job) close() {
+	j.settle()
 	j.mu.Lock()
 	first := !j.closed
 	j.closed = true
 	if first {
-		for _, b := range j.boxes {
-			b.refuse(
-				func(*receiver) bool { return true },
-				func(r *receiver) error { return j.errorf(opOf(r.kind), -1, ErrClosed) })
-		}
-		clear(j.boxes)
+		close(j.closing)
 	}
-	idle := j.remaining == 0
 	j.mu.Unlock()
-	j.spreading.Wait() // a failure is to arrive before the bye
-	if first && !idle {
-		j.sayBye(j.links)
+	j.mesh.close()
+	j.matcher.end(&trouble{-1, ErrClosed})
+	j.telling.Wait() // a failure is to arrive before the bye
+	if first {
+		j.sayBye(j.mesh.links())
 	}
-	j.readers.Wait()
-	j.watching.Wait()
-	j.leaveSegment()
+	j.pumps.Wait()
+	j.memory.close()
 }
 
-func (j *job) sayBye(links []*link) {
+func (j *job) sayBye(links []link) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var byes sync.WaitGroup
-	for dest, l := range links {
-		if l == nil {
-			continue
-		}
+	for _, l := range links {
 		byes.Go(func() {
-			h := header{kind: kindBye, source: uint32(j.rank), dest: uint32(dest)}
+			h := header{kind: kindBye, source: uint32(j.rank), dest: uint32(l.peer())}
 			if l.write(ctx, &h, nil) != nil {
-				l.conn.Close() // an unfinished frame is on it
-			} else if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
-				half.CloseWrite()
+				l.close() // an unfinished frame is on it
+			} else {
+				l.closeWrite()
 			}
 		})
 	}
-	select {
-	case <-j.drained:
-	case <-ctx.Done():
+	for _, l := range links {
+		select {
+		case <-l.over():
+		case <-ctx.Done():
+		}
 	}
 	closeLinks(links)
 	byes.Wait()
 }
 
-func closeLinks(links []*link) {
+func closeLinks(links []link) {
 	for _, l := range links {
-		if l != nil {
-			l.conn.Close()
-		}
+		l.close()
 	}
 }
 
 // abandon closes the links of a job that did not come up, after those who
 // had joined have been told why.
 func (j *job) abandon() {
-	j.spreading.Wait()
+	j.telling.Wait()
 	j.mu.Lock()
 	j.closed = true
+	close(j.closing)
 	j.mu.Unlock()
-	closeLinks(j.links)
-	j.readers.Wait()
-	j.leaveSegment()
+	j.mesh.close()
+	closeLinks(j.mesh.links())
+	j.pumps.Wait()
+	j.memory.close()
 }

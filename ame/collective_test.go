@@ -12,8 +12,8 @@ import (
 
 // collectives by the name that errors call them.
 var collectives = map[string]func(ctx context.Context, c *Comm) error{
-	"bcast":   func(ctx context.Context, c *Comm) error { _, err := c.Bcast(ctx, text("b")); return err },
-	"gather":  func(ctx context.Context, c *Comm) error { _, err := c.Gather(ctx, text("g")); return err },
+	"bcast":   func(ctx context.Context, c *Comm) error { _, err := c.Bcast(ctx, Call{}, text("b")); return err },
+	"gather":  func(ctx context.Context, c *Comm) error { _, err := c.Gather(ctx, Call{}, text("g")); return err },
 	"barrier": func(ctx context.Context, c *Comm) error { return c.Barrier(ctx) },
 	"dup":     func(ctx context.Context, c *Comm) error { _, err := c.Dup(ctx); return err },
 }
@@ -24,12 +24,12 @@ func TestCollectives(t *testing.T) {
 			comms := connectAll(t, by, 5)
 			noErrors(t, each(comms, func(c *Comm) error {
 				for i := range 50 {
-					p, err := c.Bcast(t.Context(), Payload{uint16(i + c.Rank()), fmt.Appendf(nil, "%d of %d", i, c.Rank())})
+					p, err := c.Bcast(t.Context(), Call{}, Payload{uint16(i + c.Rank()), fmt.Appendf(nil, "%d of %d", i, c.Rank())})
 					if err != nil {
 						return err
 					}
 					assert.Equal(t, Payload{uint16(i), fmt.Appendf(nil, "%d of 0", i)}, p)
-					all, err := c.Gather(t.Context(), Payload{uint16(c.Rank()), p.Body})
+					all, err := c.Gather(t.Context(), Call{}, Payload{uint16(c.Rank()), p.Body})
 					if err != nil {
 						return err
 					}

@@ -2,22 +2,12 @@ package ame
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"time"
-)
-
-const (
-	// handshakeTimeout bounds the handshake on one connection.
-	handshakeTimeout = 10 * time.Second
-
-	// waitingFirst and waitingNext are when Config.Waiting hears of ranks
-	// that are still missing.
-	waitingFirst = 10 * time.Second
-	waitingNext  = 30 * time.Second
 )
 
 // Config says who this rank is and how it meets the others.
@@ -37,7 +27,8 @@ type Config struct {
 	// that is out of date does no harm; one without addresses is just not tried.
 	Newer func(ctx context.Context, have Endpoint) (Endpoint, error)
 
-	// Listener is where rank 0 accepts the others. Connect closes it.
+	// Listener is where rank 0 accepts the others. It is Connect's; the job
+	// keeps it open until Close, so that who comes late is told why.
 	Listener net.Listener
 
 	// Dial opens a connection to an address of an endpoint. The default is TCP.
@@ -50,14 +41,6 @@ type Config struct {
 	// Logger gets what does not concern the caller, such as strangers that
 	// knock. The default discards.
 	Logger *slog.Logger
-}
-
-// Missing says, on rank 0, who has not connected yet, and who has knocked
-// and was turned away.
-type Missing struct {
-	Ranks    []int          // in ascending order
-	Rejected map[string]int // number of connections by reason
-	Waited   time.Duration
 }
 
 func (c *Config) check() error {
@@ -98,29 +81,35 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 			return dialer.DialContext(ctx, "tcp", address)
 		}
 	}
-	if cfg.Listener != nil {
-		defer cfg.Listener.Close()
-	}
 	if err := cfg.check(); err != nil {
+		if cfg.Listener != nil {
+			cfg.Listener.Close()
+		}
 		return nil, &Error{Op: "connect", Rank: cfg.Rank, Peer: -1, Err: err}
 	}
 	j := newJob(&cfg)
-	j.peers[cfg.Rank] = Peer{Host: cfg.Host, PID: os.Getpid()}
-	var err error
-	switch {
-	case cfg.Size == 1:
-		close(j.drained)
-	case cfg.Rank == 0:
-		err = j.acceptAll(ctx, &cfg)
-	default:
-		err = j.joinRoot(ctx, &cfg)
-	}
-	if err != nil {
+	if err := j.start(ctx, &cfg); err != nil {
 		j.abandon()
 		return nil, err
 	}
-	if cfg.Size > 1 {
-		j.watching.Go(j.watch)
+	return j.world(), nil
+}
+
+// start brings this rank's part of the job up.
+func (j *job) start(ctx context.Context, cfg *Config) error {
+	own := self(cfg)
+	j.mesh.describe(j.rank, own)
+	if j.size == 1 {
+		if cfg.Listener != nil {
+			cfg.Listener.Close()
+		}
+		return nil
 	}
-	return &Comm{job: j}, nil
+	j.pumps.Go(j.watch)
+	var i instance
+	rand.Read(i[:]) // never fails, crypto/rand
+	if j.rank == 0 {
+		return j.gatherRanks(ctx, cfg, credentials{size: j.size, job: cfg.Root.Job, key: cfg.Root.Key, instance: i})
+	}
+	return j.joinRoot(ctx, cfg, own, i)
 }

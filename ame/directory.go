@@ -7,58 +7,100 @@ import (
 
 // Peer is what a rank knows about another one.
 type Peer struct {
-	Host string // name of its node
-	PID  int    // of its process
+	*Node     // on which it runs
+	PID   int // of its process
+}
+
+// host returns the name of the node, "" if unknown.
+func (p Peer) host() string {
+	if p.Node == nil {
+		return ""
+	}
+	return p.Host
 }
 
 // maxHost bounds, in bytes, what a rank says its node is called.
 const maxHost = 1 << 10
 
-// appendPeer appends the wire form of p: pid, length of host, host. Records
-// may follow it in a body, so that later versions can say more.
+// appendPeer appends the wire form of p: pid, node.
 func appendPeer(b []byte, p Peer) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(p.PID))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Host)))
-	return append(b, p.Host...)
+	return p.Node.appendTo(b)
 }
 
 func parsePeer(b []byte) (p Peer, rest []byte, err error) {
-	if len(b) < 6 {
+	if len(b) < 4 {
 		return Peer{}, nil, fmt.Errorf("peer entry cut short: %d bytes", len(b))
 	}
 	p.PID = int(binary.BigEndian.Uint32(b))
-	n := int(binary.BigEndian.Uint16(b[4:]))
-	b = b[6:]
-	if len(b) < n {
-		return Peer{}, nil, fmt.Errorf("peer entry cut short: host of %d bytes in %d", n, len(b))
-	}
-	p.Host = string(b[:n])
-	return p, b[n:], nil
+	p.Node, rest, err = parseNode(b[4:])
+	return p, rest, err
 }
 
-// appendDirectory appends the entries of all ranks, in rank order.
+// appendTo appends the wire form of n: id, length of host, host.
+func (n *Node) appendTo(b []byte) []byte {
+	b = append(b, n.ID[:]...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(n.Host)))
+	return append(b, n.Host...)
+}
+
+func parseNode(b []byte) (n *Node, rest []byte, err error) {
+	n = new(Node)
+	if len(b) < len(n.ID)+2 {
+		return nil, nil, fmt.Errorf("peer entry cut short: %d bytes of a node", len(b))
+	}
+	b = b[copy(n.ID[:], b):]
+	length := int(binary.BigEndian.Uint16(b))
+	b = b[2:]
+	if len(b) < length {
+		return nil, nil, fmt.Errorf("peer entry cut short: host of %d bytes in %d", length, len(b))
+	}
+	n.Host = string(b[:length])
+	return n, b[length:], nil
+}
+
+// appendDirectory appends the wire form of what is known of all ranks: number
+// of nodes, nodes, and for each rank in order the number of its node and its pid.
 func appendDirectory(b []byte, peers []Peer) []byte {
+	number := map[Node]int{}
+	var nodes, ranks []byte
 	for _, p := range peers {
-		b = appendPeer(b, p)
+		n, ok := number[*p.Node]
+		if !ok {
+			n = len(number)
+			number[*p.Node] = n
+			nodes = p.Node.appendTo(nodes)
+		}
+		ranks = binary.BigEndian.AppendUint32(ranks, uint32(n))
+		ranks = binary.BigEndian.AppendUint32(ranks, uint32(p.PID))
 	}
-	return b
+	b = binary.BigEndian.AppendUint32(b, uint32(len(number)))
+	return append(append(b, nodes...), ranks...)
 }
 
-// parseDirectory reads the entries of all ranks, and returns what follows them.
+// parseDirectory reads what is known of all ranks, and returns what follows it.
 func parseDirectory(b []byte, size int) (peers []Peer, rest []byte, err error) {
-	peers = make([]Peer, 0, size)
-	hosts := map[string]string{} // ranks of one node share the name's memory
-	for len(peers) < size {
-		p, rest, err := parsePeer(b)
-		if err != nil {
-			return nil, nil, fmt.Errorf("directory of %d ranks, entry %d: %w", size, len(peers), err)
+	if len(b) < 4 {
+		return nil, nil, fmt.Errorf("directory of %d bytes", len(b))
+	}
+	nodes := make([]*Node, min(int(binary.BigEndian.Uint32(b)), size))
+	b = b[4:]
+	for i := range nodes {
+		if nodes[i], b, err = parseNode(b); err != nil {
+			return nil, nil, fmt.Errorf("directory of %d nodes, node %d: %w", len(nodes), i, err)
 		}
-		if host, ok := hosts[p.Host]; ok {
-			p.Host = host
-		} else {
-			hosts[p.Host] = p.Host
+	}
+	if len(b) < 8*size {
+		return nil, nil, fmt.Errorf("directory of %d ranks cut short: %d bytes", size, len(b))
+	}
+	peers = make([]Peer, size)
+	for rank := range peers {
+		n := binary.BigEndian.Uint32(b)
+		if int64(n) >= int64(len(nodes)) {
+			return nil, nil, fmt.Errorf("directory: rank %d on node %d of %d", rank, n, len(nodes))
 		}
-		peers, b = append(peers, p), rest
+		peers[rank] = Peer{Node: nodes[n], PID: int(binary.BigEndian.Uint32(b[4:]))}
+		b = b[8:]
 	}
 	return peers, b, nil
 }

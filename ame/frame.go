@@ -6,72 +6,82 @@ import (
 )
 
 // version is the protocol version that both ends of a connection must speak.
-const version = 1
+const version = 2
 
 // headerSize is the length in bytes of the header in front of every body.
-const headerSize = 32
+const headerSize = 40
 
 // maxBody is the longest body that a frame may announce, in bytes.
 const maxBody = 1 << 62
 
 // maxControlBody bounds the bodies of frames that ranks exchange about the
-// job itself: join, welcome, left, fail.
+// job itself.
 const maxControlBody = 64 << 20
 
 // kind says what a frame is for. The values are part of the protocol.
 type kind uint8
 
 const (
-	kindMessage kind = 1 + iota // point to point, by Send
-	kindBcast
-	kindGather
-	kindBarrier
-	kindDup
-	kindWaiting // "I have been waiting in this call for a while"
-	kindJoin    // first frame of a rank: who it is
-	kindWelcome // rank 0: everybody is here, and this is the directory
-	kindBye     // last frame of a rank that closes in good order
-	kindLeft    // rank 0: the source rank has said bye
-	kindFail    // the job cannot go on, and why
-	kindEnd
+	kindMessage kind = 1 // point to point, by Send
+	kindPart    kind = 2 // one rank's part in a collective, see call
+	kindChunk   kind = 3 // piece of the body of a message or part of the same source and dest
+
+	kindWaiting   kind = 16 // "I have been waiting in this call for a while"
+	kindJoin      kind = 17 // first frame of a rank: who it is
+	kindWelcome   kind = 18 // rank 0: everybody is here, and this is the directory
+	kindBye       kind = 19 // last frame of a rank that closes in good order
+	kindLeft      kind = 20 // rank 0: the source rank has said bye
+	kindLost      kind = 21 // rank 0: the source rank is lost, and why
+	kindFail      kind = 22 // the job cannot go on, and why
+	kindAsk       kind = 23 // "where do you take links?"
+	kindAddresses kind = 24 // the answer
+	kindSwitch    kind = 25 // what follows from this source comes over its own link
+	kindWhere     kind = 26 // "say where you are in this collective", as kindWaiting does
 )
 
-var kindNames = [kindEnd]string{
-	kindMessage: "message", kindBcast: "bcast", kindGather: "gather", kindBarrier: "barrier", kindDup: "dup",
-	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindFail: "fail",
+var kindNames = map[kind]string{
+	kindMessage: "message", kindPart: "part", kindChunk: "chunk",
+	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindLost: "lost",
+	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
 }
 
 func (k kind) String() string {
-	if k > 0 && k < kindEnd {
-		return kindNames[k]
+	if name, ok := kindNames[k]; ok {
+		return name
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// collective says whether frames of this kind match by sequence number.
-func (k kind) collective() bool { return k >= kindBcast && k <= kindDup }
+// carriesData says whether the body is a user's, and so of any length.
+func (k kind) carriesData() bool { return k <= kindChunk }
+
+// flagChunked says that the body does not follow the header but comes in
+// frames of kindChunk.
+const flagChunked = 1
 
 // header is what travels in front of every body.
 type header struct {
 	kind   kind
+	call   call   // of kindPart and kindWaiting
 	format uint16 // meaning of the body, for the layer above
-	comm   uint32 // communicator
-	source uint32 // rank that sent the frame first
-	dest   uint32 // rank that it is for; rank 0 forwards
+	flags  uint8
+	comm   commID
+	source uint32 // rank of the job that sent the frame first
+	dest   uint32 // rank of the job that it is for; rank 0 forwards
 	tag    uint32 // of a message; of a collective its sequence number
-	root   uint32 // root of a collective; of kindWaiting the kind waited for
-	length uint64 // bytes of body that follow
+	length uint64 // bytes of body
 }
 
 // appendTo appends the wire form of h, headerSize bytes.
 func (h *header) appendTo(b []byte) []byte {
-	b = append(b, version, byte(h.kind))
+	b = append(b, version, byte(h.kind), byte(h.call.op), byte(h.call.algorithm))
 	b = binary.BigEndian.AppendUint16(b, h.format)
-	b = binary.BigEndian.AppendUint32(b, h.comm)
+	b = append(b, h.call.use, h.flags)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.comm))
 	b = binary.BigEndian.AppendUint32(b, h.source)
 	b = binary.BigEndian.AppendUint32(b, h.dest)
 	b = binary.BigEndian.AppendUint32(b, h.tag)
-	b = binary.BigEndian.AppendUint32(b, h.root)
+	b = binary.BigEndian.AppendUint32(b, h.call.root)
 	return binary.BigEndian.AppendUint64(b, h.length)
 }
 
@@ -83,22 +93,28 @@ func parseHeader(b []byte) (header, error) {
 		return header{}, fmt.Errorf("frame of protocol version %d, want %d", b[0], version)
 	}
 	h := header{
-		kind:   kind(b[1]),
-		format: binary.BigEndian.Uint16(b[2:]),
-		comm:   binary.BigEndian.Uint32(b[4:]),
-		source: binary.BigEndian.Uint32(b[8:]),
-		dest:   binary.BigEndian.Uint32(b[12:]),
-		tag:    binary.BigEndian.Uint32(b[16:]),
-		root:   binary.BigEndian.Uint32(b[20:]),
-		length: binary.BigEndian.Uint64(b[24:]),
+		kind: kind(b[1]),
+		call: call{
+			op: op(b[2]), algorithm: algorithm(b[3]), use: b[6],
+			root: binary.BigEndian.Uint32(b[28:]),
+		},
+		format: binary.BigEndian.Uint16(b[4:]),
+		flags:  b[7],
+		comm:   commID(binary.BigEndian.Uint64(b[8:])),
+		source: binary.BigEndian.Uint32(b[16:]),
+		dest:   binary.BigEndian.Uint32(b[20:]),
+		tag:    binary.BigEndian.Uint32(b[24:]),
+		length: binary.BigEndian.Uint64(b[32:]),
 	}
 	switch {
-	case h.kind == 0 || h.kind >= kindEnd:
+	case kindNames[h.kind] == "":
 		return header{}, fmt.Errorf("frame of unknown kind %d", b[1])
 	case h.length > maxBody:
 		return header{}, fmt.Errorf("frame announces %d bytes, at most %d are allowed", h.length, uint64(maxBody))
-	case h.kind > kindDup && h.length > maxControlBody:
+	case !h.kind.carriesData() && h.length > maxControlBody:
 		return header{}, fmt.Errorf("%v frame announces %d bytes, at most %d are allowed", h.kind, h.length, maxControlBody)
+	case h.flags&flagChunked != 0 && (!h.kind.carriesData() || h.kind == kindChunk):
+		return header{}, fmt.Errorf("%v frame in chunks", h.kind)
 	}
 	return h, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,23 +22,27 @@ var frameCases = []struct {
 }{
 	{
 		"message",
-		header{kind: kindMessage, format: 0x0102, comm: 3, source: 4, dest: 5, tag: 0x7fffffff, length: 6},
-		"\x01\x01\x01\x02\x00\x00\x00\x03\x00\x00\x00\x04\x00\x00\x00\x05\x7f\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x06",
+		header{kind: kindMessage, format: 0x0102, comm: newCommID(8, 3), source: 4, dest: 5, tag: 0x7fffffff, length: 6},
+		"\x02\x01\x00\x00\x01\x02\x00\x00" + "\x00\x00\x00\x08\x00\x00\x00\x03" + "\x00\x00\x00\x04\x00\x00\x00\x05" +
+			"\x7f\xff\xff\xff\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x06",
 	},
 	{
-		"longest bcast",
-		header{kind: kindBcast, comm: 0xffffffff, dest: 0x01020304, tag: 0xfffffffe, length: 1 << 62},
-		"\x01\x02\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00\x01\x02\x03\x04\xff\xff\xff\xfe\x00\x00\x00\x00\x40\x00\x00\x00\x00\x00\x00\x00",
+		"longest part of a bcast, in chunks",
+		header{kind: kindPart, call: call{op: opBcast, use: 7, root: 9}, flags: flagChunked, comm: 1<<64 - 1, dest: 0x01020304, tag: 0xfffffffe, length: 1 << 62},
+		"\x02\x02\x01\x00\x00\x00\x07\x01" + "\xff\xff\xff\xff\xff\xff\xff\xff" + "\x00\x00\x00\x00\x01\x02\x03\x04" +
+			"\xff\xff\xff\xfe\x00\x00\x00\x09" + "\x40\x00\x00\x00\x00\x00\x00\x00",
 	},
 	{
-		"waiting in a gather",
-		header{kind: kindWaiting, comm: 1, source: 2, tag: 7, root: uint32(kindGather)},
-		"\x01\x06\x00\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00",
+		"waiting in a barrier in memory",
+		header{kind: kindWaiting, call: call{op: opBarrier, algorithm: algorithmMemory}, comm: 1, source: 2, tag: 7, length: 4},
+		"\x02\x10\x03\x01\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x02\x00\x00\x00\x00" +
+			"\x00\x00\x00\x07\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x04",
 	},
 	{
 		"fail of the longest body",
 		header{kind: kindFail, source: 1, length: 64 << 20},
-		"\x01\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00",
+		"\x02\x16\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01\x00\x00\x00\x00" +
+			"\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x04\x00\x00\x00",
 	},
 }
 
@@ -59,17 +64,18 @@ func TestHeaderRefused(t *testing.T) {
 		bytes  string
 		want   string
 	}{
-		"version 0":           {0, "\x00", "protocol version 0, want 1"},
-		"version 2":           {0, "\x02", "protocol version 2, want 1"},
+		"version 0":           {0, "\x00", "protocol version 0, want 2"},
+		"version 1":           {0, "\x01", "protocol version 1, want 2"},
 		"kind 0":              {1, "\x00", "unknown kind 0"},
-		"first unknown kind":  {1, "\x0c", "unknown kind 12"},
+		"between the kinds":   {1, "\x04", "unknown kind 4"},
 		"last kind":           {1, "\xff", "unknown kind 255"},
-		"one byte too long":   {24, "\x40\x00\x00\x00\x00\x00\x00\x01", "announces 4611686018427387905 bytes"},
-		"longest of all":      {24, "\xff\xff\xff\xff\xff\xff\xff\xff", "announces 18446744073709551615 bytes"},
-		"fail one too long":   {1, "\x0b", "fail frame announces 67108865 bytes"},
-		"bye of a huge body":  {1, "\x09", "bye frame announces 67108865 bytes"},
-		"welcome too long":    {1, "\x08", "welcome frame announces"},
-		"waiting with a body": {1, "\x06", "waiting frame announces"},
+		"one byte too long":   {32, "\x40\x00\x00\x00\x00\x00\x00\x01", "announces 4611686018427387905 bytes"},
+		"longest of all":      {32, "\xff\xff\xff\xff\xff\xff\xff\xff", "announces 18446744073709551615 bytes"},
+		"fail one too long":   {1, "\x16", "fail frame announces 67108865 bytes"},
+		"bye of a huge body":  {1, "\x13", "bye frame announces 67108865 bytes"},
+		"welcome too long":    {1, "\x12", "welcome frame announces"},
+		"waiting with a body": {1, "\x10", "waiting frame announces"},
+		"chunk of chunks":     {1, "\x03\x00\x00\x00\x00\x00\x01", "chunk frame in chunks"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			good.length = 64<<20 + 1
@@ -81,12 +87,12 @@ func TestHeaderRefused(t *testing.T) {
 	}
 }
 
-func TestKindNames(t *testing.T) {
-	for k := kindMessage; k < kindEnd; k++ {
-		assert.NotEmpty(t, k.String())
-	}
+func TestNames(t *testing.T) {
 	assert.Equal(t, "kind 0", kind(0).String())
 	assert.Equal(t, "kind 200", kind(200).String())
+	assert.Equal(t, "collective 200", op(200).String())
+	assert.Equal(t, "3", commID(3).String())
+	assert.Equal(t, "2.3", newCommID(2, 3).String())
 }
 
 // readConn is a connection from which tests read what they were given.
@@ -101,8 +107,8 @@ func TestBodyGrowsWithWhatComes(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<10)
 	h := header{kind: kindMessage, source: 1, length: uint64(len(body))}
 	for _, ahead := range []uint64{1, 100, 1 << 13, 1<<14 - 1, 1 << 14, 1 << 20} {
-		l := newLink(1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(body))})
-		l.ahead = ahead
+		l := newStream(0, 1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(body))})
+		l.frames.ahead = ahead
 		got, b, err := l.read()
 		require.NoError(t, err)
 		assert.Equal(t, h, got)
@@ -112,12 +118,12 @@ func TestBodyGrowsWithWhatComes(t *testing.T) {
 
 func TestHugeLengthAllocatesLittle(t *testing.T) {
 	h := header{kind: kindMessage, source: 1, length: maxBody}
-	l := newLink(1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(make([]byte, 5000)))})
-	l.ahead = 1 << 10
+	l := newStream(0, 1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(make([]byte, 5000)))})
+	l.frames.ahead = 1 << 10
 	_, _, err := l.read()
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.ErrorContains(t, err, "in the middle of a message frame of 4611686018427387904 bytes")
-	assert.LessOrEqual(t, len(l.partial.body), 1<<14)
+	assert.LessOrEqual(t, len(l.frames.into.bytes), 1<<14)
 }
 
 // A read deadline may end a read at any byte; the next read goes on there.
@@ -127,7 +133,7 @@ func TestReadGoesOnAfterDeadline(t *testing.T) {
 	defer far.Close()
 	want := header{kind: kindMessage, source: 1, tag: 9, length: 40}
 	wire := append(want.appendTo(nil), bytes.Repeat([]byte{7}, 40)...)
-	l := newLink(1, near)
+	l := newStream(0, 1, near)
 	for i, b := range wire {
 		near.SetReadDeadline(time.Unix(1, 0))
 		_, _, err := l.read()
@@ -160,7 +166,7 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()
-	l := newLink(1, near)
+	l := newStream(0, 1, near)
 	busy, endBusy := context.WithCancel(context.Background())
 	cut := make(chan error, 1)
 	go func() { cut <- l.write(busy, &header{kind: kindMessage}, make([]byte, 10)) }()
@@ -189,18 +195,23 @@ func FuzzFrames(f *testing.F) {
 		f.Add([]byte(c.wire[:headerSize-1]))
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		l := newLink(1, readConn{Reader: bytes.NewReader(wire)})
-		l.ahead = 64
+		l := newStream(0, 1, readConn{Reader: bytes.NewReader(wire)})
+		l.frames.ahead = 64
 		var again []byte
 		for {
 			h, body, err := l.read()
 			if err != nil {
 				break
 			}
+			if int(h.dest) == 0 && h.flags&flagChunked != 0 {
+				return // put together of several frames
+			}
 			again = append(h.appendTo(again), body...)
 		}
 		assert.True(t, bytes.HasPrefix(wire, again))
-		assert.LessOrEqual(t, len(l.partial.body), 64+2*len(wire))
+		if l.frames.into != nil {
+			assert.LessOrEqual(t, len(l.frames.into.bytes), 64+2*len(wire))
+		}
 	})
 }
 
@@ -230,22 +241,26 @@ func TestFailureWire(t *testing.T) {
 }
 
 func TestDirectoryWire(t *testing.T) {
-	peers := []Peer{{"a", 1}, {"", 0}, {"node07", 0x01020304}, {"a", 2}}
-	wire := "\x00\x00\x00\x01\x00\x01a" + "\x00\x00\x00\x00\x00\x00" + "\x01\x02\x03\x04\x00\x06node07" + "\x00\x00\x00\x02\x00\x01a"
+	a, nameless, seven := &Node{Host: "a", ID: NodeID{1}}, &Node{}, &Node{Host: "node07", ID: NodeID{15: 2}}
+	peers := []Peer{{a, 1}, {nameless, 0}, {seven, 0x01020304}, {&Node{Host: "a", ID: NodeID{1}}, 2}}
+	zeros := strings.Repeat("\x00", 15)
+	wire := "\x00\x00\x00\x03" + "\x01" + zeros + "\x00\x01a" + "\x00" + zeros + "\x00\x00" + zeros + "\x02" + "\x00\x06node07" +
+		"\x00\x00\x00\x00" + "\x00\x00\x00\x01" + "\x00\x00\x00\x01" + "\x00\x00\x00\x00" + "\x00\x00\x00\x02" + "\x01\x02\x03\x04" + "\x00\x00\x00\x00" + "\x00\x00\x00\x02"
 	assert.Equal(t, wire, string(appendDirectory(nil, peers)))
 	got, rest, err := parseDirectory([]byte(wire+"more, of a later version"), 4)
 	require.NoError(t, err)
 	assert.Equal(t, peers, got)
 	assert.Equal(t, "more, of a later version", string(rest))
+	assert.Same(t, got[0].Node, got[3].Node, "ranks of one node share it")
 	for n := range len(wire) {
 		_, _, err := parseDirectory([]byte(wire[:n]), 4)
-		assert.ErrorContains(t, err, "cut short", "%d bytes", n)
+		assert.Error(t, err, "%d bytes", n)
 	}
 }
 
 func FuzzControlBodies(f *testing.F) {
 	f.Add([]byte("\x01\x00\x00\x00\x02connection reset by peer"))
-	f.Add([]byte("\x00\x00\x00\x01\x00\x01a\x00\x00\x00\x00\x00\x00"))
+	f.Add(appendDirectory(nil, []Peer{{&Node{Host: "a"}, 1}, {&Node{}, 2}}))
 	f.Add(binary.BigEndian.AppendUint32(nil, noRank))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if f, err := parseFailure(b, 5); err == nil {
@@ -255,7 +270,63 @@ func FuzzControlBodies(f *testing.F) {
 			}
 		}
 		if peers, _, err := parseDirectory(b, 2); err == nil {
-			assert.True(t, bytes.HasPrefix(b, appendDirectory(nil, peers)))
+			again, _, err := parseDirectory(appendDirectory(nil, peers), 2)
+			assert.NoError(t, err)
+			assert.Equal(t, peers, again)
 		}
 	})
+}
+
+// Bodies in chunks are put together, each source's for itself, while other
+// frames pass between; those for other ranks come as they are.
+func TestChunks(t *testing.T) {
+	var wire []byte
+	frame := func(h header, body string) { wire = append(h.appendTo(wire), body...) }
+	first := header{kind: kindMessage, source: 1, tag: 7, flags: flagChunked, length: 6}
+	second := header{kind: kindPart, call: call{op: opGather}, source: 2, tag: 1, flags: flagChunked, length: 2}
+	small := header{kind: kindMessage, source: 1, tag: 8, length: 1}
+	through := header{kind: kindMessage, source: 1, dest: 2, flags: flagChunked, length: 4}
+	piece := header{kind: kindChunk, source: 1, dest: 2, length: 4}
+	frame(first, "")
+	frame(header{kind: kindChunk, source: 1, length: 2}, "ab")
+	frame(second, "")
+	frame(through, "")
+	frame(small, "x")
+	frame(header{kind: kindChunk, source: 2, length: 2}, "AB")
+	frame(piece, "####")
+	frame(header{kind: kindChunk, source: 1, length: 4}, "cdef")
+	r := newFrameReader(0, bytes.NewReader(wire))
+	for _, want := range []struct {
+		header header
+		body   string
+	}{{through, ""}, {small, "x"}, {second, "AB"}, {piece, "####"}, {first, "abcdef"}} {
+		h, body, err := r.read()
+		require.NoError(t, err)
+		assert.Equal(t, want.header, h)
+		assert.Equal(t, want.body, string(body))
+	}
+	assert.Empty(t, r.bodies)
+}
+
+func TestChunksRefused(t *testing.T) {
+	open := header{kind: kindMessage, source: 1, flags: flagChunked, length: 6}
+	for name, c := range map[string]struct {
+		frames []header
+		want   string
+	}{
+		"chunk of nothing":       {[]header{{kind: kindChunk, source: 1, length: 1}}, "chunk of no body from rank 1"},
+		"of another's":           {[]header{open, {kind: kindChunk, source: 2}}, "chunk of no body from rank 2"},
+		"too long":               {[]header{open, {kind: kindChunk, source: 1, length: 7}}, "chunk of 7 bytes from rank 1 where 6 are missing"},
+		"one inside of another":  {[]header{open, open}, "rank 1 begins a body in the middle of another"},
+		"a chunk without an end": {[]header{open, {kind: kindChunk, source: 1, length: 6}}, "in the middle of a chunk frame of 6 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var wire []byte
+			for _, h := range c.frames {
+				wire = h.appendTo(wire)
+			}
+			_, _, err := newFrameReader(0, bytes.NewReader(wire)).read()
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
 }

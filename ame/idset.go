@@ -25,7 +25,11 @@ func (s *idSet) find(id uint32) int {
 	return i
 }
 
+// has says whether id is in the set; a nil set is empty.
 func (s *idSet) has(id uint32) bool {
+	if s == nil {
+		return false
+	}
 	i := s.find(id)
 	return i < len(s.ranges) && s.ranges[i].first <= id
 }

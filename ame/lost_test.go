@@ -20,15 +20,16 @@ import (
 // it tells nobody anything.
 func kill(c *Comm) {
 	c.job.mu.Lock()
-	c.job.closed = true
+	if !c.job.closed {
+		c.job.closed = true
+		close(c.job.closing)
+	}
 	c.job.mu.Unlock()
-	for _, l := range c.job.links {
-		if l != nil {
-			if tcp, ok := l.conn.(*net.TCPConn); ok {
-				tcp.SetLinger(0) // a reset
-			}
-			l.conn.Close()
+	for _, l := range c.job.mesh.links() {
+		if tcp, ok := l.(*stream).conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0) // a reset
 		}
+		l.close()
 	}
 }
 
@@ -49,7 +50,7 @@ var waits = map[string]func(ctx context.Context, c *Comm, victim int) error{
 	},
 	"recv from itself": func(ctx context.Context, c *Comm, _ int) error { _, err := c.Recv(ctx, c.Rank(), 1); return err },
 	"gather": func(ctx context.Context, c *Comm, _ int) error {
-		if _, err := c.Gather(ctx, text("g")); err != nil || c.Rank() == 0 {
+		if _, err := c.Gather(ctx, Call{}, text("g")); err != nil || c.Rank() == 0 {
 			return err
 		}
 		return c.Barrier(ctx)
@@ -60,7 +61,7 @@ var waits = map[string]func(ctx context.Context, c *Comm, victim int) error{
 			_, err := c.Recv(ctx, victim, 1)
 			return err
 		}
-		_, err := c.Bcast(ctx, Payload{})
+		_, err := c.Bcast(ctx, Call{}, Payload{})
 		return err
 	},
 	"dup": func(ctx context.Context, c *Comm, victim int) error {
@@ -169,7 +170,7 @@ func withRaw(t *testing.T, self Peer) (comms []*Comm, raw net.Conn) {
 	joined := make(chan net.Conn, 1)
 	go func() {
 		conn := rawMember(t, configs[2], self)
-		l := newLink(0, conn)
+		l := newStream(2, 0, conn)
 		h, _, err := l.read()
 		assert.NoError(t, err)
 		assert.Equal(t, kindWelcome, h.kind)
@@ -190,7 +191,8 @@ func TestMemberBreaksProtocol(t *testing.T) {
 		"in the name of another": {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 1}, "") }, "message frame in the name of rank 1"},
 		"source out of range":    {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 3}, "") }, "from rank 3 to rank 0 of 3"},
 		"dest out of range":      {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 2, dest: 1 << 31}, "") }, "to rank 2147483648 of 3"},
-		"bcast to a member":      {func(conn net.Conn) { writeFrame(conn, header{kind: kindBcast, source: 2, dest: 1}, "") }, "bcast frame for rank 1"},
+		"left to a member":       {func(conn net.Conn) { writeFrame(conn, header{kind: kindLeft, source: 2, dest: 1}, "") }, "left frame for rank 1"},
+		"lost to rank 0":         {func(conn net.Conn) { writeFrame(conn, header{kind: kindLost, source: 2}, "") }, "lost frame after start-up"},
 		"fail to a member":       {func(conn net.Conn) { writeFrame(conn, header{kind: kindFail, source: 2, dest: 1}, "") }, "fail frame for rank 1"},
 		"second join":            {func(conn net.Conn) { writeFrame(conn, header{kind: kindJoin, source: 2}, "") }, "join frame after start-up"},
 		"welcome":                {func(conn net.Conn) { writeFrame(conn, header{kind: kindWelcome, source: 2}, "") }, "welcome frame after start-up"},
@@ -211,7 +213,7 @@ func TestMemberBreaksProtocol(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				comms, raw := withRaw(t, Peer{Host: "raw"})
+				comms, raw := withRaw(t, peerOn("raw", 0))
 				go func() {
 					c.peer(raw)
 					raw.Close()
@@ -231,7 +233,7 @@ func TestMemberBreaksProtocol(t *testing.T) {
 func TestStalledRank(t *testing.T) {
 	t.Run("failure reaches a blocked send", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, Peer{Host: "raw"})
+			comms, raw := withRaw(t, peerOn("raw", 0))
 			defer raw.Close()
 			begin := time.Now()
 			errs := each(comms, func(c *Comm) error {
@@ -250,7 +252,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("cancellation behind a blocked forward", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, Peer{Host: "raw"})
+			comms, raw := withRaw(t, peerOn("raw", 0))
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			synctest.Wait() // until rank 0 forwards it
@@ -269,7 +271,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("abort", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, Peer{Host: "raw"})
+			comms, raw := withRaw(t, peerOn("raw", 0))
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			begin := time.Now()
@@ -280,7 +282,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("close", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, Peer{Host: "raw"})
+			comms, raw := withRaw(t, peerOn("raw", 0))
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			begin := time.Now()
@@ -293,7 +295,7 @@ func TestStalledRank(t *testing.T) {
 // A large message that its sender gives up in the middle fails the job.
 func TestCancelledInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, Peer{Host: "raw"})
+		comms, raw := withRaw(t, peerOn("raw", 0))
 		defer raw.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		go io.CopyN(io.Discard, raw, 100)

@@ -1,9 +1,6 @@
 package ame
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // AnySource and AnyTag match every source or tag in Recv.
 const (
@@ -25,50 +22,64 @@ type Message struct {
 	Tag    int
 }
 
-// pattern is what a receiver waits for. For a message kind is kindMessage;
-// for a collective tag is the sequence number.
-type pattern struct {
-	kind   kind
-	source int
-	tag    int
-	all    bool // on rank 0 in a barrier in memory: in vain if any rank has left
-}
-
 // arrival is a message, or a rank's part in a collective, that has come in.
+// Its source is a rank of the job, its tag in a collective the sequence number.
 type arrival struct {
 	kind kind
+	call call // of a part
 	Message
 }
 
+// pattern is what a call waits for: a message, or a part.
+type pattern struct {
+	kind   kind
+	op     op // of a part
+	source int
+	tag    int
+	every  bool // in vain as soon as any rank of the group is gone
+}
+
 func (p pattern) matches(a *arrival) bool {
-	if p.kind.collective() != a.kind.collective() {
-		return false
+	return p.kind == a.kind && (p.source == a.Source || p.source == AnySource) && (p.tag == a.Tag || p.tag == AnyTag)
+}
+
+// opName names the call that waits for p.
+func (p pattern) opName() string {
+	if p.kind == kindMessage {
+		return "recv"
 	}
-	return (p.source == a.Source || p.source == AnySource) && (p.tag == a.Tag || p.tag == AnyTag)
+	return p.op.String()
+}
+
+// trouble is why a call cannot do its work: about which rank of the job, -1 if
+// about no single one, and what.
+type trouble struct {
+	peer int
+	err  error
+}
+
+// outcome is what a call that waits gets: one of the two.
+type outcome struct {
+	arrival *arrival
+	trouble *trouble
 }
 
 // receiver is a call that waits for an arrival. done gets one value.
 type receiver struct {
 	pattern
-	done chan outcome
-	link *link // over which alone the arrival can come; nil if over several
-}
-
-// finish gives r its outcome. The caller has taken r out of its mailbox.
-func (r *receiver) finish(out outcome) { r.done <- out }
-
-type outcome struct {
-	arrival *arrival
-	err     error
+	done   chan outcome
+	via    *token // of the one link over which the arrival can come; nil if there are several
+	asleep bool   // the call does not read from a link itself
 }
 
 // mailbox holds what has arrived for one communicator and who waits for it.
-// The job's mutex guards it.
+// The matcher's mutex guards it.
 type mailbox struct {
+	group      *group      // nil as long as this rank does not know the communicator
 	unexpected []*arrival  // in order of arrival
 	waiting    []*receiver // in order of their calls
-	waiters    *int        // in this mailbox and the others of the job
-	round      rounds
+	rounds     rounds
+	trouble    *trouble // why no call works here any more
 }
 
 // take removes and returns the first arrival that p matches, or nil.
@@ -92,111 +103,25 @@ func (b *mailbox) has(p pattern) bool {
 	return slices.ContainsFunc(b.unexpected, p.matches)
 }
 
-// put hands a to the first receiver that it matches, or keeps it. It returns
-// that receiver's link, not itself: once it has its outcome it may be reused.
-func (b *mailbox) put(a *arrival) *link {
+// claim removes and returns the first call that a is for. If there is none, a
+// is kept.
+func (b *mailbox) claim(a *arrival) *receiver {
 	for i, r := range b.waiting {
 		if r.matches(a) {
 			b.waiting = slices.Delete(b.waiting, i, i+1)
-			*b.waiters--
-			over := r.link
-			r.finish(outcome{arrival: a})
-			return over
+			return r
 		}
 	}
 	b.unexpected = append(b.unexpected, a)
 	return nil
 }
 
-// wait adds r to the calls that wait.
-func (b *mailbox) wait(r *receiver) {
-	b.waiting = append(b.waiting, r)
-	*b.waiters++
-}
-
-// drop removes r and says whether it was still waiting.
-func (b *mailbox) drop(r *receiver) bool {
+// forget removes a call and says whether it was still waiting.
+func (b *mailbox) forget(r *receiver) bool {
 	i := slices.Index(b.waiting, r)
 	if i < 0 {
 		return false
 	}
 	b.waiting = slices.Delete(b.waiting, i, i+1)
-	*b.waiters--
 	return true
-}
-
-// refuse ends with err each waiting call that the condition holds for.
-func (b *mailbox) refuse(cond func(*receiver) bool, err func(*receiver) error) {
-	b.waiting = slices.DeleteFunc(b.waiting, func(r *receiver) bool {
-		if !cond(r) {
-			return false
-		}
-		*b.waiters--
-		r.finish(outcome{err: err(r)})
-		return true
-	})
-}
-
-// rounds follows the sequence of collectives of one communicator on one rank,
-// to find out when another rank is in a different one.
-type rounds struct {
-	seq     uint32               // of the last collective begun here; 0: none yet
-	digest  uint32               // of the kinds of all of them
-	history [32]kind             // kinds of the last ones, by seq modulo
-	ahead   map[int]announcement // of ranks that wait in one not begun here
-}
-
-// announcement is what a kindWaiting frame says: its sender waits in this collective.
-type announcement struct {
-	seq  uint32
-	kind kind
-}
-
-// begin starts the next collective here. It returns its sequence number, and
-// a conflict if some rank is known to wait in another kind under that number.
-func (b *mailbox) begin(k kind) (uint32, *conflict) {
-	r := &b.round
-	r.seq++
-	r.digest = 31*r.digest + uint32(k)
-	r.history[r.seq%uint32(len(r.history))] = k
-	for rank, a := range r.ahead {
-		if a.seq == r.seq {
-			delete(r.ahead, rank)
-			if a.kind != k {
-				return r.seq, &conflict{rank: rank, theirs: a.kind, ours: k, seq: r.seq}
-			}
-		}
-	}
-	for _, a := range b.unexpected {
-		if a.kind.collective() && uint32(a.Tag) == r.seq && a.kind != k {
-			return r.seq, &conflict{rank: a.Source, theirs: a.kind, ours: k, seq: r.seq}
-		}
-	}
-	return r.seq, nil
-}
-
-// check compares a collective that another rank is in with what this rank did
-// under the same number. What is too long ago to be known counts as equal.
-func (r *rounds) check(rank int, theirs announcement) *conflict {
-	behind := int32(r.seq - theirs.seq)
-	if behind < 0 || behind >= int32(len(r.history)) {
-		return nil
-	}
-	ours := r.history[theirs.seq%uint32(len(r.history))]
-	if ours == theirs.kind {
-		return nil
-	}
-	return &conflict{rank: rank, theirs: theirs.kind, ours: ours, seq: theirs.seq}
-}
-
-// conflict is a mismatch of collectives as one rank finds it.
-type conflict struct {
-	rank         int // the other one
-	theirs, ours kind
-	seq          uint32
-}
-
-func (c *conflict) text(own int, comm uint32) string {
-	return fmt.Sprintf("%v: rank %d is in %v, rank %d in %v (collective %d of communicator %d)",
-		ErrMismatch, c.rank, c.theirs, own, c.ours, c.seq, comm)
 }

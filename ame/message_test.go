@@ -73,9 +73,9 @@ func TestBadArguments(t *testing.T) {
 	comms := connectAll(t, overMemory, 2)
 	c, ctx := comms[0], t.Context()
 	for _, rank := range []int{-2, 2, 1 << 40} {
-		assert.ErrorContains(t, c.Send(ctx, rank, 0, Payload{}), fmt.Sprintf("no rank %d in a job of 2", rank))
+		assert.ErrorContains(t, c.Send(ctx, rank, 0, Payload{}), fmt.Sprintf("no rank %d in a communicator of 2", rank))
 		_, err := c.Recv(ctx, rank, 0)
-		assert.ErrorContains(t, err, fmt.Sprintf("no rank %d in a job of 2", rank))
+		assert.ErrorContains(t, err, fmt.Sprintf("no rank %d in a communicator of 2", rank))
 	}
 	assert.Error(t, c.Send(ctx, AnySource, 0, Payload{}))
 	for _, tag := range []int{-2, MaxTag + 1} {
@@ -99,7 +99,7 @@ func TestBodies(t *testing.T) {
 			if c.Rank() == 0 {
 				sent.Body = body
 			}
-			p, err := c.Bcast(t.Context(), sent)
+			p, err := c.Bcast(t.Context(), Call{}, sent)
 			assert.True(t, bytes.Equal(body, p.Body), "bcast of %d bytes", length)
 			return err
 		}))
@@ -128,10 +128,10 @@ func TestSizeOne(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "self", string(m.Body))
 	require.NoError(t, c.Barrier(t.Context()))
-	p, err := c.Bcast(t.Context(), text("b"))
+	p, err := c.Bcast(t.Context(), Call{}, text("b"))
 	require.NoError(t, err)
 	assert.Equal(t, "b", string(p.Body))
-	all, err := c.Gather(t.Context(), text("g"))
+	all, err := c.Gather(t.Context(), Call{}, text("g"))
 	require.NoError(t, err)
 	assert.Equal(t, []Payload{text("g")}, all)
 	d, err := c.Dup(t.Context())
@@ -270,14 +270,14 @@ func TestCommunicatorsInParallel(t *testing.T) {
 				defer other.Close()
 				use := func(c *Comm, base int) error {
 					for i := range 100 {
-						all, err := c.Gather(t.Context(), text(fmt.Sprint(base+i, c.Rank())))
+						all, err := c.Gather(t.Context(), Call{}, text(fmt.Sprint(base+i, c.Rank())))
 						if err != nil {
 							return err
 						}
 						for rank, p := range all {
 							assert.Equal(t, fmt.Sprint(base+i, rank), string(p.Body))
 						}
-						p, err := c.Bcast(t.Context(), text(fmt.Sprint(base+i)))
+						p, err := c.Bcast(t.Context(), Call{}, text(fmt.Sprint(base+i)))
 						if err != nil {
 							return err
 						}
@@ -328,10 +328,10 @@ func TestDup(t *testing.T) {
 	require.NoError(t, comms[2].Send(ctx, 1, 0, Payload{}))
 	_, err = comms[1].Recv(ctx, 2, 0)
 	require.NoError(t, err)
-	j := comms[1].job
-	j.mu.Lock()
-	assert.NotContains(t, j.boxes, dups[1].id, "late arrivals are dropped")
-	j.mu.Unlock()
+	m1 := comms[1].job.matcher
+	m1.mu.Lock()
+	assert.NotContains(t, m1.boxes, dups[1].id, "late arrivals are dropped")
+	m1.mu.Unlock()
 	noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(ctx) }))
 }
 
@@ -352,7 +352,7 @@ func TestClosedCommunicatorsTakeNoMemory(t *testing.T) {
 		return last.Close()
 	}))
 	for _, c := range comms {
-		assert.Equal(t, []idRange{{1, 500}}, c.job.freed.ranges)
-		assert.LessOrEqual(t, len(c.job.boxes), 1)
+		assert.Equal(t, []idRange{{1, 500}}, c.job.matcher.freed[0].ranges)
+		assert.LessOrEqual(t, len(c.job.matcher.boxes), 1)
 	}
 }

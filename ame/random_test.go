@@ -63,9 +63,9 @@ func randomCalls(ctx context.Context, world *Comm, seed uint64) error {
 		var err error
 		switch r.IntN(9) {
 		case 0:
-			_, err = c.Bcast(ctx, text("b"))
+			_, err = c.Bcast(ctx, Call{}, text("b"))
 		case 1:
-			_, err = c.Gather(ctx, text("g"))
+			_, err = c.Gather(ctx, Call{}, text("g"))
 		case 2:
 			if len(comms) < 4 {
 				var dup *Comm

@@ -28,16 +28,23 @@ type segment struct {
 }
 
 const (
-	segmentHeader = 16 // words
-	segmentOpened = 4  // word
+	// segmentHeader is how many words are in front of the barriers: a cache
+	// line of 64 bytes.
+	segmentHeader = 16
+	segmentOpened = 4 // word
 
 	// maxShared is how many communicators of a job can have a barrier in its
 	// segment. The others meet by messages.
 	maxShared = 64
 )
 
-// barrierWords is the length of one barrier of a job of the given size.
-func barrierWords(size int) int { return 16 + (2*size+15)&^15 }
+// barrierHeader is how many words of a barrier are in front of those of the
+// ranks: a cache line.
+const barrierHeader = 16
+
+// barrierWords is the length of one barrier of a job of the given size, in
+// whole cache lines.
+func barrierWords(size int) int { return barrierHeader + (2*size+15)&^15 }
 
 // segmentWords is the length of a segment.
 func segmentWords(size int) int { return segmentHeader + maxShared*barrierWords(size) }
@@ -60,7 +67,7 @@ func (s *segment) barrier(number uint32) *sharedBarrier {
 	words := s.words[segmentHeader+int(number)*barrierWords(s.size):]
 	return &sharedBarrier{
 		entered: &words[0], last: &words[1],
-		places: words[16 : 16+s.size], histories: words[16+s.size : 16+2*s.size],
+		places: words[barrierHeader:][:s.size], histories: words[barrierHeader+s.size:][:s.size],
 		yield: s.yield,
 	}
 }
@@ -68,12 +75,12 @@ func (s *segment) barrier(number uint32) *sharedBarrier {
 // segmentOffer is how a rank finds the segment that rank 0 has made.
 type segmentOffer struct {
 	descriptor int32 // of rank 0's process; inMemory if the ranks are one process
-	token      token
+	token      segmentToken
 }
 
 const inMemory = -1
 
-type token [16]byte
+type segmentToken [16]byte
 
 // recordSegment is the tag of the record behind the directory that holds an offer.
 const recordSegment = 1
@@ -120,58 +127,4 @@ func newOwnSegment(size int) *segment {
 	ownSegments.Store(s.offer.token, s)
 	s.release = func() { ownSegments.Delete(s.offer.token) }
 	return s
-}
-
-// shareSegment makes, on rank 0, the segment of a job whose ranks all run on
-// this node: each in a process of its own, or all in this one.
-func (j *job) shareSegment() {
-	nodes, processes := map[string]bool{}, map[int]bool{}
-	for _, p := range j.peers {
-		nodes[p.Host], processes[p.PID] = true, true
-	}
-	switch {
-	case len(processes) == 1:
-		j.segment = newOwnSegment(j.size)
-	case len(processes) == j.size && len(nodes) == 1:
-		s, err := newSegment(j.size)
-		if err != nil {
-			j.log.Debug("no shared memory", "rank", 0, "error", err)
-			return
-		}
-		j.segment = s
-	}
-}
-
-// joinSegment opens, on another rank, the segment that rank 0 offers behind
-// the directory. Where that fails, all ranks meet by messages.
-func (j *job) joinSegment(offer []byte) {
-	o, ok := parseOffer(offer)
-	if !ok {
-		return
-	}
-	if o.descriptor == inMemory {
-		if s, ok := ownSegments.Load(o.token); ok {
-			j.segment = s.(*segment)
-			j.segment.open()
-		}
-		return
-	}
-	s, err := openSegment(j.peers[0].PID, o, j.size)
-	if err != nil {
-		j.log.Debug("no shared memory", "rank", j.rank, "error", err)
-		return
-	}
-	j.segment = s
-	s.open()
-}
-
-// leaveSegment gives this rank's access back. The job is closed.
-func (j *job) leaveSegment() {
-	j.meetings.Wait()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.segment != nil {
-		j.segment.release()
-		j.segment = nil
-	}
 }

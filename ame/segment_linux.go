@@ -44,7 +44,7 @@ func newSegment(size int) (*segment, error) {
 	}
 	s.offer = &segmentOffer{descriptor: int32(descriptor)}
 	rand.Read(s.offer.token[:])
-	for i := range len(token{}) / 4 {
+	for i := range len(segmentToken{}) / 4 {
 		s.words[i].Store(binary.NativeEndian.Uint32(s.offer.token[4*i:]))
 	}
 	unmap := s.release
@@ -76,8 +76,8 @@ func openSegment(pid int, offer segmentOffer, size int) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found token
-	for i := range len(token{}) / 4 {
+	var found segmentToken
+	for i := range len(segmentToken{}) / 4 {
 		binary.NativeEndian.PutUint32(found[4*i:], s.words[i].Load())
 	}
 	if found != offer.token {

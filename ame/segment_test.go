@@ -1,6 +1,7 @@
 package ame
 
 import (
+	"log/slog"
 	"os"
 	"testing"
 
@@ -20,7 +21,7 @@ func requireSegment(t *testing.T) {
 }
 
 func TestOfferWire(t *testing.T) {
-	offer := segmentOffer{descriptor: 7, token: token{0: 1, 15: 0xff}}
+	offer := segmentOffer{descriptor: 7, token: segmentToken{0: 1, 15: 0xff}}
 	wire := "\x01\x00\x14" + "\x00\x00\x00\x07" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\xff"
 	assert.Equal(t, wire, string(offer.appendTo(nil)))
 	for _, b := range []string{wire, wire + "more, of a later version", "\x07\x00\x02xx\x01\x00\x00" + wire} {
@@ -40,43 +41,47 @@ func TestOfferWire(t *testing.T) {
 // goroutines of one process, but not as a mixture.
 func TestWhoSharesMemory(t *testing.T) {
 	own := os.Getpid()
+	a, again, b, unknown := &Node{"x", NodeID{1}}, &Node{"y", NodeID{1}}, &Node{"x", NodeID{2}}, &Node{Host: "x"}
 	for name, test := range map[string]struct {
 		peers  []Peer
 		offers bool
 	}{
-		"processes":           {[]Peer{{"a", 1}, {"a", 2}, {"a", 3}}, true},
-		"goroutines":          {[]Peer{{"a", own}, {"a", own}, {"a", own}}, true},
-		"two nodes":           {[]Peer{{"a", 1}, {"a", 2}, {"b", 3}}, false},
-		"containers":          {[]Peer{{"a", 1}, {"a", 1}, {"a", 2}}, false},
-		"mixture":             {[]Peer{{"a", 1}, {"a", 2}, {"a", 2}}, false},
-		"same pid, two nodes": {[]Peer{{"a", 1}, {"b", 1}, {"a", 2}}, false},
+		"processes":           {[]Peer{{a, 1}, {again, 2}, {a, 3}}, true},
+		"goroutines":          {[]Peer{{a, own}, {again, own}, {a, own}}, true},
+		"two nodes":           {[]Peer{{a, 1}, {a, 2}, {b, 3}}, false},
+		"unknown nodes":       {[]Peer{{unknown, 1}, {unknown, 2}, {unknown, 3}}, false},
+		"same pids":           {[]Peer{{a, 1}, {a, 1}, {a, 2}}, false},
+		"mixture":             {[]Peer{{a, 1}, {a, 2}, {a, 2}}, false},
+		"same pid, two nodes": {[]Peer{{a, 1}, {b, 1}, {a, 2}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "processes" {
 				requireSegment(t)
 			}
-			j := newJob(&Config{Size: 3})
-			j.peers = test.peers
-			j.shareSegment()
-			defer j.leaveSegment()
-			assert.Equal(t, test.offers, j.segment != nil)
+			var m memory
+			record := m.share(test.peers, slog.New(slog.DiscardHandler))
+			defer m.close()
+			assert.Equal(t, test.offers, m.segment != nil)
+			assert.Equal(t, test.offers, record != nil)
 		})
 	}
 }
 
 // A rank that numbers its processes as another container does finds nothing.
 func TestOwnSegmentOfAnotherProcess(t *testing.T) {
-	j := newJob(&Config{Rank: 1, Size: 2})
-	offer := segmentOffer{descriptor: inMemory, token: token{1}}
-	j.joinSegment(offer.appendTo(nil))
-	assert.True(t, j.segment == nil)
+	log := slog.New(slog.DiscardHandler)
+	var m memory
+	offer := segmentOffer{descriptor: inMemory, token: segmentToken{1}}
+	m.join(offer.appendTo(nil), Peer{}, 2, log)
+	assert.True(t, m.segment == nil)
 
 	s := newOwnSegment(2)
-	j.joinSegment(s.offer.appendTo(nil))
-	require.True(t, s == j.segment)
+	m.join(s.offer.appendTo(nil), Peer{}, 2, log)
+	require.True(t, s == m.segment)
 	_, ok := s.give()
 	assert.True(t, ok)
-	s.release()
+	m.close()
 	_, ok = ownSegments.Load(s.offer.token)
 	assert.False(t, ok, "nothing of it is left")
+	assert.False(t, m.hold(), "nor can it be used")
 }

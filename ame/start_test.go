@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,11 +72,11 @@ func start(ctx context.Context, configs []Config) (comms []*Comm, errs []error) 
 // greetAs runs the member's handshake as rank of a job of two and returns
 // rank 0's verdict.
 func greetAs(conn net.Conn, cfg *Config) (verdict, error) {
-	answer, err := greetRoot(conn, cfg)
+	answer, err := greet(conn, testCredentials(cfg).open(0))
 	if err != nil {
 		return 0, err
 	}
-	return answerRoot(conn, answer)
+	return prove(conn, answer)
 }
 
 // Each stranger knocks at rank 0 of a job of 3 that is starting, before its
@@ -102,30 +103,30 @@ func TestStrangers(t *testing.T) {
 		want string // in the reason; "": not counted
 	}{
 		"wrong key": {func(conn net.Conn) {
-			conn.Write([]byte(memberWire))
+			conn.Write([]byte(openerWire))
 			io.CopyN(io.Discard, conn, int64(helloSize+proofSize))
 			conn.Write(make([]byte, proofSize))
 			io.Copy(io.Discard, conn)
 		}, "wrong key"},
 		"mirror": {func(conn net.Conn) { // says rank 0's proof back to it
-			conn.Write([]byte(memberWire))
+			conn.Write([]byte(openerWire))
 			said := make([]byte, helloSize+proofSize)
 			io.ReadFull(conn, said)
 			conn.Write(said[helloSize:])
 			io.Copy(io.Discard, conn)
 		}, "wrong key"},
-		"proves nothing":     {func(conn net.Conn) { conn.Write([]byte(memberWire)); io.CopyN(io.Discard, conn, 10) }, ""},
+		"proves nothing":     {func(conn net.Conn) { conn.Write([]byte(openerWire)); io.CopyN(io.Discard, conn, 10) }, ""},
 		"probe":              {func(conn net.Conn) {}, "closed before its hello"},
 		"one byte":           {func(conn net.Conn) { conn.Write([]byte("d")) }, "closed in the middle of its hello"},
 		"one byte and stall": {func(conn net.Conn) { conn.Write([]byte("d")); io.Copy(io.Discard, conn) }, "no whole hello within 10s"},
-		"stall before proof": {func(conn net.Conn) { conn.Write([]byte(memberWire)); io.Copy(io.Discard, conn) }, "no whole proof within 10s"},
+		"stall before proof": {func(conn net.Conn) { conn.Write([]byte(openerWire)); io.Copy(io.Discard, conn) }, "no whole proof within 10s"},
 		"browser":            {func(conn net.Conn) { conn.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 9)) }, "does not speak this protocol"},
 		"rank out of range": {func(conn net.Conn) {
-			conn.Write([]byte(strings.Replace(memberWire, "\x00\x00\x00\x02", "\x00\x00\x00\x03", 1)))
-		}, "rank 3 of 3 out of range"},
+			conn.Write([]byte(strings.Replace(openerWire, "\x00\x00\x00\x02", "\x00\x00\x00\x03", 1)))
+		}, "it says to be rank 3 of 3"},
 		"wrong size":           {member(func(c *Config) { c.Size = 2 }), "its job has 2 ranks, ours 3"},
 		"other job":            {member(func(c *Config) { c.Root.Job = "other" }), "another job"},
-		"other version":        {func(conn net.Conn) { conn.Write([]byte(strings.Replace(memberWire, "\x00\x01", "\x00\x09", 1))) }, "protocol version 9, this is 1"},
+		"other version":        {func(conn net.Conn) { conn.Write([]byte(strings.Replace(openerWire, "\x00\x02", "\x00\x09", 1))) }, "protocol version 9, this is 2"},
 		"closes after verdict": {member(func(*Config) {}), "rank 1 before its join frame: EOF"},
 		"no join frame":        {frame(header{kind: kindMessage, source: 1}, ""), "message frame from rank 1 instead"},
 		"joins for another":    {frame(header{kind: kindJoin, source: 2}, ""), "join frame from rank 2 instead"},
@@ -179,34 +180,81 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// A rank whose number is taken is told so, and the job is not disturbed.
-func TestDuplicateRank(t *testing.T) {
+// While a rank lives, a second process of its number ends the job, during the
+// start as after it: nobody can tell which of the two is meant.
+func TestRankComesTwice(t *testing.T) {
+	for name, up := range map[string]bool{"in the start": false, "later": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				configs := overMemory(t, 3)
+				var log logBuffer
+				configs[0].Logger = log.logger()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				twin := make(chan error)
+				go func() {
+					time.Sleep(2 * time.Second)
+					_, err := Connect(ctx, configs[1])
+					twin <- err
+				}()
+				ranks := configs
+				if !up {
+					ranks = configs[:2]
+				}
+				comms, errs := start(ctx, ranks)
+				if up {
+					noErrors(t, errs)
+					errs = each(comms, func(c *Comm) error { _, err := c.Recv(ctx, AnySource, AnyTag); return err })
+				}
+				assert.ErrorContains(t, <-twin, "ame: connect: rank 1: rank 0: it has a rank of our number already")
+				for rank, err := range errs {
+					assert.ErrorContains(t, err, "rank 1 on nodeb: gave up: two processes are rank 1", "rank %d", rank)
+					assert.ErrorContains(t, err, "AME_BOOTSTRAP=single", "rank %d", rank)
+				}
+				assert.Contains(t, log.String(), "rank 1 is here already")
+				if up {
+					closeAll(comms)
+				}
+			})
+		})
+	}
+}
+
+// A rank of the next program of a task may come while rank 0 of this one is
+// still busy. It is told so, waits for its own, and disturbs nobody.
+func TestNextProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		configs := overMemory(t, 3)
-		var log logBuffer
-		configs[0].Logger = log.logger()
-		late := configs[2].Dial
-		configs[2].Dial = func(ctx context.Context, address string) (net.Conn, error) {
-			time.Sleep(5 * time.Second)
-			return late(ctx, address)
+		first, second := overMemory(t, 2), overMemory(t, 2)
+		comms, errs := start(t.Context(), first)
+		noErrors(t, errs)
+		require.NoError(t, comms[1].Close())
+		var over atomic.Bool // the first program, on rank 0
+		toFirst, toSecond := first[1].Dial, second[1].Dial
+		second[1].Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			if !over.Load() {
+				return toFirst(ctx, address)
+			}
+			return toSecond(ctx, address)
 		}
-		twin := make(chan error)
+		next := make(chan error)
 		go func() {
-			time.Sleep(2 * time.Second)
-			_, err := Connect(t.Context(), configs[1])
-			twin <- err
+			c, err := Connect(t.Context(), second[1])
+			if err == nil {
+				err = errors.Join(c.Barrier(t.Context()), c.Close())
+			}
+			next <- err
 		}()
-		comms := make(chan []*Comm)
-		go func() {
-			c, errs := start(t.Context(), configs)
-			noErrors(t, errs)
-			comms <- c
-		}()
-		assert.ErrorContains(t, <-twin, "ame: connect: rank 1: rank 0: it has a rank of our number already")
-		up := <-comms
-		assert.Contains(t, log.String(), "rank 1 is here already")
-		noErrors(t, each(up, func(c *Comm) error { return c.Barrier(t.Context()) }))
-		closeAll(up)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, comms[0].Send(t.Context(), 0, 1, text("goes on")))
+		_, err := comms[0].Recv(t.Context(), 0, 1)
+		require.NoError(t, err)
+		require.NoError(t, comms[0].Close())
+		over.Store(true)
+		c, err := Connect(t.Context(), second[0])
+		require.NoError(t, err)
+		require.NoError(t, c.Barrier(t.Context()))
+		require.NoError(t, <-next)
+		require.NoError(t, c.Close())
 	})
 }
 
@@ -273,7 +321,7 @@ func TestRankDiesInStart(t *testing.T) {
 			}
 			greetAs(conn, testConfig(3, 5))
 			h := header{kind: kindJoin, source: 3}
-			body := appendPeer(nil, Peer{Host: "noded"})
+			body := appendPeer(nil, peerOn("noded", 1))
 			h.length = uint64(len(body))
 			conn.Write(append(h.appendTo(nil), body...))
 			conn.Close()
@@ -283,7 +331,7 @@ func TestRankDiesInStart(t *testing.T) {
 			assert.ErrorIs(t, err, ErrLost, "rank %d", rank)
 			assert.ErrorContains(t, err, "rank 3", "rank %d", rank)
 		}
-		assert.ErrorContains(t, errs[0], "rank 3 on noded: lost: its connection was closed without a bye")
+		assert.ErrorContains(t, errs[0], "rank 3 on noded: lost: it ended without Close: its connection was closed without a bye")
 	})
 }
 
@@ -324,7 +372,7 @@ func TestSeveralAddresses(t *testing.T) {
 					return
 				}
 				go func() {
-					greetMember(conn, &Config{Size: 3, Root: Endpoint{Job: "other", Key: testKey}})
+					receive(conn, testCredentials(&Config{Size: 3, Root: Endpoint{Job: "other", Key: testKey}}))
 					conn.Close()
 				}()
 			}
@@ -368,7 +416,7 @@ func TestUnreachable(t *testing.T) {
 				go func() {
 					cfg := testConfig(0, 2)
 					cfg.Root.Key = bytes.Repeat([]byte{1}, 32)
-					greetMember(conn, cfg)
+					receive(conn, testCredentials(cfg))
 					conn.Close()
 				}()
 			}
@@ -414,13 +462,22 @@ func TestRootComesLate(t *testing.T) {
 	})
 }
 
-// After the start-up nobody listens.
-func TestListenerClosedAfterStart(t *testing.T) {
+// Rank 0 listens as long as the job lives, and turns strangers away all the time.
+func TestListenerLives(t *testing.T) {
 	configs := overTCP(t, 2)
 	comms, errs := start(t.Context(), configs)
 	noErrors(t, errs)
-	defer closeAll(comms)
-	conn, err := net.Dial("tcp", configs[1].Root.Addresses[0])
+	address := configs[1].Root.Addresses[0]
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write(bytes.Repeat([]byte("x"), helloSize))
+	require.NoError(t, err)
+	_, err = conn.Read(make([]byte, 1))
+	assert.Error(t, err, "closed")
+	noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
+	closeAll(comms)
+	conn, err = net.Dial("tcp", address)
 	if !assert.Error(t, err) {
 		conn.Close()
 	}

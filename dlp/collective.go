@@ -53,7 +53,7 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 			p = errorPayload(failed)
 		}
 	}
-	p, err := c.ame.Bcast(ctx, p)
+	p, err := c.ame.Bcast(ctx, ame.Call{}, p)
 	var none T
 	switch {
 	case err != nil:
@@ -93,7 +93,7 @@ func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
 			p = errorPayload(failed)
 		}
 	}
-	all, err := c.ame.Gather(ctx, p)
+	all, err := c.ame.Gather(ctx, ame.Call{}, p)
 	if err != nil {
 		return nil, err
 	}

@@ -122,12 +122,22 @@ func (l *loop) finish() {
 	}
 }
 
+// startOf is the identity of the collectives by which a loop begins. A rank
+// that is in a collective of the user's at that time gets an error.
+func startOf(op string) ame.Call {
+	name := "SplitManaged"
+	if op == "map" {
+		name = "MapUnordered"
+	}
+	return ame.Call{Use: 1, Name: name}
+}
+
 // agree makes sure that all ranks are in the same loop over the same number
 // of items, and returns a communicator for the loop alone. If they are not,
 // each rank gets an error that names the lengths, and c still works.
 func (c *Comm) agree(ctx context.Context, op string, length int) (*ame.Comm, error) {
 	body := binary.BigEndian.AppendUint64(nil, uint64(int64(length)))
-	all, err := c.ame.Gather(ctx, ame.Payload{Format: formatLoop, Body: append(body, op...)})
+	all, err := c.ame.Gather(ctx, startOf(op), ame.Payload{Format: formatLoop, Body: append(body, op...)})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +148,7 @@ func (c *Comm) agree(ctx context.Context, op string, length int) (*ame.Comm, err
 			verdict = errorPayload(mismatch)
 		}
 	}
-	if verdict, err = c.ame.Bcast(ctx, verdict); err != nil {
+	if verdict, err = c.ame.Bcast(ctx, startOf(op), verdict); err != nil {
 		return nil, cmp.Or(mismatch, err)
 	}
 	switch verdict.Format {

@@ -1,7 +1,6 @@
 package ame
 
 import (
-	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -14,40 +13,19 @@ import (
 // not sent then. TCP_USER_TIMEOUT would end the connection sooner, but also
 // one whose peer has merely been stopped with a full buffer (scontrol suspend,
 // Ctrl-Z, a debugger) and would go on. A vanished peer is one whose
-// retransmissions nobody answers, while a stopped one's kernel does.
-
-// watchEvery is how often each link is looked at.
-const watchEvery = 5 * time.Second
+// retransmissions nobody answers, or, when its window is full, whose window
+// probes nobody answers, while a stopped one's kernel answers both.
 
 const (
 	// silence is how long nothing has come from a vanished peer.
 	silence = 30 * time.Second
 
-	// retransmissions in a row without an answer, at least.
-	retransmissions = 3
+	// unansweredTries is how many retransmissions or window probes in a row
+	// have had no answer, at least.
+	unansweredTries = 3
 )
 
-// watch ends the links to peers that have vanished, until there is no link.
-func (j *job) watch() {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-j.drained:
-			return
-		case <-j.hasFailed:
-			return
-		}
-		for _, l := range j.links {
-			if l != nil && vanished(l.conn) {
-				j.fail(&failure{reason: reasonLost, peer: l.peer, text: fmt.Sprintf("no answer for %v", silence)})
-				return
-			}
-		}
-	}
-}
-
+// vanished says whether the system at the other end of conn has stopped to answer.
 func vanished(conn net.Conn) bool {
 	tcp, ok := conn.(syscall.Conn)
 	if !ok {
@@ -65,5 +43,5 @@ func vanished(conn net.Conn) bool {
 }
 
 func unanswered(info *unix.TCPInfo) bool {
-	return info.Retransmits >= retransmissions && time.Duration(info.Last_ack_recv)*time.Millisecond >= silence
+	return max(info.Retransmits, info.Probes) >= unansweredTries && time.Duration(info.Last_ack_recv)*time.Millisecond >= silence
 }

@@ -1,0 +1,67 @@
+package ame
+
+import "fmt"
+
+// Call says which collective a rank enters, besides its kind. All ranks must
+// pass the same Root and Use.
+type Call struct {
+	Root int // rank of the communicator that the collective is centred on
+
+	// Use is a number that the layer above gives to what it does with the
+	// collective, so that ranks which do different things get an error; 0 is
+	// plain use. Name is what messages call it on this rank; the default is
+	// the kind.
+	Use  uint8
+	Name string
+}
+
+// call is the identity of a collective on the wire. Ranks that meet under one
+// sequence number must be in equal ones.
+type call struct {
+	op        op
+	algorithm algorithm
+	use       uint8
+	root      uint32 // rank of the job
+}
+
+// op is a kind of collective. The values are part of the protocol.
+type op uint8
+
+const (
+	opBcast   op = 1
+	opGather  op = 2
+	opBarrier op = 3
+	opDup     op = 4
+	opSplit   op = 5
+)
+
+var opNames = map[op]string{opBcast: "bcast", opGather: "gather", opBarrier: "barrier", opDup: "dup", opSplit: "split"}
+
+func (o op) String() string {
+	if name, ok := opNames[o]; ok {
+		return name
+	}
+	return fmt.Sprintf("collective %d", uint8(o))
+}
+
+// algorithm is by which messages a collective is done. The values are part of
+// the protocol.
+type algorithm uint8
+
+const (
+	algorithmLinear algorithm = 0 // one part between the root and each rank
+	algorithmMemory algorithm = 1 // in memory that the ranks share; parts for those that sleep
+)
+
+// next is the digest of a history that had the digest before and goes on with c.
+func (c call) next(before uint32) uint32 {
+	return 31*(31*before+uint32(c.op)+uint32(c.use)<<8) + c.root
+}
+
+// text names c for people. root is to be said where it is what differs.
+func (c call) text(root bool) string {
+	if root {
+		return fmt.Sprintf("%v with root %d", c.op, c.root)
+	}
+	return c.op.String()
+}

@@ -1,0 +1,103 @@
+package ame
+
+import (
+	"context"
+	"fmt"
+)
+
+// dispatch handles one frame that has come over l. The token is that of
+// matcher.deliver. An error ends the link.
+func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
+	if int64(h.source) >= int64(j.size) || int64(h.dest) >= int64(j.size) {
+		return nil, fmt.Errorf("%v frame from rank %d to rank %d of %d", h.kind, h.source, h.dest, j.size)
+	}
+	if l.peer() != 0 && int(h.source) != l.peer() {
+		return nil, fmt.Errorf("%v frame in the name of rank %d", h.kind, h.source)
+	}
+	if int(h.dest) != j.rank {
+		return nil, j.relay(l, h, body)
+	}
+	switch h.kind {
+	case kindMessage, kindPart:
+		return j.deliver(h, body), nil
+	case kindWaiting:
+		return nil, j.heard(h, body)
+	case kindWhere:
+		j.sayWhere(h)
+		return nil, nil
+	case kindBye:
+		j.left(l.peer())
+		return nil, errDone
+	case kindFail:
+		f, err := parseFailure(body, j.size)
+		if err == nil {
+			j.failFrom(l, f)
+		}
+		return nil, err
+	}
+	if l.peer() == 0 {
+		switch h.kind {
+		case kindLeft:
+			j.left(int(h.source))
+			return nil, nil
+		case kindLost:
+			j.bury(&failure{reason: reasonLost, peer: int(h.source), text: string(body)})
+			return nil, nil
+		}
+	}
+	return nil, fmt.Errorf("%v frame after start-up", h.kind)
+}
+
+// deliver gives a message or part for this rank to the matcher.
+func (j *job) deliver(h *header, body []byte) *token {
+	via, c := j.matcher.deliver(h.comm, &arrival{kind: h.kind, call: h.call, Message: Message{
+		Payload: Payload{Format: h.format, Body: body}, Source: int(h.source), Tag: int(h.tag),
+	}})
+	if c != nil {
+		j.mismatch(h.comm, c)
+	}
+	return via
+}
+
+// heard takes note of a rank that waits: in a collective, or for a message of
+// this rank, whose bye will tell it when it waits in vain.
+func (j *job) heard(h *header, body []byte) error {
+	if h.call.op == 0 {
+		return nil
+	}
+	theirs, err := parseAnnouncement(h, body)
+	if err != nil {
+		return err
+	}
+	if c := j.matcher.hear(h.comm, int(h.source), theirs); c != nil {
+		j.mismatch(h.comm, c)
+	}
+	return nil
+}
+
+// relay sends on, from rank 0, a frame between two other ranks.
+func (j *job) relay(from link, h *header, body []byte) error {
+	if j.rank != 0 || !h.kind.carriesData() && h.kind != kindWaiting && h.kind != kindWhere {
+		return fmt.Errorf("%v frame for rank %d", h.kind, h.dest)
+	}
+	from.reading().keep()
+	dest := int(h.dest)
+	if h.kind == kindWaiting && h.call.op == 0 {
+		// Answered in place of dest when that leaves.
+		j.answerGone(from.peer(), dest, j.mesh.ask(from.peer(), dest))
+		return nil
+	}
+	select { // its welcome is the first frame that a rank gets
+	case <-j.up:
+	case <-j.hasFailed:
+		return nil
+	}
+	l, gone := j.mesh.route(dest)
+	if gone != nil {
+		j.answerGone(from.peer(), dest, gone)
+		return nil
+	}
+	// An error means that dest is lost; the pump of its link says so.
+	_ = l.write(context.Background(), h, body)
+	return nil
+}

@@ -1,0 +1,136 @@
+package ame
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+)
+
+const (
+	// readBuffer is the buffer of each connection. Bodies longer than what
+	// is in it are read straight into their final place.
+	readBuffer = 4 << 10
+
+	// maxAhead is how much is allocated, in bytes, before any of it has
+	// arrived; a longer body grows with what comes. It keeps a corrupt
+	// length from ending the process.
+	maxAhead = 1 << 30
+)
+
+// frameReader takes frames from a stream of bytes and puts the bodies together
+// that come in chunks. A read that a deadline ends is gone on with by the next.
+type frameReader struct {
+	self   int // rank of the job: whose chunks are put together
+	from   *bufio.Reader
+	ahead  uint64 // maxAhead
+	begun  bool   // the header of the next two has been read, its bytes have not
+	frame  header
+	into   *body            // what the bytes of frame belong to
+	end    uint64           // length of into when frame is done
+	plain  body             // of a frame that is not in chunks
+	bodies map[uint32]*body // in chunks, by source
+}
+
+// body is a body of which some bytes may be missing.
+type body struct {
+	header
+	bytes []byte
+	done  uint64 // bytes that are here
+}
+
+func newFrameReader(self int, from io.Reader) *frameReader {
+	return &frameReader{self: self, from: bufio.NewReaderSize(from, readBuffer), ahead: maxAhead}
+}
+
+// read returns the next frame, one for this rank with its whole body.
+func (r *frameReader) read() (header, []byte, error) {
+	for {
+		if !r.begun {
+			if err := r.begin(); err != nil {
+				return header{}, nil, err
+			}
+		}
+		b := r.into
+		if err := b.fill(r.from, r.end, r.ahead); err != nil {
+			return header{}, nil, fmt.Errorf("in the middle of a %v frame of %d bytes: %w", r.frame.kind, r.frame.length, err)
+		}
+		r.begun = false
+		if b.done < b.length && int(r.frame.dest) == r.self {
+			continue // the rest comes in chunks
+		}
+		if b == r.bodies[b.source] {
+			delete(r.bodies, b.source)
+		}
+		h, bytes := b.header, b.bytes
+		b.bytes = nil
+		return h, bytes, nil
+	}
+}
+
+// begin reads the next header.
+func (r *frameReader) begin() error {
+	b, err := r.from.Peek(headerSize)
+	if err != nil {
+		if len(b) > 0 && err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	h, err := parseHeader(b)
+	if err != nil {
+		return err
+	}
+	r.from.Discard(headerSize)
+	r.frame, r.plain = h, body{header: h}
+	r.into, r.end = &r.plain, h.length
+	if int(h.dest) == r.self {
+		err = r.assemble(h)
+	} else if h.flags&flagChunked != 0 {
+		r.end = 0
+	}
+	r.begun = err == nil
+	return err
+}
+
+// assemble finds out to which body the bytes of a frame for this rank belong.
+func (r *frameReader) assemble(h header) error {
+	open := r.bodies[h.source]
+	switch {
+	case h.kind == kindChunk && open == nil:
+		return fmt.Errorf("chunk of no body from rank %d", h.source)
+	case h.kind == kindChunk && h.length > open.length-open.done:
+		return fmt.Errorf("chunk of %d bytes from rank %d where %d are missing", h.length, h.source, open.length-open.done)
+	case h.kind == kindChunk:
+		r.into, r.end = open, open.done+h.length
+	case h.flags&flagChunked != 0 && open != nil:
+		return fmt.Errorf("rank %d begins a body in the middle of another", h.source)
+	case h.flags&flagChunked != 0:
+		if r.bodies == nil {
+			r.bodies = map[uint32]*body{}
+		}
+		r.into, r.end = &body{header: h}, 0
+		r.bodies[h.source] = r.into
+	}
+	return nil
+}
+
+// fill reads what is missing up to end bytes, straight into its place. At most
+// ahead bytes, or as much again as is here, are allocated before they come.
+func (b *body) fill(from io.Reader, end, ahead uint64) error {
+	for b.done < end {
+		if b.done == uint64(len(b.bytes)) {
+			grown := make([]byte, min(b.length, max(ahead, 2*b.done)))
+			copy(grown, b.bytes)
+			b.bytes = grown
+		}
+		n, err := io.ReadFull(from, b.bytes[b.done:min(end, uint64(len(b.bytes)))])
+		b.done += uint64(n)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

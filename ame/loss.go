@@ -1,0 +1,137 @@
+package ame
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// lost is what this rank makes of a link that has ended without a bye. Rank 0
+// declares the rank at the other end lost, and tells all; without rank 0 the
+// others cannot go on.
+func (j *job) lost(rank int, cause string) {
+	f := &failure{reason: reasonLost, peer: rank, text: cause}
+	select {
+	case <-j.up:
+	default:
+		j.fail(f) // a job that is not up, or that has lost rank 0
+		return
+	}
+	j.mu.Lock()
+	over := j.closed || j.failed != nil
+	if !over {
+		j.tell(nil, rank, &header{kind: kindLost, source: uint32(rank)}, []byte(cause))
+	}
+	j.mu.Unlock()
+	if !over {
+		j.bury(f)
+	}
+}
+
+// bury notes that a rank is lost, which ends all calls of the communicators
+// that it is in.
+func (j *job) bury(f *failure) {
+	if _, first := j.mesh.leave(f.peer, f.trouble()); !first {
+		return
+	}
+	j.matcher.leave(f.peer, f.trouble())
+	if l := j.mesh.to(f.peer); l != nil {
+		l.close() // ends calls that are in the middle of a write to it
+	}
+	j.log.Warn("rank lost", "rank", j.rank, "peer", f.peer, "host", j.mesh.host(f.peer), "cause", f.text)
+}
+
+// left notes that a rank has said bye. When that is rank 0, this rank can
+// reach only those to which it has a link of its own.
+func (j *job) left(rank int) {
+	t := &trouble{rank, ErrLeft}
+	askers, first := j.mesh.leave(rank, t)
+	if !first {
+		return
+	}
+	j.matcher.leave(rank, t)
+	for _, asker := range askers {
+		j.tellLeft(asker, rank)
+	}
+	if rank != 0 {
+		return
+	}
+	for other := 1; other < j.size; other++ {
+		if other != j.rank && j.mesh.to(other) == nil {
+			j.matcher.leave(other, t)
+		}
+	}
+}
+
+// answerGone tells a rank that another one has said bye, if that is why it is
+// gone. Of a lost one all have been told.
+func (j *job) answerGone(to, rank int, gone *trouble) {
+	if gone != nil && gone.err == ErrLeft {
+		j.tellLeft(to, rank)
+	}
+}
+
+// tellLeft lets a rank know, from rank 0, that another one has said bye.
+func (j *job) tellLeft(to, gone int) {
+	if l := j.mesh.to(to); l != nil {
+		h := header{kind: kindLeft, source: uint32(gone), dest: uint32(to)}
+		_ = l.write(context.Background(), &h, nil)
+	}
+}
+
+// tellTime bounds how long a rank tries to tell others what ends their calls.
+const tellTime = time.Second
+
+// tell sends news to the ranks at the other ends of this rank's links, each on
+// its own, because one of them may take nothing: a link on which a call is in
+// the middle of a write that nobody takes is closed, which ends that call. The
+// rank that the news is about is not told, its link is closed. The one at the
+// other end of knows, if not nil, has told this rank. The caller holds mu.
+func (j *job) tell(knows link, about int, news *header, body []byte) {
+	news.length = uint64(len(body))
+	for _, l := range j.mesh.links() {
+		if l.peer() == about {
+			l.close()
+			continue
+		}
+		j.telling.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), tellTime)
+			defer cancel()
+			var err error
+			if l != knows {
+				h := *news
+				h.dest = uint32(l.peer())
+				err = l.write(ctx, &h, body)
+			} else {
+				err = l.idle(ctx)
+			}
+			if err != nil {
+				l.close()
+			}
+		})
+	}
+}
+
+// broken turns the error of an unfinished write of this rank into what the
+// caller is told, and the job with it.
+func (c *Comm) broken(ctx context.Context, op string, l link, err error) error {
+	j := c.job
+	if ctx.Err() != nil {
+		j.fail(&failure{reason: reasonGaveUp, peer: j.rank, text: fmt.Sprintf("%s: %v", op, context.Cause(ctx))})
+		l.close()
+	} else {
+		select { // its pump may find why the other end has closed it
+		case <-l.over():
+		case <-time.After(tellTime):
+			j.lost(l.peer(), lossText(err))
+		}
+	}
+	t := j.matcher.usable(c.id)
+	if t == nil {
+		t = j.mesh.gone(l.peer())
+	}
+	if t == nil {
+		return j.errorf(op, l.peer(), err)
+	}
+	return j.report(op, t)
+}

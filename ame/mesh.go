@@ -1,0 +1,216 @@
+package ame
+
+import (
+	"slices"
+	"sync"
+)
+
+// mesh is which ranks there are, how to reach them, and who is gone. It does
+// no I/O: it is told of links and losses, and asked for routes.
+//
+// It begins as a star. Every rank but 0 has a link to rank 0, which relays what
+// two others send each other. A pair of others may get a link of its own.
+type mesh struct {
+	self, size int
+
+	mu      sync.Mutex
+	known   []Peer          // by rank, complete once the job is up
+	members map[int]*member // by rank, as far as this rank has to do with them
+	askers  map[int][]int   // on rank 0: by rank, who wants to know when it is gone
+	closed  bool            // no link is taken any more
+}
+
+// member is another rank of the job as this one deals with it.
+type member struct {
+	link   link     // to it; nil: none
+	direct bool     // link is what frames to it go over; else they go by way of rank 0
+	gone   *trouble // why it takes and sends nothing more; nil while it is up
+
+	// sending holds a value while a body is on its way to the rank, so that
+	// no two bodies mix and none is split between two routes.
+	sending chan struct{}
+}
+
+func newMesh(self, size int) *mesh {
+	return &mesh{self: self, size: size, known: make([]Peer, size), members: map[int]*member{}, askers: map[int][]int{}}
+}
+
+// member returns what this rank has of another one. The caller holds mu.
+func (m *mesh) member(rank int) *member {
+	p := m.members[rank]
+	if p == nil {
+		p = &member{sending: make(chan struct{}, 1)}
+		m.members[rank] = p
+	}
+	return p
+}
+
+// describe sets what is known of a rank.
+func (m *mesh) describe(rank int, p Peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known[rank] = p
+}
+
+// setDirectory sets what is known of all ranks, in rank order.
+func (m *mesh) setDirectory(known []Peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known = known
+}
+
+// directory returns what is known of all ranks, in rank order. Once the job is
+// up it does not change.
+func (m *mesh) directory() []Peer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known
+}
+
+// host returns the name of the node of a rank, "" if unknown.
+func (m *mesh) host(rank int) string {
+	if rank < 0 {
+		return ""
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known[rank].host()
+}
+
+// connect takes a link to its rank. A link of the star is the route at once.
+// It returns false, and does not take the link, if there is one, if the rank
+// is gone, or after close.
+func (m *mesh) connect(l link) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.member(l.peer())
+	if m.closed || p.link != nil || p.gone != nil {
+		return false
+	}
+	p.link, p.direct = l, m.self == 0 || l.peer() == 0
+	return true
+}
+
+// switchTo makes the link that this rank has to another one the route. The
+// caller holds what peer.sending stands for.
+func (m *mesh) switchTo(rank int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.member(rank)
+	p.direct = p.link != nil
+}
+
+// disconnect forgets a link between two others than rank 0, so that they reach
+// each other by way of rank 0 again.
+func (m *mesh) disconnect(l link) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.member(l.peer()); p.link == l {
+		p.link, p.direct = nil, false
+	}
+}
+
+// route returns the link over which frames to a rank leave, or why there is none.
+func (m *mesh) route(rank int) (link, *trouble) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, root := m.member(rank), m.member(0)
+	switch {
+	case p.gone != nil:
+		return nil, p.gone
+	case p.direct:
+		return p.link, nil
+	case root.gone != nil:
+		return nil, root.gone
+	case root.link == nil:
+		return nil, &trouble{rank, ErrClosed}
+	}
+	return root.link, nil
+}
+
+// to returns the link to a rank, nil if there is none.
+func (m *mesh) to(rank int) link {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.member(rank).link
+}
+
+// only returns the link over which alone frames from a rank come, nil if there
+// are none or several.
+func (m *mesh) only(rank int) link {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch l := m.member(rank).link; {
+	case rank == m.self:
+		return nil
+	case m.self == 0 || rank == 0:
+		return l
+	case l == nil:
+		return m.member(0).link
+	}
+	return nil // it may have gone over to its own link, or not yet
+}
+
+// sending returns the lock of bodies to a rank; see member.
+func (m *mesh) sending(rank int) chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.member(rank).sending
+}
+
+// links returns all links.
+func (m *mesh) links() []link {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []link
+	for _, p := range m.members {
+		if p.link != nil {
+			all = append(all, p.link)
+		}
+	}
+	return all
+}
+
+// close takes no further link.
+func (m *mesh) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+}
+
+// leave notes why a rank takes and sends nothing more. Only the first reason
+// counts; first says whether this was it. On rank 0 it returns who has asked
+// to be told.
+func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.member(rank)
+	if p.gone != nil {
+		return nil, false
+	}
+	p.gone = t
+	askers = m.askers[rank]
+	delete(m.askers, rank)
+	return askers, true
+}
+
+// gone returns why a rank takes and sends nothing more, nil while it is up.
+func (m *mesh) gone(rank int) *trouble {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.member(rank).gone
+}
+
+// ask notes on rank 0 that a rank wants to know when another one is gone. If
+// that has happened, it returns why.
+func (m *mesh) ask(who, about int) *trouble {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if gone := m.member(about).gone; gone != nil {
+		return gone
+	}
+	if !slices.Contains(m.askers[about], who) {
+		m.askers[about] = append(m.askers[about], who)
+	}
+	return nil
+}

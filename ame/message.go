@@ -1,0 +1,166 @@
+package ame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// MaxTag is the largest tag of a message.
+const MaxTag = math.MaxInt32
+
+// Send sends p to rank dest with a tag from 0 to MaxTag. It returns when the
+// system has taken the message, which says nothing about its receipt; the
+// body may be changed then. Messages between two ranks on one communicator
+// arrive in the order of their Sends. A message to this rank itself is
+// delivered at once. When ctx ends in the middle of a message, the job fails
+// on all ranks, because a part of it is on its way.
+func (c *Comm) Send(ctx context.Context, dest, tag int, p Payload) error {
+	if err := c.checkRank("send", dest); err != nil {
+		return err
+	}
+	if tag < 0 || tag > MaxTag {
+		return c.job.errorf("send", -1, fmt.Errorf("tag %d is not in 0..%d", tag, MaxTag))
+	}
+	h := header{kind: kindMessage, tag: uint32(tag), format: p.Format}
+	return c.send(ctx, &h, c.group.rank(dest), p.Body)
+}
+
+func (c *Comm) checkRank(op string, rank int) error {
+	if rank < 0 || rank >= c.group.size {
+		return c.job.errorf(op, -1, fmt.Errorf("no rank %d in a communicator of %d", rank, c.group.size))
+	}
+	return nil
+}
+
+// opName names the call that sends h.
+func (h *header) opName() string {
+	if h.call.op != 0 {
+		return h.call.op.String()
+	}
+	return "send"
+}
+
+// send fills in the addresses of h and writes it towards a rank of the job.
+func (c *Comm) send(ctx context.Context, h *header, rank int, body []byte) error {
+	j := c.job
+	h.comm, h.source, h.dest, h.length = c.id, uint32(j.rank), uint32(rank), uint64(len(body))
+	if ctx.Err() != nil {
+		return j.errorf(h.opName(), -1, context.Cause(ctx))
+	}
+	if t := j.matcher.usable(c.id); t != nil {
+		return j.report(h.opName(), t)
+	}
+	if rank == j.rank {
+		j.deliver(h, append([]byte(nil), body...))
+		return nil
+	}
+	l, t, err := j.put(ctx, h, rank, body)
+	switch unfinished := (unsent{}); {
+	case t != nil:
+		if first := j.matcher.usable(c.id); first != nil {
+			t = first // a failure of the job, after which the rank has closed
+		}
+		return j.report(h.opName(), t)
+	case errors.As(err, &unfinished):
+		return j.errorf(h.opName(), -1, unfinished.error)
+	case err != nil:
+		return c.broken(ctx, h.opName(), l, err)
+	}
+	if h.kind == kindMessage {
+		j.sent.Add(1)
+	}
+	return nil
+}
+
+// Recv returns the first message, in order of arrival, from the given source
+// and with the given tag; AnySource and AnyTag match all. It waits until
+// there is one. The body is the caller's. A cancelled Recv takes nothing
+// and harms nothing. Recv from a rank that is lost, or has closed, is an error
+// once what it sent before is received; so is Recv from any other rank when
+// rank 0 of the job has closed, through which the messages come.
+func (c *Comm) Recv(ctx context.Context, source, tag int) (Message, error) {
+	rank := AnySource
+	if source != AnySource {
+		if err := c.checkRank("recv", source); err != nil {
+			return Message{}, err
+		}
+		rank = c.group.rank(source)
+	}
+	if tag != AnyTag && (tag < 0 || tag > MaxTag) {
+		return Message{}, c.job.errorf("recv", -1, fmt.Errorf("tag %d is not in 0..%d", tag, MaxTag))
+	}
+	a, err := c.receive(ctx, pattern{kind: kindMessage, source: rank, tag: tag}, nil)
+	if err != nil {
+		return Message{}, err
+	}
+	m := a.Message
+	number, ok := c.group.number(m.Source)
+	if !ok {
+		return Message{}, c.job.errorf("recv", m.Source, errors.New("sent a message on a communicator that it is not in"))
+	}
+	m.Source = number
+	return m, nil
+}
+
+// receive waits for an arrival; now is the collective that it is a part of.
+func (c *Comm) receive(ctx context.Context, p pattern, now *round) (*arrival, error) {
+	j := c.job
+	var via *token
+	reads := false
+	l := j.readable(p.source)
+	if l != nil {
+		via = l.reading()
+		reads = via.try()
+	}
+	a, r, t := j.matcher.expect(c.id, p, via, reads)
+	if reads && (r == nil || j.readAs(l, r)) {
+		via.put()
+	}
+	if r == nil {
+		if t != nil {
+			return nil, j.report(p.opName(), t)
+		}
+		return a, nil
+	}
+	if reads {
+		j.matcher.sleep(r)
+	}
+	if j.matcher.sleepers.Load() > 0 {
+		j.recall() // whoever sleeps needs the owners to read
+	}
+	out, err := c.await(ctx, r, now)
+	j.matcher.release(r)
+	switch {
+	case err != nil:
+		return nil, j.errorf(p.opName(), -1, err)
+	case out.trouble != nil:
+		return nil, j.report(p.opName(), out.trouble)
+	}
+	return out.arrival, nil
+}
+
+// await blocks until r has its outcome or ctx ends.
+func (c *Comm) await(ctx context.Context, r *receiver, now *round) (outcome, error) {
+	var late <-chan time.Time
+	if c.announces(r.pattern) && len(r.done) == 0 {
+		timer := time.NewTimer(announceAfter)
+		defer timer.Stop()
+		late = timer.C
+	}
+	for {
+		select {
+		case out := <-r.done:
+			return out, nil
+		case <-late:
+			c.announce(ctx, r.pattern, now)
+		case <-ctx.Done():
+			if c.job.matcher.cancel(c.id, r) {
+				return outcome{}, context.Cause(ctx)
+			}
+			return <-r.done, nil // it came at the same moment
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package ame
+
+import (
+	"context"
+	"fmt"
+)
+
+// Collectives are written in terms of parts: what one rank of the group sends
+// another one in the collective that both have entered.
+
+// enter numbers a collective on this rank.
+func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
+	if which.Root < 0 || which.Root >= c.group.size {
+		return nil, c.checkRank(o.String(), which.Root)
+	}
+	j := c.job
+	id := call{op: o, algorithm: a, use: which.Use, root: uint32(c.group.rank(which.Root))}
+	var where callSite
+	if a != algorithmMemory {
+		where = here(which.Name)
+	}
+	j.settle()
+	now, t, conflict := j.matcher.begin(c.id, id, where)
+	if conflict != nil {
+		j.mismatch(c.id, conflict)
+		j.settle()
+		t = j.matcher.usable(c.id)
+	}
+	if t != nil {
+		return nil, j.report(o.String(), t)
+	}
+	return &now, nil
+}
+
+// finish passes the result of a collective on. After an error this rank's
+// part is missing, so the others are told instead of left to wait.
+func (c *Comm) finish(now *round, err error) error {
+	if c.job.suspects.Load() {
+		c.job.settle()
+		err = c.job.report(now.call.op.String(), c.job.failure().trouble())
+	}
+	if err != nil && c.job.matcher.usable(c.id) == nil {
+		c.job.fail(&failure{reason: reasonGaveUp, peer: c.job.rank, text: causeText(err)})
+	}
+	return err
+}
+
+// sendPart sends p to a rank of the group as this rank's part.
+func (c *Comm) sendPart(ctx context.Context, now *round, dest int, p Payload) error {
+	c.job.settle()
+	h := header{kind: kindPart, call: now.call, tag: now.seq, format: p.Format}
+	return c.send(ctx, &h, c.group.rank(dest), p.Body)
+}
+
+// awaitPart waits for the part of a rank of the group.
+func (c *Comm) awaitPart(ctx context.Context, now *round, source int) (Payload, error) {
+	a, err := c.receive(ctx, now.part(c.group.rank(source)), now)
+	if err != nil {
+		return Payload{}, err
+	}
+	return a.Payload, nil
+}
+
+// part is what a call waits for that wants the part of a rank of the job.
+func (r *round) part(rank int) pattern {
+	return pattern{kind: kindPart, op: r.call.op, source: rank, tag: int(r.seq)}
+}
+
+// collect receives the parts of all other ranks of the group, by number.
+func (c *Comm) collect(ctx context.Context, now *round, own Payload) ([]Payload, error) {
+	all := make([]Payload, c.group.size)
+	all[c.group.self] = own
+	// The last rank was also the last that the collective before let go. When
+	// its part is here those of the others mostly are: one wait instead of many.
+	for source := c.group.size - 1; source >= 0; source-- {
+		if source == c.group.self {
+			continue
+		}
+		p, err := c.awaitPart(ctx, now, source)
+		if err != nil {
+			return nil, c.nameAbsent(ctx, now, c.notCome(now, source), err)
+		}
+		all[source] = p
+	}
+	return all, nil
+}
+
+// notCome returns the ranks, up to the number last, whose part is not here.
+func (c *Comm) notCome(now *round, last int) []int {
+	var others []int
+	for number := range last + 1 {
+		if number != c.group.self {
+			others = append(others, number)
+		}
+	}
+	return c.job.matcher.missing(c.id, now.part(AnySource), c.group.ranksOf(others))
+}
+
+// nameAbsent puts into err, if ctx has ended while this rank waited for all
+// others, which ranks have not come.
+func (c *Comm) nameAbsent(ctx context.Context, now *round, absent []int, err error) error {
+	j := c.job
+	if ctx.Err() == nil || j.matcher.usable(c.id) != nil || len(absent) == 0 {
+		return err
+	}
+	who := rankList(absent)
+	if len(absent) == 1 {
+		who += " on " + j.mesh.host(absent[0])
+	}
+	return j.errorf(now.call.op.String(), -1, fmt.Errorf("waited for %s: %w", who, context.Cause(ctx)))
+}

@@ -1,0 +1,54 @@
+package ame
+
+import "context"
+
+// chunk is the length, in bytes, of the pieces in which a longer body is
+// written. Between two of them, other frames get onto the link.
+const chunk = 1 << 20
+
+// put writes a frame with its body towards a rank, or returns why there is no
+// way to it. The link is the one that was used. An error is as of link.write;
+// once a part of the frame is on its way, it is never unsent.
+//
+// Bodies to one rank leave one after the other. What has none, and so belongs
+// to no order, passes them.
+func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, *trouble, error) {
+	if h.kind.carriesData() {
+		sending := j.mesh.sending(rank)
+		select {
+		case sending <- struct{}{}:
+		case <-ctx.Done():
+			return nil, nil, unsent{context.Cause(ctx)}
+		}
+		defer func() { <-sending }()
+	}
+	l, t := j.mesh.route(rank)
+	if t != nil {
+		return nil, t, nil
+	}
+	if len(body) <= chunk {
+		return l, nil, l.write(ctx, h, body)
+	}
+	return l, nil, writeChunks(ctx, l, h, body)
+}
+
+func writeChunks(ctx context.Context, l link, h *header, body []byte) error {
+	first := *h
+	first.flags |= flagChunked
+	if err := l.write(ctx, &first, nil); err != nil {
+		return err
+	}
+	for len(body) > 0 {
+		n := min(len(body), chunk)
+		piece := header{kind: kindChunk, comm: h.comm, source: h.source, dest: h.dest, length: uint64(n)}
+		err := l.write(ctx, &piece, body[:n])
+		if late, ok := err.(unsent); ok {
+			err = late.error
+		}
+		if err != nil {
+			return err
+		}
+		body = body[n:]
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package ame
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// newComm is this rank's end of a communicator whose number has been agreed on.
+func (j *job) newComm(id commID, g *group) *Comm {
+	j.matcher.open(id, g)
+	return &Comm{job: j, id: id, group: g}
+}
+
+// newID gives out a number that no rank gives out again.
+func (j *job) newID() commID { return newCommID(j.rank, j.comms.Add(1)) }
+
+// Dup returns a new communicator of the same ranks, whose messages and
+// collectives never meet those of c. All ranks must call it, in the same
+// order as their other collectives on c.
+func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
+	var body []byte
+	if c.group.self == 0 {
+		body = binary.BigEndian.AppendUint64(nil, uint64(c.job.newID()))
+	}
+	p, err := c.bcast(ctx, opDup, Call{}, Payload{Body: body})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Body) != 8 {
+		return nil, c.job.errorf("dup", c.group.leader(), fmt.Errorf("got %d bytes, want 8", len(p.Body)))
+	}
+	return c.job.newComm(commID(binary.BigEndian.Uint64(p.Body)), c.group), nil
+}
+
+// Split returns a communicator of those ranks of c that pass the same color, in
+// the order of their keys, and of their ranks in c where keys are equal. A rank
+// with a negative color gets nil. All ranks of c must call it, in the same order
+// as their other collectives on c; nobody outside c takes part.
+func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
+	now, err := c.enter(opSplit, algorithmLinear, Call{})
+	if err != nil {
+		return nil, err
+	}
+	wish := binary.BigEndian.AppendUint64(nil, uint64(int64(color)))
+	wish = binary.BigEndian.AppendUint64(wish, uint64(int64(key)))
+	answer, err := c.splitByLeader(ctx, now, wish)
+	if c.finish(now, err) != nil {
+		return nil, err
+	}
+	return c.memberOf(answer)
+}
+
+// splitByLeader tells the leader this rank's wish and returns what the leader
+// has decided: the number of a communicator and its ranks in order; empty for a
+// rank that is in none.
+func (c *Comm) splitByLeader(ctx context.Context, now *round, wish []byte) ([]byte, error) {
+	if c.group.self != 0 {
+		if err := c.sendPart(ctx, now, 0, Payload{Body: wish}); err != nil {
+			return nil, err
+		}
+		p, err := c.awaitPart(ctx, now, 0)
+		return p.Body, err
+	}
+	wishes, err := c.collect(ctx, now, Payload{Body: wish})
+	if err != nil {
+		return nil, err
+	}
+	answers, err := c.divide(wishes)
+	if err != nil {
+		return nil, err
+	}
+	for dest := 1; dest < c.group.size; dest++ {
+		if err := c.sendPart(ctx, now, dest, Payload{Body: answers[dest]}); err != nil {
+			return nil, err
+		}
+	}
+	return answers[0], nil
+}
+
+// divide makes groups of the ranks' wishes and returns what each rank is told.
+func (c *Comm) divide(wishes []Payload) ([][]byte, error) {
+	type member struct{ number, key int }
+	groups := map[int][]member{}
+	for number, w := range wishes {
+		if len(w.Body) != 16 {
+			return nil, c.job.errorf("split", c.group.rank(number), fmt.Errorf("sent %d bytes, want 16", len(w.Body)))
+		}
+		if color := int(int64(binary.BigEndian.Uint64(w.Body))); color >= 0 {
+			groups[color] = append(groups[color], member{number, int(int64(binary.BigEndian.Uint64(w.Body[8:])))})
+		}
+	}
+	answers := make([][]byte, len(wishes))
+	for _, members := range groups {
+		slices.SortStableFunc(members, func(a, b member) int { return cmp.Compare(a.key, b.key) })
+		answer := binary.BigEndian.AppendUint64(nil, uint64(c.job.newID()))
+		for _, m := range members {
+			answer = binary.BigEndian.AppendUint32(answer, uint32(c.group.rank(m.number)))
+		}
+		for _, m := range members {
+			answers[m.number] = answer
+		}
+	}
+	return answers, nil
+}
+
+// memberOf is the communicator that the leader's answer puts this rank in.
+func (c *Comm) memberOf(answer []byte) (*Comm, error) {
+	if len(answer) == 0 {
+		return nil, nil
+	}
+	ranks := make([]int, 0, len(answer)/4)
+	for b := answer[min(8, len(answer)):]; len(b) >= 4; b = b[4:] {
+		ranks = append(ranks, int(binary.BigEndian.Uint32(b)))
+	}
+	outside := func(rank int) bool { return !c.group.has(rank) }
+	if len(answer)%4 != 0 || !slices.Contains(ranks, c.job.rank) || slices.ContainsFunc(ranks, outside) {
+		return nil, c.job.errorf("split", c.group.leader(), fmt.Errorf("got a group that this rank cannot be in"))
+	}
+	return c.job.newComm(commID(binary.BigEndian.Uint64(answer)), groupOf(c.job.rank, ranks)), nil
+}

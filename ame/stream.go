@@ -1,0 +1,156 @@
+package ame
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// smallBody is the longest body that is copied behind its header, so that
+// both leave in one plain write; longer ones leave by writev.
+const smallBody = 4 << 10
+
+// Keep-alive probes find a peer that has vanished from an idle connection,
+// such as a node that lost power, after 35 s: the first after 15 s, and then
+// one every 5 s, four of which are without an answer.
+const (
+	probeAfter = 15 * time.Second
+	probeEvery = 5 * time.Second
+	probes     = 4
+)
+
+// stream is a link over a connection that carries bytes: TCP, a Unix socket,
+// or a pipe within this process. Its lock is a channel: it is waited for with a
+// ctx, and may be held while the other end takes its time, which testing/synctest
+// accepts of no mutex.
+type stream struct {
+	rank   int
+	conn   net.Conn
+	frames *frameReader
+	token  *token
+	ended  chan struct{}
+
+	deadline time.Time // of reads; zero: none. The holder of the token's
+
+	writing chan struct{} // holds a value while a frame is written; guards what follows
+	scratch []byte
+	broken  error // why a frame was cut off: nothing may follow it
+}
+
+// newStream makes conn the link of rank self to rank peer.
+func newStream(self, peer int, conn net.Conn) *stream {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetNoDelay(true)
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeEvery, Count: probes})
+	}
+	return &stream{
+		rank: peer, conn: conn, frames: newFrameReader(self, conn), token: newToken(),
+		ended: make(chan struct{}), writing: make(chan struct{}, 1),
+	}
+}
+
+func (s *stream) peer() int           { return s.rank }
+func (s *stream) reading() *token     { return s.token }
+func (s *stream) over() chan struct{} { return s.ended }
+func (s *stream) close()              { s.conn.Close() }
+func (s *stream) vanished() bool      { return vanished(s.conn) }
+
+func (s *stream) read() (header, []byte, error) {
+	h, body, err := s.frames.read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.deadline = time.Unix(1, 0) // whoever has set it, it is to be set anew
+	}
+	return h, body, err
+}
+
+func (s *stream) readFor(d time.Duration) {
+	var until time.Time
+	if d > 0 {
+		now := time.Now()
+		if s.deadline.Sub(now) >= d/2 {
+			return
+		}
+		until = now.Add(d)
+	}
+	if until != s.deadline {
+		s.conn.SetReadDeadline(until)
+		s.deadline = until
+	}
+}
+
+func (s *stream) idle(ctx context.Context) error {
+	err := s.lock(ctx)
+	if err == nil {
+		<-s.writing
+	}
+	return err
+}
+
+func (s *stream) closeWrite() {
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+}
+
+// lock waits until no other frame is being written.
+func (s *stream) lock(ctx context.Context) error {
+	select {
+	case s.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unsent{context.Cause(ctx)}
+	}
+}
+
+func (s *stream) write(ctx context.Context, h *header, body []byte) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer func() { <-s.writing }()
+	if s.broken == nil {
+		s.broken = s.put(ctx, h, body)
+	}
+	return s.broken
+}
+
+func (s *stream) put(ctx context.Context, h *header, body []byte) error {
+	if ctx.Done() != nil {
+		defer s.interruptible(ctx)()
+	}
+	s.scratch = h.appendTo(s.scratch[:0])
+	var err error
+	if len(body) <= smallBody {
+		s.scratch = append(s.scratch, body...)
+		_, err = s.conn.Write(s.scratch)
+	} else {
+		both := net.Buffers{s.scratch, body}
+		_, err = both.WriteTo(s.conn)
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// interruptible makes a blocked write return when ctx ends. The function it
+// returns undoes that, so that a ctx that ends too late harms no later write.
+func (s *stream) interruptible(ctx context.Context) (undo func()) {
+	fired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		s.conn.SetWriteDeadline(time.Unix(1, 0))
+		close(fired)
+	})
+	return func() {
+		if !stop() {
+			<-fired
+			s.conn.SetWriteDeadline(time.Time{})
+		}
+	}
+}

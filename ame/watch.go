@@ -1,0 +1,29 @@
+package ame
+
+import (
+	"fmt"
+	"time"
+)
+
+// watchEvery is how often each link is looked at.
+const watchEvery = 5 * time.Second
+
+// watch finds the ranks that have vanished, until the job is over.
+func (j *job) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-j.closing:
+			return
+		case <-j.hasFailed:
+			return
+		}
+		for _, l := range j.mesh.links() {
+			if l.vanished() {
+				j.lost(l.peer(), fmt.Sprintf("no answer for %v", silence))
+			}
+		}
+	}
+}
