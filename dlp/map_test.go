@@ -152,11 +152,12 @@ func TestMapUnorderedBreak(t *testing.T) {
 }
 
 func TestMapUnorderedBreakEndsWorkOfRoot(t *testing.T) {
+	began := make(chan struct{}) // work on rank 0
 	errs := eachRank(t, 2, true, func(ctx context.Context, c *Comm) error {
 		var running atomic.Int32
-		began := make(chan struct{})
 		work := func(ctx context.Context, n int) (int, error) {
 			if !c.IsRoot() {
+				<-began // or rank 1 might do all items before rank 0 has one
 				return n, nil
 			}
 			running.Add(1)
@@ -170,7 +171,6 @@ func TestMapUnorderedBreakEndsWorkOfRoot(t *testing.T) {
 				return err
 			}
 			if c.IsRoot() {
-				<-began
 				break
 			}
 		}
@@ -427,11 +427,14 @@ func TestMapUnorderedContextEnds(t *testing.T) {
 func TestMapUnorderedLostRank(t *testing.T) {
 	for _, large := range []bool{false, true} {
 		job := startBreakable(t, 3, nil)
+		isCut := make(chan struct{})
 		errs := job.run(func(c *Comm) error {
 			work := func(_ context.Context, n int) ([]byte, error) {
 				if c.Rank() == 2 {
 					job.cut(2)
+					close(isCut)
 				}
+				<-isCut // or rank 1 might do all items before rank 2 has one
 				if large {
 					return make([]byte, largeValue), nil
 				}
