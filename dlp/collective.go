@@ -3,30 +3,9 @@ package dlp
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 )
-
-// Error says which call of this package could not do its work, and where.
-type Error struct {
-	Op   string // "bcast", "gather", "split", "map", ...
-	Rank int    // who reports
-	Err  error
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("dlp: %s: rank %d: %v", e.Op, e.Rank, e.Err) }
-
-func (e *Error) Unwrap() error { return e.Err }
-
-func (c *Comm) errorf(op string, err error) error {
-	return &Error{Op: op, Rank: c.Rank(), Err: err}
-}
-
-// fromRank adds to the error of a value whose it was.
-func (c *Comm) fromRank(rank int, err error) error {
-	return fmt.Errorf("rank %d on %s: %w", rank, c.host(rank), err)
-}
 
 // Bcast returns rank 0's v on every rank; what the others pass is ignored.
 // Rank 0 gets v itself, the others a value of their own.
@@ -47,7 +26,7 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 	var p ame.Payload
 	if c.IsRoot() && c.Size() > 1 {
 		if failed == nil {
-			p, failed = encode(c.codec, v)
+			p, failed = encode(c, v)
 		}
 		if failed != nil {
 			p = errorPayload(failed)
@@ -63,7 +42,7 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 	case c.IsRoot():
 		return v, nil
 	}
-	v, err = decode[T](c.codec, p)
+	v, err = decode[T](c, p)
 	if err != nil {
 		return none, c.errorf(op, c.fromRank(0, err))
 	}
@@ -89,7 +68,7 @@ func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
 	var p ame.Payload
 	var failed error
 	if !c.IsRoot() {
-		if p, failed = encode(c.codec, v); failed != nil {
+		if p, failed = encode(c, v); failed != nil {
 			p = errorPayload(failed)
 		}
 	}
@@ -107,7 +86,7 @@ func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
 	values[0] = v
 	var errs []error
 	for rank := 1; rank < len(all); rank++ {
-		if values[rank], err = decode[T](c.codec, all[rank]); err != nil {
+		if values[rank], err = decode[T](c, all[rank]); err != nil {
 			errs = append(errs, c.fromRank(rank, err))
 		}
 		all[rank] = ame.Payload{} // decoded: let its memory go

@@ -182,28 +182,6 @@ func TestValuesAreNotShared(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
-func TestRawBodiesNeedNotBeAligned(t *testing.T) {
-	p, ok := encodeRaw([]float64{1, 2, 3})
-	require.True(t, ok)
-	memory := make([]byte, len(p.Body)+8)
-	for shift := range 8 {
-		shifted := p
-		shifted.Body = memory[shift : shift+copy(memory[shift:], p.Body)]
-		v, err := decode[[]float64](nil, shifted)
-		require.NoError(t, err)
-		assert.Equal(t, []float64{1, 2, 3}, v)
-	}
-	p.Body = p.Body[:7]
-	_, err := decode[[]float64](nil, p)
-	assert.ErrorContains(t, err, "7 bytes are not a whole number of float64")
-}
-
-func TestSwap(t *testing.T) {
-	b := []byte{1, 2, 3, 4, 5, 6, 7, 8}
-	swap(b, 4)
-	assert.Equal(t, []byte{4, 3, 2, 1, 8, 7, 6, 5}, b)
-}
-
 func TestCallOnRoot(t *testing.T) {
 	for _, size := range []int{1, 3} {
 		errs := eachRank(t, size, true, func(ctx context.Context, c *Comm) error {
@@ -251,18 +229,3 @@ type jsonCodec struct{}
 
 func (jsonCodec) Marshal(v any) ([]byte, error)      { return json.Marshal(v) }
 func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
-
-func FuzzDecode(f *testing.F) {
-	f.Add(uint16(formatCodec), []byte{0xa1, 0x61, 'a', 0x80})
-	f.Add(formatSlice+14, []byte{1, 2, 3})
-	f.Add(formatText|formatNil, []byte("text"))
-	f.Fuzz(func(t *testing.T, format uint16, body []byte) {
-		p := payload(format, body)
-		_, _ = decode[[]float64](defaultCodec(), p)
-		_, _ = decode[string](defaultCodec(), p)
-		_, _ = decode[[]byte](defaultCodec(), p)
-		_, _ = decode[map[string][]string](defaultCodec(), p)
-		_, _ = decode[any](defaultCodec(), p)
-		_, _ = decode[outer](defaultCodec(), p)
-	})
-}

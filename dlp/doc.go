@@ -32,7 +32,9 @@
 //
 // A loop may be left by break or return on any rank. When a rank leaves it by a
 // panic, or is lost, the loop ends on all ranks with an error that says which
-// rank, on which node and, on rank 0, with which items unfinished.
+// rank, on which node and, on rank 0, with which items unfinished. An error is
+// the same on all ranks, for errors.Is (ErrLost and the others) and for
+// errors.As (*ItemError).
 //
 // # Around the loops
 //

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
 // SplitOption changes what SplitManaged does.
@@ -76,46 +77,64 @@ func Progress(label string) LoopOption {
 	return loopOption(func(o *loopOptions) { o.progress, o.label = true, label })
 }
 
-// loop is one rank's part in a managed loop.
-type loop struct {
+// managed is one rank's part in a managed loop.
+type managed struct {
 	comm   *Comm
-	ame    *ame.Comm // of this loop alone
-	server *server   // on rank 0
+	ame    *ame.Comm    // of this loop alone
+	server *loop.Server // on rank 0
 	policy ErrorPolicy
 	hide   func() // ends the progress display
 }
 
 // startLoop begins a managed loop on every rank, and starts its manager on rank
 // 0, which may outlive the loop there.
-func (c *Comm) startLoop(ctx context.Context, op string, length int, rootWorks bool, o loopOptions) (*loop, error) {
+func (c *Comm) startLoop(ctx context.Context, op string, length int, rootWorks bool, o loopOptions) (*managed, error) {
 	backend, err := c.agree(ctx, op, length)
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{comm: c, ame: backend, policy: o.policy, hide: func() {}}
+	l := &managed{comm: c, ame: backend, policy: o.policy, hide: func() {}}
 	if c.IsRoot() {
-		m := newManager(c.Size(), length, length == unknown)
-		if !rootWorks {
-			m.leave(0)
-		}
-		l.server = newServer(c, backend, m, o.policy)
-		c.loops.managers.Go(l.server.run)
-		l.hide = showProgress(o, l.server.state)
+		l.server = loop.NewServer(loopLink{backend}, loop.Config{
+			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
+		})
+		c.loops.managers.Go(func() {
+			defer backend.Close()
+			l.server.Run()
+		})
+		l.hide = showProgress(o, l.server.State)
 	}
 	return l, nil
 }
 
-func (l *loop) worker() *worker {
-	w := &worker{boss: remote{l.ame}, hold: holdWindows * targetTime(l.comm.Size()), prompt: l.policy == Stop}
+func (l *managed) worker() *loop.Worker {
 	if l.server != nil {
-		w.boss = local{l.server}
+		return l.server.NewWorker()
 	}
-	return w
+	return loop.NewWorker(loopLink{l.ame}, l.comm.Size(), l.policy == Stop, loopErrors{l.comm})
+}
+
+// nextItem returns the next item that this rank is to work on. With ok ==
+// false the loop is over for it; see Worker.Next.
+func nextItem[T any](ctx context.Context, w *loop.Worker, items *source[T]) (item T, index int, ok bool, err error) {
+	for {
+		index, ok, err = w.Next(ctx)
+		if err != nil || !ok {
+			return item, 0, false, err
+		}
+		item, end, ok := items.at(index)
+		if ok {
+			return item, index, true, nil
+		}
+		if err := w.FoundEnd(end); err != nil {
+			return item, 0, false, err
+		}
+	}
 }
 
 // finish ends the loop on this rank. On rank 0 the manager goes on until all
 // others are out, and then closes the loop's communicator.
-func (l *loop) finish() {
+func (l *managed) finish() {
 	l.hide()
 	if l.server == nil {
 		l.ame.Close()
@@ -127,27 +146,27 @@ func (l *loop) finish() {
 // each rank gets an error that names the lengths, and c still works.
 func (c *Comm) agree(ctx context.Context, op string, length int) (*ame.Comm, error) {
 	body := binary.BigEndian.AppendUint64(nil, uint64(int64(length)))
-	all, err := c.ame.Gather(ctx, ame.Payload{Format: formatLoop, Body: append(body, op...)})
+	all, err := c.ame.Gather(ctx, ame.Payload{Format: value.FormatLoop, Body: append(body, op...)})
 	if err != nil {
 		return nil, err
 	}
-	verdict := ame.Payload{Format: formatLoop}
-	var mismatch error // on rank 0
+	verdict := ame.Payload{Format: value.FormatLoop}
+	var differ error // on rank 0
 	if c.IsRoot() {
-		if mismatch = compare(all); mismatch != nil {
-			verdict = errorPayload(mismatch)
+		if differ = compare(all); differ != nil {
+			verdict = errorPayload(differ)
 		}
 	}
 	if verdict, err = c.ame.Bcast(ctx, verdict); err != nil {
-		return nil, cmp.Or(mismatch, err)
+		return nil, cmp.Or(differ, err)
 	}
 	switch verdict.Format {
-	case formatLoop:
+	case value.FormatLoop:
 		return c.ame.Dup(ctx)
-	case formatError:
-		return nil, errors.New(string(verdict.Body))
+	case value.FormatError:
+		return nil, parseError(verdict.Body)
 	}
-	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", formatName(verdict.Format))
+	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
 }
 
 // compare checks that the ranks have announced the same loop.
@@ -165,22 +184,29 @@ func compare(all []ame.Payload) error {
 		return nil
 	}
 	for i, key := range keys {
-		keys[i] = fmt.Sprintf("%s on %s", key, listOf("rank", spansOf(ranks[key])))
+		keys[i] = fmt.Sprintf("%s on %s", key, loop.RankList(ranks[key]))
 	}
-	return fmt.Errorf("ranks are in different loops: %s", strings.Join(keys, "; "))
+	return mismatch("ranks are in different loops: " + strings.Join(keys, "; "))
 }
+
+// mismatch is an ErrMismatch in words of its own.
+type mismatch string
+
+func (m mismatch) Error() string { return string(m) }
+
+func (m mismatch) Is(target error) bool { return target == ErrMismatch }
 
 // announced says what loop a rank has announced.
 func announced(p ame.Payload) string {
-	if p.Format != formatLoop || len(p.Body) < 8 {
-		return "no loop but a gather of " + formatName(p.Format)
+	if p.Format != value.FormatLoop || len(p.Body) < 8 {
+		return "no loop but a gather of " + value.FormatName(p.Format)
 	}
 	return fmt.Sprintf("%s over %s", p.Body[8:], lengthText(int64(binary.BigEndian.Uint64(p.Body))))
 }
 
 func lengthText(n int64) string {
 	switch n {
-	case unknown:
+	case loop.Unknown:
 		return "a sequence"
 	case 1:
 		return "1 item"

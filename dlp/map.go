@@ -1,16 +1,13 @@
 package dlp
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 )
 
 // Result is what has become of one item of MapUnordered.
@@ -21,25 +18,6 @@ type Result[R any] struct {
 	Err      error // an *ItemError, with OnError(Continue) only
 	Duration time.Duration
 }
-
-// ItemError says on which item work has failed, and where.
-type ItemError struct {
-	Index int
-	Rank  int
-	Host  string
-	Err   error  // from another rank it is a text only
-	Stack []byte // if work has panicked, else nil
-}
-
-func (e *ItemError) Error() string {
-	text := fmt.Sprintf("item %d on rank %d (%s): %v", e.Index, e.Rank, e.Host, e.Err)
-	if e.Stack != nil {
-		text += "\n" + string(e.Stack)
-	}
-	return text
-}
-
-func (e *ItemError) Unwrap() error { return e.Err }
 
 // MapUnordered runs work on each item, on the ranks other than 0, and yields
 // the results on rank 0 in the order in which they come. All ranks must range
@@ -145,31 +123,31 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], work fu
 		// An error of this worker reaches the loop by way of the manager.
 		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work) })
 	}
-	return yieldResults(ctx, c, l.server, yield)
+	return yieldResults(ctx, c, l.server, o.policy, yield)
 }
 
 // mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
-	left := intentPanic // or runtime.Goexit, in work or in the sequence of the items
-	defer func() { w.leave(left, err) }()
+func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
+	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
+	defer func() { w.Leave(left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err == nil && ok {
-			err = w.done(callWork(ctx, c, index, item, work))
+			err = w.Done(callWork(ctx, c, index, item, work))
 		}
 		if err != nil || !ok {
-			left = intentError
+			left = loop.Fail
 			return err
 		}
 	}
 }
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
-func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Result[R], error) bool) error {
+func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy ErrorPolicy, yield func(Result[R], error) bool) error {
 	left := c.fromRank(0, errors.New("left the loop body by a panic; its own output says why"))
-	defer func() { s.stop(left) }()
+	defer func() { s.Leave(left) }()
 	for {
-		results, over, err := s.take(ctx)
+		results, over, err := s.Take(ctx)
 		if over {
 			left = nil
 			return err
@@ -179,9 +157,9 @@ func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Res
 				break
 			}
 			r := resultOf[R](c, &results[i])
-			results[i] = finished{} // lets go of the value
-			if r.Err != nil && s.policy == Stop {
-				s.reject(r.Err)
+			results[i] = loop.Item{} // lets go of the value
+			if r.Err != nil && policy == Stop {
+				s.Reject(r.Err)
 				continue
 			}
 			if !yield(r, nil) {
@@ -194,68 +172,4 @@ func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Res
 			return err
 		}
 	}
-}
-
-// callWork runs work on one item and keeps what becomes of it: on rank 0 as
-// it is, elsewhere encoded for the way to rank 0.
-func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work func(context.Context, T) (R, error)) (f finished) {
-	f = finished{index: index, rank: c.Rank(), status: statusValue}
-	start := time.Now()
-	defer func() {
-		if v := recover(); v != nil {
-			f.duration = time.Since(start)
-			f.setError(statusPanic, fmt.Errorf("panic: %v", v))
-			f.stack = debug.Stack()
-		}
-	}()
-	value, err := work(ctx, item)
-	f.duration = time.Since(start)
-	if err == nil && c.IsRoot() {
-		f.value, f.size = value, sizeOf(value)
-		return f
-	}
-	if err == nil {
-		f.payload, err = encode(c.codec, value)
-	}
-	if err != nil {
-		f.setError(statusError, err)
-	}
-	return f
-}
-
-// setError makes err what has become of the item.
-func (f *finished) setError(s status, err error) {
-	f.status, f.err = s, err
-	f.payload = ame.Payload{Body: []byte(err.Error())}
-}
-
-// resultOf makes a finished item the Result that rank 0's loop yields.
-func resultOf[R any](c *Comm, f *finished) Result[R] {
-	r := Result[R]{Index: f.index, Rank: f.rank, Duration: f.duration}
-	switch {
-	case f.status != statusValue:
-		r.Err = c.itemError(f)
-	case f.rank == 0:
-		r.Value, _ = f.value.(R) // not ok for a nil interface alone
-	default:
-		p := f.payload
-		if p.Format != formatCodec && !f.large() {
-			p.Body = bytes.Clone(p.Body) // or the value would keep all of its report in memory
-		}
-		var err error
-		if r.Value, err = decode[R](c.codec, p); err != nil {
-			f.setError(statusError, err)
-			r.Err = c.itemError(f)
-		}
-	}
-	return r
-}
-
-// itemError is the error of an item that has failed.
-func (c *Comm) itemError(f *finished) *ItemError {
-	err := f.err
-	if err == nil {
-		err = errors.New(string(f.payload.Body))
-	}
-	return &ItemError{Index: f.index, Rank: f.rank, Host: c.host(f.rank), Err: err, Stack: f.stack}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 )
 
 // SplitRoundRobin yields this rank's share of items, which all ranks have:
@@ -117,26 +119,26 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], o loopOp
 	}
 	defer l.finish()
 	if c.IsRoot() && o.dedicated {
-		return l.server.supervise(ctx)
+		return l.server.Supervise(ctx)
 	}
 	w := l.worker()
-	left := intentPanic // until it is clear that yield has returned
-	defer func() { w.leave(left, err) }()
+	left := loop.Panic // until it is clear that yield has returned
+	defer func() { w.Leave(left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
-			left = intentError
+			left = loop.Fail
 			return err
 		}
 		start := time.Now()
 		again := yield(item, nil)
-		err = w.done(finished{index: index, duration: time.Since(start)})
+		err = w.Done(loop.Item{Index: index, Duration: time.Since(start)})
 		switch {
 		case !again:
-			left = intentBreak
+			left = loop.Break
 			return nil
 		case err != nil:
-			left = intentError
+			left = loop.Fail
 			return err
 		}
 	}
