@@ -10,7 +10,6 @@ import (
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/bootstrap"
-	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
 // Comm is this process's place among the ranks of a job. The functions of
@@ -35,7 +34,9 @@ type options struct {
 }
 
 // WithCodec sets how values travel that are not []byte, string or a slice of
-// numbers. All ranks must pass the same. The default is CBOR.
+// numbers, in place of what the package comment says. All ranks must pass the
+// same. Whether something of a value is lost on the way is then the codec's
+// matter: types are not checked any more.
 func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }
 
 // WithLogger sets where the socket backend logs, for instance connections of
@@ -46,9 +47,6 @@ func newOptions(opts []Option) options {
 	o := options{logger: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
 		opt(&o)
-	}
-	if o.codec == nil {
-		o.codec = value.Default()
 	}
 	return o
 }

@@ -27,11 +27,14 @@ func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work fu
 	}()
 	result, err := work(ctx, item)
 	done.Duration = time.Since(start)
-	if err == nil && c.IsRoot() {
-		done.Own, done.Size = result, value.Size(result)
-		return done
-	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case c.IsRoot():
+		if result, err = value.Own(c.codec, result); err == nil {
+			done.Own, done.Size = result, value.Size(result)
+			return done
+		}
+	default:
 		done.Payload, err = value.Encode(c.codec, result)
 	}
 	if p := (*value.Panic)(nil); errors.As(err, &p) {

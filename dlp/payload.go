@@ -7,11 +7,20 @@ import (
 
 // Codec turns values into bytes and back. It is asked for every type that
 // does not travel raw; see WithCodec. Its methods are called from several
-// goroutines. Like the default, it need not cope with values that contain
-// themselves.
+// goroutines.
 type Codec interface {
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error
+}
+
+// check returns an error if values of type T would lose something on their
+// way. The type is the same on all ranks, and so is the answer: nothing is
+// sent, and a job of one rank gets it too.
+func check[T any](c *Comm, op string) error {
+	if err := value.Check[T](c.codec); err != nil {
+		return c.errorf(op, err)
+	}
+	return nil
 }
 
 // encode makes v a payload. []byte, string and slices of fixed-size numbers

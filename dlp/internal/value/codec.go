@@ -2,12 +2,17 @@
 // bytes and puts them together again.
 //
 // []byte, string and slices of fixed-size numbers travel as they lie in
-// memory. Everything else goes through a Codec, CBOR by default. A payload
-// names its format, so that a rank that expects another type gets an error
-// and not garbage.
+// memory. Everything else goes through the user's Codec or, without one, is
+// written as CBOR (RFC 8949) by a plan made from its type: a struct is an array
+// of its fields, what encodes itself is a byte string. A type that would lose
+// something on the way has no plan, which Check tells before anything is sent.
+//
+// A payload names its format, so that a rank that expects another type gets an
+// error and not garbage.
 package value
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -19,16 +24,48 @@ type Codec interface {
 	Unmarshal(data []byte, v any) error
 }
 
+// Check returns an error if values of type T would lose something on their
+// way. With a Codec that is the Codec's matter.
+func Check[T any](codec Codec) error {
+	if _, raw := rawFormat[T](); raw || codec != nil {
+		return nil
+	}
+	_, err := planOf(reflect.TypeFor[T]())
+	return err
+}
+
+// Own returns what other ranks would get of v, or v itself if that is the
+// same. It differs if something is inside an interface.
+func Own[T any](codec Codec, v T) (T, error) {
+	if _, raw := rawFormat[T](); raw || codec != nil {
+		return v, nil
+	}
+	if p, err := planOf(reflect.TypeFor[T]()); err != nil || !p.dynamic {
+		return v, err
+	}
+	p, err := Encode(codec, v)
+	if err != nil {
+		return v, err
+	}
+	return Decode[T](codec, p)
+}
+
 // Encode makes v a payload. []byte, string and slices of fixed-size numbers
-// are not copied: the payload shares their memory. A panic of the codec or of
-// a method that it calls is a *Panic, so that the ranks that wait for the
-// value get to know.
+// are not copied: the payload shares their memory. Without a codec values are
+// written as the package comment says. A panic of a method of the value, or of
+// the codec, is a *Panic, so that the ranks that wait for the value get to
+// know.
 func Encode[T any](codec Codec, v T) (p Payload, err error) {
 	if p, ok := encodeRaw(v); ok {
 		return p, nil
 	}
 	defer recoverCodec("value of type %v cannot be encoded: %w", reflect.TypeFor[T](), &err)
-	body, err := codec.Marshal(v)
+	var body []byte
+	if codec != nil {
+		body, err = codec.Marshal(v)
+	} else {
+		body, err = marshal(reflect.ValueOf(&v).Elem())
+	}
 	return Payload{Format: FormatCodec, Body: body}, err
 }
 
@@ -46,8 +83,35 @@ func Decode[T any](codec Codec, p Payload) (v T, err error) {
 		return v, err
 	}
 	defer recoverCodec("value of type %v cannot be decoded: %w", reflect.TypeFor[T](), &err)
-	err = codec.Unmarshal(p.Body, &v)
+	if codec != nil {
+		err = codec.Unmarshal(p.Body, &v)
+	} else {
+		err = unmarshal(p.Body, reflect.ValueOf(&v).Elem())
+	}
 	return v, err
+}
+
+func marshal(v reflect.Value) ([]byte, error) {
+	p, err := planOf(v.Type())
+	if err != nil {
+		return nil, err
+	}
+	w := writer{}
+	p.write(&w, v)
+	return w.b, w.err
+}
+
+func unmarshal(b []byte, v reflect.Value) error {
+	p, err := planOf(v.Type())
+	if err != nil {
+		return err
+	}
+	r := reader{b: b}
+	p.read(&r, v)
+	if r.err == nil && len(r.b) > 0 {
+		r.fail(errors.New("there are bytes behind its end: do all ranks use the same type?"))
+	}
+	return r.err
 }
 
 // Panic is the error of a value whose codec, or a method that it called, has

@@ -9,13 +9,13 @@ import (
 )
 
 type (
-	inner struct {
+	unit struct {
 		Name string
 		When time.Time
 	}
-	outer struct {
-		In   *inner
-		List []inner
+	whole struct {
+		In   *unit
+		List []unit
 		Any  any
 		Map  map[string][]float64
 	}
@@ -49,11 +49,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(FormatText|formatNil, []byte("text"))
 	f.Fuzz(func(t *testing.T, format uint16, body []byte) {
 		p := Payload{Format: format, Body: body}
-		_, _ = Decode[[]float64](Default(), p)
-		_, _ = Decode[string](Default(), p)
-		_, _ = Decode[[]byte](Default(), p)
-		_, _ = Decode[map[string][]string](Default(), p)
-		_, _ = Decode[any](Default(), p)
-		_, _ = Decode[outer](Default(), p)
+		_, _ = Decode[[]float64](nil, p)
+		_, _ = Decode[string](nil, p)
+		_, _ = Decode[[]byte](nil, p)
+		_, _ = Decode[map[string][]string](nil, p)
+		_, _ = Decode[any](nil, p)
+		_, _ = Decode[whole](nil, p)
 	})
 }
