@@ -28,7 +28,7 @@
 // Items are not sent: all ranks have the same list, or the same sequence, and
 // are told indices. What takes long to load belongs into the loop, what differs
 // between ranks (a random order, a directory listing) is made the same by
-// CallOnRoot or Bcast.
+// CallOnRoot or Bcast. The managed loops compare their items first, see Key.
 //
 // A loop may be left by break or return on any rank. When a rank leaves it by a
 // panic, or is lost, the loop ends on all ranks with an error that says which

@@ -1,15 +1,10 @@
 package dlp
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
-	"fmt"
-	"strings"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
-	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
 // SplitOption changes what SplitManaged does.
@@ -30,6 +25,7 @@ type loopOptions struct {
 	policy    ErrorPolicy
 	progress  bool
 	label     string
+	key       any // func(T) string of Key, or nil
 }
 
 type splitOption func(*loopOptions)
@@ -88,8 +84,8 @@ type managed struct {
 
 // startLoop begins a managed loop on every rank, and starts its manager on rank
 // 0, which may outlive the loop there.
-func (c *Comm) startLoop(ctx context.Context, op string, length int, rootWorks bool, o loopOptions) (*managed, error) {
-	backend, err := c.agree(ctx, op, length)
+func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samples, rootWorks bool, o loopOptions) (*managed, error) {
+	backend, err := c.agree(ctx, announcement{op, length, items.sum()}, items)
 	if err != nil {
 		return nil, err
 	}
@@ -139,77 +135,4 @@ func (l *managed) finish() {
 	if l.server == nil {
 		l.ame.Close()
 	}
-}
-
-// agree makes sure that all ranks are in the same loop over the same number
-// of items, and returns a communicator for the loop alone. If they are not,
-// each rank gets an error that names the lengths, and c still works.
-func (c *Comm) agree(ctx context.Context, op string, length int) (*ame.Comm, error) {
-	body := binary.BigEndian.AppendUint64(nil, uint64(int64(length)))
-	all, err := c.ame.Gather(ctx, ame.Payload{Format: value.FormatLoop, Body: append(body, op...)})
-	if err != nil {
-		return nil, err
-	}
-	verdict := ame.Payload{Format: value.FormatLoop}
-	var differ error // on rank 0
-	if c.IsRoot() {
-		if differ = compare(all); differ != nil {
-			verdict = errorPayload(differ)
-		}
-	}
-	if verdict, err = c.ame.Bcast(ctx, verdict); err != nil {
-		return nil, cmp.Or(differ, err)
-	}
-	switch verdict.Format {
-	case value.FormatLoop:
-		return c.ame.Dup(ctx)
-	case value.FormatError:
-		return nil, parseError(verdict.Body)
-	}
-	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
-}
-
-// compare checks that the ranks have announced the same loop.
-func compare(all []ame.Payload) error {
-	var keys []string // in the order of their first ranks
-	ranks := map[string][]int{}
-	for rank, p := range all {
-		key := announced(p)
-		if ranks[key] == nil {
-			keys = append(keys, key)
-		}
-		ranks[key] = append(ranks[key], rank)
-	}
-	if len(keys) == 1 {
-		return nil
-	}
-	for i, key := range keys {
-		keys[i] = fmt.Sprintf("%s on %s", key, loop.RankList(ranks[key]))
-	}
-	return mismatch("ranks are in different loops: " + strings.Join(keys, "; "))
-}
-
-// mismatch is an ErrMismatch in words of its own.
-type mismatch string
-
-func (m mismatch) Error() string { return string(m) }
-
-func (m mismatch) Is(target error) bool { return target == ErrMismatch }
-
-// announced says what loop a rank has announced.
-func announced(p ame.Payload) string {
-	if p.Format != value.FormatLoop || len(p.Body) < 8 {
-		return "no loop but a gather of " + value.FormatName(p.Format)
-	}
-	return fmt.Sprintf("%s over %s", p.Body[8:], lengthText(int64(binary.BigEndian.Uint64(p.Body))))
-}
-
-func lengthText(n int64) string {
-	switch n {
-	case loop.Unknown:
-		return "a sequence"
-	case 1:
-		return "1 item"
-	}
-	return fmt.Sprintf("%d items", n)
 }

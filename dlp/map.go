@@ -21,8 +21,8 @@ type Result[R any] struct {
 
 // MapUnordered runs work on each item, on the ranks other than 0, and yields
 // the results on rank 0 in the order in which they come. All ranks must range
-// over it, with the same items; on the other ranks the loop has no iterations
-// and ends with the loop.
+// over it, with the same items in the same order; see Key for how that is
+// checked. On the other ranks the loop has no iterations and ends with the loop.
 //
 // Rank 0's loop body never runs beside work in one process, unless RootWorks;
 // a manager hands out indices meanwhile, a few at a time if they are quick.
@@ -74,10 +74,13 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 	}
 	defer leave()
 	defer items.close()
-	if c.Size() == 1 {
+	compared, err := samplesOf(items, o.key)
+	switch {
+	case err != nil:
+	case c.Size() == 1:
 		err = mapAlone(ctx, c, items, work, o, yield)
-	} else {
-		err = mapShared(ctx, c, items, work, o, yield)
+	default:
+		err = mapShared(ctx, c, items, compared, work, o, yield)
 	}
 	if err != nil {
 		return c.errorf("map", err)
@@ -109,8 +112,8 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 }
 
 // mapShared is the loop of one rank of several.
-func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	l, err := c.startLoop(ctx, "map", items.length(), o.rootWorks, o)
+func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compared *samples, work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	l, err := c.startLoop(ctx, "map", items.length(), compared, o.rootWorks, o)
 	if err != nil {
 		return err
 	}
