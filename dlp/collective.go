@@ -3,57 +3,43 @@ package dlp
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
-// Error says which call of this package could not do its work, and where.
-type Error struct {
-	Op   string // "bcast", "gather", "split", "map", ...
-	Rank int    // who reports
-	Err  error
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("dlp: %s: rank %d: %v", e.Op, e.Rank, e.Err) }
-
-func (e *Error) Unwrap() error { return e.Err }
-
-func (c *Comm) errorf(op string, err error) error {
-	return &Error{Op: op, Rank: c.Rank(), Err: err}
-}
-
-// fromRank adds to the error of a value whose it was.
-func (c *Comm) fromRank(rank int, err error) error {
-	return fmt.Errorf("rank %d on %s: %w", rank, c.host(rank), err)
-}
-
 // Bcast returns rank 0's v on every rank; what the others pass is ignored.
-// Rank 0 gets v itself, the others a value of their own.
+// Rank 0 gets v itself, the others a value of their own. If something is in an
+// interface, rank 0 gets what the others get; see the package comment.
 //
-// A value that cannot be encoded is an error on all ranks, after which c still
-// works. After an error of the connections, a cancelled ctx included, it does
+// A type of which something would be lost is an error on all ranks before
+// anything is sent, a value that cannot be encoded is one on all ranks as well.
+// After both c still works. After an error of the connections, a cancelled ctx included, it does
 // not; see package ame.
 func Bcast[T any](ctx context.Context, c *Comm, v T) (T, error) {
-	if err := c.idle("bcast"); err != nil {
+	const op = "bcast"
+	if err := errors.Join(c.idle(op), check[T](c, op)); err != nil {
 		var none T
 		return none, err
 	}
-	return bcast(ctx, c, "bcast", v, nil)
+	return bcast(ctx, c, op, v, nil)
 }
 
 // bcast sends v from rank 0, or failed in its place, to all ranks.
 func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T, error) {
 	var p ame.Payload
-	if c.IsRoot() && c.Size() > 1 {
+	if c.IsRoot() {
 		if failed == nil {
-			p, failed = encode(c.codec, v)
+			v, failed = value.Own(c.codec, v)
+		}
+		if failed == nil && c.Size() > 1 {
+			p, failed = encode(c, v)
 		}
 		if failed != nil {
 			p = errorPayload(failed)
 		}
 	}
-	p, err := c.ame.Bcast(ctx, ame.Call{}, p)
+	p, err := c.ame.Bcast(ctx, ame.Call{Name: op}, p)
 	var none T
 	switch {
 	case err != nil:
@@ -63,7 +49,7 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 	case c.IsRoot():
 		return v, nil
 	}
-	v, err = decode[T](c.codec, p)
+	v, err = decode[T](c, p)
 	if err != nil {
 		return none, c.errorf(op, c.fromRank(0, err))
 	}
@@ -73,27 +59,29 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 // Gather collects one value from every rank on rank 0.
 //
 // Rank 0 gets Size values, indexed by rank, the first of which is its v
-// itself; every other rank gets nil as soon as its own value is on its way.
+// itself, but for what is in an interface, as of Bcast. Every other rank gets
+// nil as soon as its own value is on its way.
 //
-// A value that cannot be encoded is an error on the rank that has it and on
-// rank 0, which names each such rank; c still works. After an error of the
+// A type of which something would be lost is an error on all ranks before
+// anything is sent. A value that cannot be encoded is one on the rank that has
+// it and on rank 0, which names each such rank. After both c still works. After an error of the
 // connections, a cancelled ctx included, it does not; see package ame.
 func Gather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
 	return gather(ctx, c, "gather", v)
 }
 
 func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
-	if err := c.idle(op); err != nil {
+	if err := errors.Join(c.idle(op), check[T](c, op)); err != nil {
 		return nil, err
 	}
 	var p ame.Payload
 	var failed error
-	if !c.IsRoot() {
-		if p, failed = encode(c.codec, v); failed != nil {
-			p = errorPayload(failed)
-		}
+	if c.IsRoot() {
+		v, failed = value.Own(c.codec, v)
+	} else if p, failed = encode(c, v); failed != nil {
+		p = errorPayload(failed)
 	}
-	all, err := c.ame.Gather(ctx, ame.Call{}, p)
+	all, err := c.ame.Gather(ctx, ame.Call{Name: op}, p)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +95,7 @@ func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
 	values[0] = v
 	var errs []error
 	for rank := 1; rank < len(all); rank++ {
-		if values[rank], err = decode[T](c.codec, all[rank]); err != nil {
+		if values[rank], err = decode[T](c, all[rank]); err != nil {
 			errs = append(errs, c.fromRank(rank, err))
 		}
 		all[rank] = ame.Payload{} // decoded: let its memory go
@@ -125,7 +113,7 @@ func gather[T any](ctx context.Context, c *Comm, op string, v T) ([]T, error) {
 func CallOnRoot[T any](ctx context.Context, c *Comm, fn func() (T, error)) (T, error) {
 	const op = "call on root"
 	var v T
-	err := c.idle(op)
+	err := errors.Join(c.idle(op), check[T](c, op))
 	if err != nil {
 		return v, err
 	}

@@ -106,34 +106,38 @@ func TestMapAboveTheDefaultLimitOfCBOR(t *testing.T) {
 	}))
 }
 
-func TestValuesThatCannotTravel(t *testing.T) {
-	tests := []struct {
-		name, want string
-		value      any
-	}{
-		{"chan", "chan int", make(chan int)},
-		{"func in a struct", "func", struct{ F func() }{}},
-		{"unexported", "no exported fields", []closedBook{{1}}},
-		{"error", "no exported fields", errOdd},
-		{"own error", "I stay here", selfish{}},
-		{"own panic", "I crash", crashing{}},
+// sendOf gathers a value of rank 1 and sends one of rank 0.
+func sendOf[T any](ctx context.Context, c *Comm, v T) (gathered, sent error) {
+	var own T
+	if c.Rank() == 1 {
+		own = v
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	_, gathered = Gather(ctx, c, own)
+	_, sent = Bcast(ctx, c, v)
+	return gathered, sent
+}
+
+func TestValuesThatCannotTravel(t *testing.T) {
+	type calls = func(ctx context.Context, c *Comm) (gathered, sent error)
+	tests := map[string]struct {
+		want string
+		send calls
+	}{
+		"chan":       {"chan int", func(ctx context.Context, c *Comm) (_, _ error) { return sendOf[any](ctx, c, make(chan int)) }},
+		"unexported": {"closedBook.x", func(ctx context.Context, c *Comm) (_, _ error) { return sendOf[any](ctx, c, closedBook{1}) }},
+		"error":      {"errors.errorString", func(ctx context.Context, c *Comm) (_, _ error) { return sendOf(ctx, c, errOdd) }},
+		"own error":  {"I stay here", func(ctx context.Context, c *Comm) (_, _ error) { return sendOf(ctx, c, &selfish{}) }},
+		"own panic":  {"I crash", func(ctx context.Context, c *Comm) (_, _ error) { return sendOf(ctx, c, &crashing{}) }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
 			var gathered, sent [3]error
 			eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
-				var v any
-				if c.Rank() == 1 {
-					v = test.value
-				}
-				_, gathered[c.Rank()] = Gather(ctx, c, v)
-				_, sent[c.Rank()] = Bcast(ctx, c, test.value)
+				gathered[c.Rank()], sent[c.Rank()] = test.send(ctx, c)
 				return nil
 			})
 			for rank, err := range sent {
-				if assert.Error(t, err, "bcast on rank %d", rank) {
-					assert.Contains(t, err.Error(), test.want)
-				}
+				assert.ErrorContains(t, err, test.want, "bcast on rank %d", rank)
 			}
 			assert.ErrorContains(t, gathered[0], test.want)
 			assert.ErrorContains(t, gathered[0], "rank 1 on ")
@@ -141,6 +145,79 @@ func TestValuesThatCannotTravel(t *testing.T) {
 			assert.NoError(t, gathered[2])
 		})
 	}
+}
+
+// A type that would lose something is refused by every call, on all ranks, and
+// when there is only one.
+func TestTypesThatCannotTravel(t *testing.T) {
+	const want = "T.Stats.mean is unexported and would be lost"
+	type Stats struct {
+		N    int
+		mean float64
+	}
+	type T struct{ Stats []Stats }
+	calls := map[string]func(ctx context.Context, c *Comm) error{
+		"gather": func(ctx context.Context, c *Comm) error { _, err := Gather(ctx, c, T{}); return err },
+		"bcast":  func(ctx context.Context, c *Comm) error { _, err := Bcast(ctx, c, &T{}); return err },
+		"call on root": func(ctx context.Context, c *Comm) error {
+			_, err := CallOnRoot(ctx, c, func() ([]T, error) { return nil, errors.New("called") })
+			return err
+		},
+		"map":         func(ctx context.Context, c *Comm) error { return mapOf(ctx, c, map[string]T{}) },
+		"list":        func(ctx context.Context, c *Comm) error { _, err := NewUnorderedList[T](c).Gather(ctx); return err },
+		"nested map":  func(ctx context.Context, c *Comm) error { _, err := NewNestedMap[T](c).Gather(ctx); return err },
+		"func inside": func(ctx context.Context, c *Comm) error { _, err := Gather(ctx, c, struct{ F func() }{}); return err },
+	}
+	for op, call := range calls {
+		for _, size := range []int{1, 3} {
+			for rank, err := range eachRank(t, size, true, call) {
+				if op == "func inside" {
+					assert.ErrorContains(t, err, "struct.F is a func(), which means nothing in another process")
+				} else {
+					assert.ErrorContains(t, err, want, "%s on rank %d of %d", op, rank, size)
+				}
+			}
+		}
+	}
+	require.NoError(t, Run(t.Context(), 2, func(ctx context.Context, c *Comm) error {
+		_, err := Gather(ctx, c, Stats{N: 1, mean: 2})
+		return err
+	}, WithCodec(jsonCodec{})), "a codec of the user's is the user's matter")
+}
+
+// What rank 0 gets of its own is what the others would give.
+func TestAnyHasOneTypeOnAllRanks(t *testing.T) {
+	type pair struct{ X, Y int }
+	errs := eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
+		for _, v := range []any{5, float32(1.5), pair{1, 2}, map[string]int{"a": 1}, []string{"x"}, &pair{3, 4}} {
+			all, err := Gather(ctx, c, v)
+			if err != nil {
+				return err
+			}
+			if c.IsRoot() {
+				assert.Equal(t, []any{all[1], all[1], all[2]}, all)
+			}
+			got, err := Bcast(ctx, c, v)
+			if err != nil {
+				return err
+			}
+			types, err := Gather(ctx, c, fmt.Sprintf("%T", got))
+			if c.IsRoot() {
+				assert.Equal(t, []string{types[0], types[0], types[0]}, types)
+			}
+			if err != nil {
+				return err
+			}
+			for r, err := range MapUnordered(ctx, c, numbers(9), func(context.Context, int) (any, error) { return v, nil }, RootWorks()) {
+				if err != nil {
+					return err
+				}
+				assert.IsType(t, got, r.Value, "rank %d", r.Rank)
+			}
+		}
+		return nil
+	})
+	require.NoError(t, errors.Join(errs...))
 }
 
 func TestTypesDiffer(t *testing.T) {
@@ -180,28 +257,6 @@ func TestValuesAreNotShared(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, errors.Join(errs...))
-}
-
-func TestRawBodiesNeedNotBeAligned(t *testing.T) {
-	p, ok := encodeRaw([]float64{1, 2, 3})
-	require.True(t, ok)
-	memory := make([]byte, len(p.Body)+8)
-	for shift := range 8 {
-		shifted := p
-		shifted.Body = memory[shift : shift+copy(memory[shift:], p.Body)]
-		v, err := decode[[]float64](nil, shifted)
-		require.NoError(t, err)
-		assert.Equal(t, []float64{1, 2, 3}, v)
-	}
-	p.Body = p.Body[:7]
-	_, err := decode[[]float64](nil, p)
-	assert.ErrorContains(t, err, "7 bytes are not a whole number of float64")
-}
-
-func TestSwap(t *testing.T) {
-	b := []byte{1, 2, 3, 4, 5, 6, 7, 8}
-	swap(b, 4)
-	assert.Equal(t, []byte{4, 3, 2, 1, 8, 7, 6, 5}, b)
 }
 
 func TestCallOnRoot(t *testing.T) {
@@ -251,18 +306,3 @@ type jsonCodec struct{}
 
 func (jsonCodec) Marshal(v any) ([]byte, error)      { return json.Marshal(v) }
 func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
-
-func FuzzDecode(f *testing.F) {
-	f.Add(uint16(formatCodec), []byte{0xa1, 0x61, 'a', 0x80})
-	f.Add(formatSlice+14, []byte{1, 2, 3})
-	f.Add(formatText|formatNil, []byte("text"))
-	f.Fuzz(func(t *testing.T, format uint16, body []byte) {
-		p := payload(format, body)
-		_, _ = decode[[]float64](defaultCodec(), p)
-		_, _ = decode[string](defaultCodec(), p)
-		_, _ = decode[[]byte](defaultCodec(), p)
-		_, _ = decode[map[string][]string](defaultCodec(), p)
-		_, _ = decode[any](defaultCodec(), p)
-		_, _ = decode[outer](defaultCodec(), p)
-	})
-}

@@ -2,10 +2,10 @@ package dlp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"sync/atomic"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -25,25 +25,6 @@ type Comm struct {
 	loops  *loops
 }
 
-// Info says how this process was started and whom it works with.
-type Info struct {
-	Rank, Size int
-	Method     string // of package bootstrap
-	Job        string // the same on all ranks and on no other job
-	Host       string // name of this node
-
-	// Place on this node; -1 where the launcher does not tell.
-	LocalRank, LocalSize int
-
-	// Addresses of rank 0 that its peers try, host:port. Nil if Size is 1.
-	Addresses []string
-
-	Peers    []ame.Peer        // node and pid of each rank, in rank order
-	Methods  []bootstrap.Entry // every bootstrap method and its reason, in order
-	Promised int               // ranks that the environment announces, if more than Size; else 0
-	Warnings []string          // what looks wrong with how the job was started
-}
-
 // Option changes what Init does.
 type Option func(*options)
 
@@ -53,7 +34,9 @@ type options struct {
 }
 
 // WithCodec sets how values travel that are not []byte, string or a slice of
-// numbers. All ranks must pass the same. The default is CBOR.
+// numbers, in place of what the package comment says. All ranks must pass the
+// same. Whether something of a value is lost on the way is then the codec's
+// matter: types are not checked any more.
 func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }
 
 // WithLogger sets where the socket backend logs, for instance connections of
@@ -64,9 +47,6 @@ func newOptions(opts []Option) options {
 	o := options{logger: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
 		opt(&o)
-	}
-	if o.codec == nil {
-		o.codec = defaultCodec()
 	}
 	return o
 }
@@ -118,8 +98,8 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	return newComm(backend, o, Info{
 		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Job, Host: world.Host,
 		LocalRank: world.LocalRank, LocalSize: world.LocalSize,
-		Addresses: world.Root, Peers: backend.Peers(),
-		Methods: report.Entries, Promised: world.Promised, Warnings: world.Warnings,
+		Addresses: world.Root, Peers: peersOf(backend),
+		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
 	}), nil
 }
 
@@ -140,17 +120,6 @@ func (c *Comm) Size() int { return c.ame.Size() }
 
 // IsRoot says whether this is rank 0.
 func (c *Comm) IsRoot() bool { return c.ame.Rank() == 0 }
-
-// Info returns how this process was started and whom it works with. The
-// slices are the caller's.
-func (c *Comm) Info() Info {
-	info := c.info
-	info.Addresses = slices.Clone(info.Addresses)
-	info.Peers = slices.Clone(info.Peers)
-	info.Methods = slices.Clone(info.Methods)
-	info.Warnings = slices.Clone(info.Warnings)
-	return info
-}
 
 // Barrier returns on every rank after all ranks have called it.
 func (c *Comm) Barrier(ctx context.Context) error {
@@ -188,10 +157,13 @@ func (c *Comm) Close() error {
 }
 
 // Abort makes every waiting and every later call on all ranks fail with an
-// error that names this rank and the cause, so that each of them can end. It
-// returns at once and does not end the process: return the cause from main
-// with a non-zero status, and the launcher ends the ranks that do not call.
-func (c *Comm) Abort(cause error) { c.ame.Abort(cause) }
-
-// host returns the name of the node of a rank.
-func (c *Comm) host(rank int) string { return c.info.Peers[rank].Host }
+// error that is ErrAborted and names this rank and the cause, so that each of
+// them can end. It returns when they have been told, after a second at the
+// latest. It does not end the process: return the cause from main with a
+// non-zero status, and the launcher ends the ranks that do not call.
+func (c *Comm) Abort(cause error) {
+	if cause != nil {
+		cause = errors.New(oneLine(cause)) // the stack of a panic is printed once, not on each rank
+	}
+	c.ame.Abort(cause)
+}

@@ -28,11 +28,13 @@
 // Items are not sent: all ranks have the same list, or the same sequence, and
 // are told indices. What takes long to load belongs into the loop, what differs
 // between ranks (a random order, a directory listing) is made the same by
-// CallOnRoot or Bcast.
+// CallOnRoot or Bcast. The managed loops compare their items first, see Key.
 //
 // A loop may be left by break or return on any rank. When a rank leaves it by a
 // panic, or is lost, the loop ends on all ranks with an error that says which
-// rank, on which node and, on rank 0, with which items unfinished.
+// rank, on which node and, on rank 0, with which items unfinished. An error is
+// the same on all ranks, for errors.Is (ErrLost and the others) and for
+// errors.As (*ItemError).
 //
 // # Around the loops
 //
@@ -45,8 +47,44 @@
 // same order. A rank that does not is an error that names it rather than a hang.
 // Inside a managed loop's body none of them can be used on the same Comm.
 //
-// Values travel as CBOR by default, so of a struct the exported fields alone.
-// []byte, string and slices of fixed-size numbers travel as they lie in memory.
+// # What travels
+//
+// Values travel whole or not at all. []byte, string and slices of fixed-size
+// numbers travel as they lie in memory, everything else as CBOR by its type:
+//
+//   - A type with a pair of methods for it encodes itself: MarshalCBOR and
+//     UnmarshalCBOR, MarshalBinary and UnmarshalBinary, or GobEncode and
+//     GobDecode, in this order. So do time.Time, big.Rat, netip.Addr and others.
+//     Methods of an embedded field do not count beside other fields.
+//   - Otherwise a struct's fields travel. One that is unexported, a func or a
+//     chan is an error that names it (T.Stats.mean), on all ranks, before
+//     anything is sent, and also if there is only one rank. The tag `dlp:"-"`
+//     leaves a field out; so are blank and empty fields, sync.Mutex and
+//     sync.RWMutex. Tags of other packages do not matter.
+//   - MarshalText and UnmarshalText, which are made for people, go last.
+//
+// Pointers to one value arrive as pointers to several. A time.Time keeps its
+// offset, not the name of its zone. WithCodec replaces all this.
+//
+// What is in an any travels without its type. All ranks get one of these, rank
+// 0 too of its own:
+//
+//	sent                                    arrives as
+//	int of any size or name                 int64
+//	uint of any size or name                int64, above its range uint64
+//	float32, float64                        float64
+//	complex64, complex128                   complex128
+//	string, bool, nil                       the same, without a name
+//	[]byte, [n]byte                         []byte
+//	other slices and arrays                 []any
+//	map with keys of kind string            map[string]any
+//	struct                                  map[string]any, by the names of its fields
+//	time.Time                               time.Time
+//	pointer                                 what it points to
+//	nil pointer, slice, map                 nil
+//
+// Other maps and types that encode themselves are an error there, as is any
+// value in an interface that has methods, such as error, unless it is nil.
 //
 // # What it is not
 //

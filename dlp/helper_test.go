@@ -119,7 +119,7 @@ func connect(cfg ame.Config) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newComm(backend, newOptions(nil), Info{Rank: cfg.Rank, Size: cfg.Size, Host: cfg.Host, Peers: backend.Peers()}), nil
+	return newComm(backend, newOptions(nil), Info{Rank: cfg.Rank, Size: cfg.Size, Host: cfg.Host, Peers: peersOf(backend)}), nil
 }
 
 // startBreakable connects a job by the listener, in memory if it is nil.

@@ -1,16 +1,13 @@
 package dlp
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 )
 
 // Result is what has become of one item of MapUnordered.
@@ -22,29 +19,10 @@ type Result[R any] struct {
 	Duration time.Duration
 }
 
-// ItemError says on which item work has failed, and where.
-type ItemError struct {
-	Index int
-	Rank  int
-	Host  string
-	Err   error  // from another rank it is a text only
-	Stack []byte // if work has panicked, else nil
-}
-
-func (e *ItemError) Error() string {
-	text := fmt.Sprintf("item %d on rank %d (%s): %v", e.Index, e.Rank, e.Host, e.Err)
-	if e.Stack != nil {
-		text += "\n" + string(e.Stack)
-	}
-	return text
-}
-
-func (e *ItemError) Unwrap() error { return e.Err }
-
 // MapUnordered runs work on each item, on the ranks other than 0, and yields
 // the results on rank 0 in the order in which they come. All ranks must range
-// over it, with the same items; on the other ranks the loop has no iterations
-// and ends with the loop.
+// over it, with the same items in the same order; see Key for how that is
+// checked. On the other ranks the loop has no iterations and ends with the loop.
 //
 // Rank 0's loop body never runs beside work in one process, unless RootWorks;
 // a manager hands out indices meanwhile, a few at a time if they are quick.
@@ -87,16 +65,22 @@ func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work
 
 // mapRange is one range over the loop.
 func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	if err := check[R](c, "map"); err != nil {
+		return err
+	}
 	leave, err := c.enter("map")
 	if err != nil {
 		return err
 	}
 	defer leave()
 	defer items.close()
-	if c.Size() == 1 {
+	compared, err := samplesOf(items, o.key)
+	switch {
+	case err != nil:
+	case c.Size() == 1:
 		err = mapAlone(ctx, c, items, work, o, yield)
-	} else {
-		err = mapShared(ctx, c, items, work, o, yield)
+	default:
+		err = mapShared(ctx, c, items, compared, work, o, yield)
 	}
 	if err != nil {
 		return c.errorf("map", err)
@@ -128,8 +112,8 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 }
 
 // mapShared is the loop of one rank of several.
-func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	l, err := c.startLoop(ctx, "map", items.length(), o.rootWorks, o)
+func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compared *samples, work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	l, err := c.startLoop(ctx, "map", items.length(), compared, o.rootWorks, o)
 	if err != nil {
 		return err
 	}
@@ -145,31 +129,31 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], work fu
 		// An error of this worker reaches the loop by way of the manager.
 		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work) })
 	}
-	return yieldResults(ctx, c, l.server, yield)
+	return yieldResults(ctx, c, l.server, o.policy, yield)
 }
 
 // mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
-	left := intentPanic // or runtime.Goexit, in work or in the sequence of the items
-	defer func() { w.leave(left, err) }()
+func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
+	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
+	defer func() { w.Leave(left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err == nil && ok {
-			err = w.done(callWork(ctx, c, index, item, work))
+			err = w.Done(callWork(ctx, c, index, item, work))
 		}
 		if err != nil || !ok {
-			left = intentError
+			left = loop.Fail
 			return err
 		}
 	}
 }
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
-func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Result[R], error) bool) error {
+func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy ErrorPolicy, yield func(Result[R], error) bool) error {
 	left := c.fromRank(0, errors.New("left the loop body by a panic; its own output says why"))
-	defer func() { s.stop(left) }()
+	defer func() { s.Leave(left) }()
 	for {
-		results, over, err := s.take(ctx)
+		results, over, err := s.Take(ctx)
 		if over {
 			left = nil
 			return err
@@ -179,9 +163,9 @@ func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Res
 				break
 			}
 			r := resultOf[R](c, &results[i])
-			results[i] = finished{} // lets go of the value
-			if r.Err != nil && s.policy == Stop {
-				s.reject(r.Err)
+			results[i] = loop.Item{} // lets go of the value
+			if r.Err != nil && policy == Stop {
+				s.Reject(r.Err)
 				continue
 			}
 			if !yield(r, nil) {
@@ -194,68 +178,4 @@ func yieldResults[R any](ctx context.Context, c *Comm, s *server, yield func(Res
 			return err
 		}
 	}
-}
-
-// callWork runs work on one item and keeps what becomes of it: on rank 0 as
-// it is, elsewhere encoded for the way to rank 0.
-func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work func(context.Context, T) (R, error)) (f finished) {
-	f = finished{index: index, rank: c.Rank(), status: statusValue}
-	start := time.Now()
-	defer func() {
-		if v := recover(); v != nil {
-			f.duration = time.Since(start)
-			f.setError(statusPanic, fmt.Errorf("panic: %v", v))
-			f.stack = debug.Stack()
-		}
-	}()
-	value, err := work(ctx, item)
-	f.duration = time.Since(start)
-	if err == nil && c.IsRoot() {
-		f.value, f.size = value, sizeOf(value)
-		return f
-	}
-	if err == nil {
-		f.payload, err = encode(c.codec, value)
-	}
-	if err != nil {
-		f.setError(statusError, err)
-	}
-	return f
-}
-
-// setError makes err what has become of the item.
-func (f *finished) setError(s status, err error) {
-	f.status, f.err = s, err
-	f.payload = ame.Payload{Body: []byte(err.Error())}
-}
-
-// resultOf makes a finished item the Result that rank 0's loop yields.
-func resultOf[R any](c *Comm, f *finished) Result[R] {
-	r := Result[R]{Index: f.index, Rank: f.rank, Duration: f.duration}
-	switch {
-	case f.status != statusValue:
-		r.Err = c.itemError(f)
-	case f.rank == 0:
-		r.Value, _ = f.value.(R) // not ok for a nil interface alone
-	default:
-		p := f.payload
-		if p.Format != formatCodec && !f.large() {
-			p.Body = bytes.Clone(p.Body) // or the value would keep all of its report in memory
-		}
-		var err error
-		if r.Value, err = decode[R](c.codec, p); err != nil {
-			f.setError(statusError, err)
-			r.Err = c.itemError(f)
-		}
-	}
-	return r
-}
-
-// itemError is the error of an item that has failed.
-func (c *Comm) itemError(f *finished) *ItemError {
-	err := f.err
-	if err == nil {
-		err = errors.New(string(f.payload.Body))
-	}
-	return &ItemError{Index: f.index, Rank: f.rank, Host: c.host(f.rank), Err: err, Stack: f.stack}
 }

@@ -58,6 +58,9 @@ func (m *NestedMap[V]) Set(value V, path ...string) error {
 // can be filled again. After any other error, which is as of the function
 // Gather, this rank's part is still there.
 func (m *NestedMap[V]) Gather(ctx context.Context) (*Tree[V], error) {
+	if err := check[V](m.comm, "gather of a nested map"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var paths [][]string

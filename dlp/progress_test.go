@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -65,7 +66,7 @@ func TestProgressText(t *testing.T) {
 		"middle":   {5, 10, 3, 5 * time.Second, false, "5/10 (50%), 1/s, 5s left, 3 ranks busy"},
 		"one rank": {5, 10, 1, 5 * time.Second, false, "5/10 (50%), 1/s, 5s left, 1 rank busy"},
 		"end":      {10, 10, 0, 3500 * time.Millisecond, true, "10/10 (100%), 2.86/s, took 3.5s"},
-		"sequence": {7, unknown, 2, 2 * time.Minute, false, "7, 0.0583/s, 2 ranks busy"},
+		"sequence": {7, loop.Unknown, 2, 2 * time.Minute, false, "7, 0.0583/s, 2 ranks busy"},
 		"no items": {0, 0, 0, 0, true, "0, 0/s, took 0s"},
 		"fast":     {2_000_000, 2_000_000, 0, time.Second, true, "2000000/2000000 (100%), 2000000/s, took 1s"},
 	}

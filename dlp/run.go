@@ -118,6 +118,6 @@ func (r *run) connect(ctx context.Context, rank int) (*Comm, error) {
 	}
 	return newComm(backend, r.options, Info{
 		Rank: rank, Size: r.size, Method: "run", Job: job, Host: r.host,
-		LocalRank: rank, LocalSize: r.size, Peers: backend.Peers(),
+		LocalRank: rank, LocalSize: r.size, Peers: peersOf(backend),
 	}), nil
 }

@@ -3,6 +3,8 @@ package dlp
 import (
 	"iter"
 	"slices"
+
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 )
 
 // source is what a loop goes over, on one rank: a slice, or a sequence if seq
@@ -17,10 +19,10 @@ type source[T any] struct {
 	position int // of the item that pull returns next
 }
 
-// length is the number of items, or unknown.
+// length is the number of items, or loop.Unknown.
 func (s *source[T]) length() int {
 	if s.seq != nil {
-		return unknown
+		return loop.Unknown
 	}
 	return len(s.slice)
 }

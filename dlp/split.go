@@ -4,11 +4,14 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 )
 
 // SplitRoundRobin yields this rank's share of items, which all ranks have:
 // those at Rank, Rank+Size, Rank+2*Size, and so on. It is not collective and
-// sends nothing; use it where all items take about the same time.
+// sends nothing; use it where all items take about the same time. So nothing
+// checks that the ranks have the same items in the same order.
 func SplitRoundRobin[T any](c *Comm, items []T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for i := c.Rank(); i < len(items); i += c.Size() {
@@ -34,8 +37,8 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 }
 
 // SplitManaged yields items to the ranks as they get free: each item to one
-// rank. All ranks must range over it, with the same items. A manager on rank 0
-// hands out indices, a few at a time if they are quick; it works while rank 0
+// rank. All ranks must range over it, with the same items in the same order;
+// see Key for how that is checked. A manager on rank 0 hands out indices, a few at a time if they are quick; it works while rank 0
 // is in its own loop body, so rank 0 gets items too, unless Dedicated.
 //
 // The loop ends on every rank when all items are done. At most one error is
@@ -53,8 +56,8 @@ func SplitManaged[T any](ctx context.Context, c *Comm, items []T, opts ...SplitO
 }
 
 // SplitManagedSeq is SplitManaged for items that come one by one, from a
-// sequence that is the same on all ranks; this is checked only as far as the
-// ranks come. Every rank walks the sequence as far as its items need. It cannot
+// sequence that is the same on all ranks. That is not checked, but for its
+// length as far as the ranks come. Every rank walks the sequence as far as its items need. It cannot
 // go back, so after a rank has met a long item or has broken out, what it was
 // given beyond may have to wait for it, or be an error.
 func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opts ...SplitOption) iter.Seq2[T, error] {
@@ -82,10 +85,13 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 	}
 	defer leave()
 	defer items.close()
-	if c.Size() == 1 {
+	compared, err := samplesOf(items, o.key)
+	switch {
+	case err != nil:
+	case c.Size() == 1:
 		err = splitAlone(ctx, items, o, yield)
-	} else {
-		err = splitShared(ctx, c, items, o, yield)
+	default:
+		err = splitShared(ctx, c, items, compared, o, yield)
 	}
 	if err != nil {
 		return c.errorf("split", err)
@@ -110,33 +116,33 @@ func splitAlone[T any](ctx context.Context, items *source[T], o loopOptions, yie
 }
 
 // splitShared is the loop of one rank of several.
-func splitShared[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) (err error) {
-	l, err := c.startLoop(ctx, "split", items.length(), !o.dedicated, o)
+func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared *samples, o loopOptions, yield func(T, error) bool) (err error) {
+	l, err := c.startLoop(ctx, "split", items.length(), compared, !o.dedicated, o)
 	if err != nil {
 		return err
 	}
 	defer l.finish()
 	if c.IsRoot() && o.dedicated {
-		return l.server.supervise(ctx)
+		return l.server.Supervise(ctx)
 	}
 	w := l.worker()
-	left := intentPanic // until it is clear that yield has returned
-	defer func() { w.leave(left, err) }()
+	left := loop.Panic // until it is clear that yield has returned
+	defer func() { w.Leave(left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
-			left = intentError
+			left = loop.Fail
 			return err
 		}
 		start := time.Now()
 		again := yield(item, nil)
-		err = w.done(finished{index: index, duration: time.Since(start)})
+		err = w.Done(loop.Item{Index: index, Duration: time.Since(start)})
 		switch {
 		case !again:
-			left = intentBreak
+			left = loop.Break
 			return nil
 		case err != nil:
-			left = intentError
+			left = loop.Fail
 			return err
 		}
 	}

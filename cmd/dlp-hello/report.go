@@ -69,17 +69,17 @@ func newReport(info dlp.Info, took time.Duration) *report {
 			r.Port, _ = strconv.Atoi(port)
 		}
 	}
-	for _, entry := range info.Methods {
-		r.Methods = append(r.Methods, method{entry.Method, stateName(entry.State), entry.Reason})
+	for _, m := range info.Methods {
+		r.Methods = append(r.Methods, method{m.Name, stateName(m), m.Reason})
 	}
 	return r
 }
 
-func stateName(s bootstrap.State) string {
-	switch s {
-	case bootstrap.Chosen:
+func stateName(m dlp.Method) string {
+	switch {
+	case m.Chosen:
 		return "chosen"
-	case bootstrap.Available:
+	case m.Available:
 		return "available"
 	default:
 		return "unavailable"

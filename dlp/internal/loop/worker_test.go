@@ -1,4 +1,4 @@
-package dlp
+package loop
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -43,19 +44,19 @@ func (s *script) await(context.Context) (window, error) {
 }
 
 // work goes through the windows; an item takes what the function says.
-func (s *script) work(w *worker, took func(index int) time.Duration) error {
+func (s *script) work(w *Worker, took func(index int) time.Duration) error {
 	s.start = time.Now()
-	w.boss = s
+	w.boss, w.errors = s, plain{}
 	w.hold = holdWindows * windowTime
 	for {
-		index, ok, err := w.next(context.Background())
+		index, ok, err := w.Next(context.Background())
 		if err != nil || !ok {
-			w.leave(intentError, err)
+			w.Leave(Fail, err)
 			return err
 		}
 		d := took(index)
 		time.Sleep(d)
-		if err := w.done(finished{index: index, duration: d, status: statusValue}); err != nil {
+		if err := w.Done(Item{Index: index, Duration: d, Status: Value}); err != nil {
 			return err
 		}
 	}
@@ -64,7 +65,7 @@ func (s *script) work(w *worker, took func(index int) time.Duration) error {
 func indices(r report) []int {
 	var out []int
 	for _, item := range r.items {
-		out = append(out, item.index)
+		out = append(out, item.Index)
 	}
 	return out
 }
@@ -72,7 +73,7 @@ func indices(r report) []int {
 func TestWorkerGivesBackWhatItHasNoTimeFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{windows: []window{{span: span{0, 8}}, {span: span{100, 4}}, {span: span{200, 1}}}}
-		require.NoError(t, s.work(&worker{}, func(index int) time.Duration {
+		require.NoError(t, s.work(&Worker{}, func(index int) time.Duration {
 			switch index {
 			case 2, 103, 200:
 				return time.Minute
@@ -91,7 +92,7 @@ func TestWorkerGivesBackWhatItHasNoTimeFor(t *testing.T) {
 		}, s.times)
 		assert.Equal(t, []int{0, 1}, indices(s.reports[1]))
 		assert.Equal(t, []span{{3, 5}}, s.reports[1].back)
-		assert.Equal(t, intentWork, s.reports[1].intent)
+		assert.Equal(t, working, s.reports[1].intent)
 		assert.Equal(t, []int{2}, indices(s.reports[2]))
 		assert.Equal(t, []int{100, 101, 102}, indices(s.reports[3]))
 		assert.Nil(t, s.reports[3].back)
@@ -103,46 +104,46 @@ func TestWorkerGivesBackWhatItHasNoTimeFor(t *testing.T) {
 func TestWorkerKeepsQuickWindowsToItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{windows: []window{{span: span{0, 1000}}, {span: span{1000, 1000}}}}
-		require.NoError(t, s.work(&worker{}, func(int) time.Duration { return 10 * time.Microsecond }))
+		require.NoError(t, s.work(&Worker{}, func(int) time.Duration { return 10 * time.Microsecond }))
 		assert.Len(t, s.reports, 3)
 	})
 }
 
 func TestWorkerReportsAtOnce(t *testing.T) {
-	large := finished{index: 7, status: statusValue, payload: payload(formatBytes, make([]byte, largeValue))}
-	bad := finished{index: 8, status: statusError, payload: payload(0, []byte("bad"))}
+	large := Item{Index: 7, Status: Value, Payload: payload(value.FormatBytes, make([]byte, largeValue))}
+	bad := Item{Index: 8, Status: Failed, Payload: payload(0, []byte("bad"))}
 	s := &script{}
-	w := &worker{boss: s}
-	require.NoError(t, w.done(finished{index: 6}))
+	w := &Worker{boss: s, errors: plain{}}
+	require.NoError(t, w.Done(Item{Index: 6}))
 	assert.Empty(t, s.reports)
-	require.NoError(t, w.done(large))
-	require.NoError(t, w.done(bad))
+	require.NoError(t, w.Done(large))
+	require.NoError(t, w.Done(bad))
 	require.Len(t, s.reports, 1, "a failure waits if the loop goes on anyway")
 	assert.Equal(t, []int{6, 7}, indices(s.reports[0]))
 	w.prompt = true
-	require.NoError(t, w.done(bad))
+	require.NoError(t, w.Done(bad))
 	assert.Len(t, s.reports, 2)
 }
 
 func TestWorkerLeaves(t *testing.T) {
 	tests := []struct {
 		name string
-		why  intent
+		why  Intent
 		err  error
 		back []span
 	}{
-		{"break", intentBreak, nil, []span{{1, 9}}},
-		{"panic", intentPanic, nil, nil},
-		{"error", intentError, errors.New("why"), nil},
+		{"break", Break, nil, []span{{1, 9}}},
+		{"panic", Panic, nil, nil},
+		{"error", Fail, errors.New("why"), nil},
 	}
 	for _, test := range tests {
 		s := &script{windows: []window{{span: span{0, 10}}}}
-		w := &worker{boss: s, hold: time.Hour}
-		index, ok, err := w.next(t.Context())
+		w := &Worker{boss: s, errors: plain{}, hold: time.Hour}
+		index, ok, err := w.Next(t.Context())
 		require.NoError(t, err)
 		require.True(t, ok)
-		require.NoError(t, w.done(finished{index: index}))
-		w.leave(test.why, test.err)
+		require.NoError(t, w.Done(Item{Index: index}))
+		w.Leave(test.why, test.err)
 		last := s.reports[len(s.reports)-1]
 		assert.Equal(t, test.why, last.intent, test.name)
 		assert.Equal(t, test.back, last.back)
@@ -154,11 +155,11 @@ func TestWorkerLeaves(t *testing.T) {
 
 func TestWorkerSentHomeSaysNothing(t *testing.T) {
 	s := &script{}
-	w := &worker{boss: s}
-	_, ok, err := w.next(t.Context())
+	w := &Worker{boss: s, errors: plain{}}
+	_, ok, err := w.Next(t.Context())
 	assert.False(t, ok)
 	assert.NoError(t, err)
-	w.leave(intentError, nil)
+	w.Leave(Fail, nil)
 	assert.Len(t, s.reports, 1)
 }
 
@@ -166,7 +167,7 @@ func TestWorkerPassesOnWhatTheTimerCouldNotSend(t *testing.T) {
 	broken := errors.New("broken")
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{windows: []window{{span: span{0, 8}}}, err: broken}
-		err := s.work(&worker{}, func(int) time.Duration { return time.Minute })
+		err := s.work(&Worker{}, func(int) time.Duration { return time.Minute })
 		assert.ErrorIs(t, err, broken)
 	})
 }

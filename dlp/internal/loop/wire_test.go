@@ -1,15 +1,17 @@
-package dlp
+package loop
 
 import (
 	"testing"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-func payload(format uint16, body []byte) ame.Payload { return ame.Payload{Format: format, Body: body} }
+func payload(format uint16, body []byte) value.Payload {
+	return value.Payload{Format: format, Body: body}
+}
 
 func reports() map[string]struct {
 	report report
@@ -19,16 +21,16 @@ func reports() map[string]struct {
 		report report
 		wire   string
 	}{
-		"more":  {report{end: unknown, intent: intentMore}, "\x01\x00\x00\x00\x00"},
-		"error": {report{end: unknown, intent: intentError, text: "why"}, "\x04\x03why\x00\x00\x00"},
-		"end":   {report{end: 7, intent: intentWork}, "\x00\x00\x08\x00\x00"},
-		"back":  {report{end: unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00"},
+		"more":  {report{end: Unknown, intent: asking}, "\x01\x00\x00\x00\x00"},
+		"error": {report{end: Unknown, intent: Fail, why: []byte("why")}, "\x04\x03why\x00\x00\x00"},
+		"end":   {report{end: 7, intent: working}, "\x00\x00\x08\x00\x00"},
+		"back":  {report{end: Unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00"},
 		"items": {
-			report{end: unknown, intent: intentMore, items: []finished{
-				{index: 1, duration: 5},
-				{index: 2, status: statusValue, payload: payload(0x101, []byte("ab"))},
-				{index: 3, status: statusError, payload: payload(0, []byte("no"))},
-				{index: 4, status: statusPanic, payload: payload(0, []byte("no")), stack: []byte("stk")},
+			report{end: Unknown, intent: asking, items: []Item{
+				{Index: 1, Duration: 5},
+				{Index: 2, Status: Value, Payload: payload(0x101, []byte("ab"))},
+				{Index: 3, Status: Failed, Payload: payload(0, []byte("no"))},
+				{Index: 4, Status: Crashed, Payload: payload(0, []byte("no")), Stack: []byte("stk")},
 			}},
 			"\x01\x00\x00\x00\x04" + "\x01\x05\x00" + "\x02\x00\x01\x01\x01\x02ab" + "\x03\x00\x03\x02no" + "\x04\x00\x04\x02no\x03stk",
 		},
@@ -51,11 +53,11 @@ func TestReportWire(t *testing.T) {
 }
 
 func TestLargeValueFollows(t *testing.T) {
-	item := finished{index: 1, status: statusValue, payload: payload(3, make([]byte, largeValue))}
-	r, err := parseReport(appendReport(nil, &report{end: unknown, items: []finished{item}}))
+	item := Item{Index: 1, Status: Value, Payload: payload(3, make([]byte, largeValue))}
+	r, err := parseReport(appendReport(nil, &report{end: Unknown, items: []Item{item}}))
 	require.NoError(t, err)
-	assert.Equal(t, statusFollows, r.items[0].status)
-	assert.Nil(t, r.items[0].payload.Body)
+	assert.Equal(t, follows, r.items[0].Status)
+	assert.Nil(t, r.items[0].Payload.Body)
 }
 
 func TestParseReportRefuses(t *testing.T) {
@@ -80,8 +82,8 @@ func TestParseReportRefuses(t *testing.T) {
 func TestWindowWire(t *testing.T) {
 	for wire, w := range map[string]window{
 		"\x00\x05\x0a":     {span: span{5, 10}},
-		"\x01\x00":         {over: true},
-		"\x01\x03bad":      {over: true, text: "bad"},
+		"\x01\x00":         {over: true, why: []byte{}},
+		"\x01\x03bad":      {over: true, why: []byte("bad")},
 		"\x00\xac\x02\x01": {span: span{300, 1}},
 	} {
 		assert.Equal(t, wire, string(appendWindow(nil, w)))
@@ -108,19 +110,19 @@ func FuzzParseReport(f *testing.F) {
 		require.NoError(t, err)
 		require.Len(t, again.items, len(r.items))
 		for _, item := range r.items {
-			require.GreaterOrEqual(t, item.index, 0)
-			require.GreaterOrEqual(t, item.duration, time.Duration(0))
+			require.GreaterOrEqual(t, item.Index, 0)
+			require.GreaterOrEqual(t, item.Duration, time.Duration(0))
 		}
 		// Whatever a peer says, the manager keeps its state together.
 		m := newManager(2, 100, false)
 		_, _ = m.assign(1)
 		for _, item := range r.items {
-			_ = m.finish(1, item.index, item.duration)
+			_ = m.finish(1, item.Index, item.Duration)
 		}
 		for _, s := range r.back {
 			_ = m.giveBack(1, s)
 		}
-		if r.end != unknown {
+		if r.end != Unknown {
 			_ = m.foundEnd(1, r.end)
 		}
 		require.GreaterOrEqual(t, m.held, 0)

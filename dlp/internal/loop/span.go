@@ -1,4 +1,4 @@
-package dlp
+package loop
 
 import (
 	"fmt"
@@ -43,3 +43,6 @@ func listOf(word string, spans []span) string {
 }
 
 func itemList(spans []span) string { return listOf("item", spans) }
+
+// RankList prints ranks, which are in ascending order: "ranks 0-2,5".
+func RankList(ranks []int) string { return listOf("rank", spansOf(ranks)) }

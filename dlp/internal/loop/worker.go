@@ -1,12 +1,9 @@
-package dlp
+package loop
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
-
-	"github.com/dlp-mpi/dlp-go/ame"
 )
 
 // fullReport is the size in bytes of waiting results at which a worker
@@ -19,33 +16,34 @@ type supervisor interface {
 	// message would fail the whole job; the manager always listens.
 	tell(r *report) error
 
-	// await waits for the answer to a report with intentMore. With an error
+	// await waits for the answer to a report with asking. With an error
 	// the loop has failed, or ctx ended.
 	await(ctx context.Context) (window, error)
 }
 
-// worker goes through the items that one rank is given. Its methods are
+// Worker goes through the items that one rank is given. Its methods are
 // called by one goroutine; a timer beside it reports what the rank has had
 // for too long.
-type worker struct {
+type Worker struct {
 	boss   supervisor
+	errors Errors
 	hold   time.Duration // for how long items may wait here
 	prompt bool          // an item that has failed is reported at once
 
 	mu    sync.Mutex
-	todo  span       // of the window, not started
-	items []finished // not reported
-	bytes int        // in items
+	todo  span   // of the window, not started
+	items []Item // not reported
+	bytes int    // in items
 	timer *time.Timer
 	left  bool  // nothing more is reported
 	over  bool  // the manager has sent this rank home
 	err   error // of a report that the timer could not send
 }
 
-// next returns the index to work on, or ok == false when the loop is over
+// Next returns the index to work on, or ok == false when the loop is over
 // for this rank: without an error because all is done, with one because the
 // loop has failed or ctx ended.
-func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
+func (w *Worker) Next(ctx context.Context) (index int, ok bool, err error) {
 	for {
 		if ctx.Err() != nil {
 			return 0, false, context.Cause(ctx)
@@ -53,7 +51,7 @@ func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
 		if index, ok := w.pop(); ok {
 			return index, true, nil
 		}
-		if err := w.tell(&report{end: unknown, intent: intentMore}); err != nil {
+		if err := w.tell(&report{end: Unknown, intent: asking}); err != nil {
 			return 0, false, err
 		}
 		answer, err := w.boss.await(ctx)
@@ -65,25 +63,8 @@ func (w *worker) next(ctx context.Context) (index int, ok bool, err error) {
 	}
 }
 
-// nextItem returns the next item that this rank is to work on, like next.
-func nextItem[T any](ctx context.Context, w *worker, items *source[T]) (item T, index int, ok bool, err error) {
-	for {
-		index, ok, err = w.next(ctx)
-		if err != nil || !ok {
-			return item, 0, false, err
-		}
-		item, end, ok := items.at(index)
-		if ok {
-			return item, index, true, nil
-		}
-		if err := w.foundEnd(end); err != nil {
-			return item, 0, false, err
-		}
-	}
-}
-
 // pop takes the first index that is not started.
-func (w *worker) pop() (index int, ok bool) {
+func (w *Worker) pop() (index int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.todo.n == 0 {
@@ -97,7 +78,7 @@ func (w *worker) pop() (index int, ok bool) {
 
 // begin takes a window. Unless it is a single item, the timer watches that
 // no item of it waits long for another one.
-func (w *worker) begin(s span) {
+func (w *Worker) begin(s span) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.todo = s
@@ -113,13 +94,13 @@ func (w *worker) begin(s span) {
 // overdue reports the results so far and gives back what is left of the
 // window. The timer calls it. If the window is done in the meantime there is
 // nothing to report, or a bit of the next one, which does no harm.
-func (w *worker) overdue() {
+func (w *Worker) overdue() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.left || w.todo.n == 0 && len(w.items) == 0 {
 		return
 	}
-	r := &report{end: unknown, intent: intentWork}
+	r := &report{end: Unknown, intent: working}
 	if w.todo.n > 0 {
 		r.back = []span{w.todo}
 		w.todo = span{}
@@ -127,36 +108,36 @@ func (w *worker) overdue() {
 	w.err = w.flush(r)
 }
 
-// done notes what has become of an item.
-func (w *worker) done(f finished) error {
+// Done notes what has become of an item.
+func (w *Worker) Done(item Item) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.items = append(w.items, f)
-	w.bytes += f.bytes()
+	w.items = append(w.items, item)
+	w.bytes += item.bytes()
 	// A large value is sent alone and at once: none is ever kept here, and a
 	// report with another intent never has one.
-	if f.large() || w.bytes >= fullReport || w.prompt && f.failed() {
-		return w.flush(&report{end: unknown, intent: intentWork})
+	if item.Large() || w.bytes >= fullReport || w.prompt && item.HasFailed() {
+		return w.flush(&report{end: Unknown, intent: working})
 	}
 	return nil
 }
 
-// foundEnd tells the manager that the sequence has n items, and drops the rest
+// FoundEnd tells the manager that the sequence has n items, and drops the rest
 // of the window, which does not exist.
-func (w *worker) foundEnd(n int) error {
+func (w *Worker) FoundEnd(n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.todo = span{}
-	return w.flush(&report{end: n, intent: intentWork})
+	return w.flush(&report{end: n, intent: working})
 }
 
-// leave ends this rank's part. Unless the manager has sent it home, it tells
+// Leave ends this rank's part. Unless the manager has sent it home, it tells
 // the manager why. What it has not started goes to the others after a break;
 // after a panic or an error the loop ends on all ranks.
-func (w *worker) leave(why intent, err error) {
-	r := &report{end: unknown, intent: why}
-	if err != nil {
-		r.text = err.Error()
+func (w *Worker) Leave(why Intent, err error) {
+	r := &report{end: Unknown, intent: why}
+	if why == Fail && err != nil {
+		r.why = w.errors.Encode(err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -167,21 +148,21 @@ func (w *worker) leave(why intent, err error) {
 	if w.over {
 		return
 	}
-	if w.todo.n > 0 && why == intentBreak {
+	if w.todo.n > 0 && why == Break {
 		r.back = []span{w.todo}
 	}
 	// If this does not get through, the manager has lost this rank and knows.
 	_ = w.flush(r)
 }
 
-func (w *worker) tell(r *report) error {
+func (w *Worker) tell(r *report) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.flush(r)
 }
 
 // flush sends r with the items that are done. The caller holds mu.
-func (w *worker) flush(r *report) error {
+func (w *Worker) flush(r *report) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -190,50 +171,4 @@ func (w *worker) flush(r *report) error {
 	clear(w.items) // lets go of the values
 	w.items, w.bytes = w.items[:0], 0
 	return err
-}
-
-// remote is the manager seen from another rank than 0.
-type remote struct{ ame *ame.Comm }
-
-func (m remote) tell(r *report) error {
-	ctx := context.Background()
-	if err := m.ame.Send(ctx, 0, tagReport, ame.Payload{Body: appendReport(nil, r)}); err != nil {
-		return err
-	}
-	if n := len(r.items); n > 0 && r.items[n-1].large() {
-		return m.ame.Send(ctx, 0, tagValue, r.items[n-1].payload)
-	}
-	return nil
-}
-
-func (m remote) await(ctx context.Context) (window, error) {
-	msg, err := m.ame.Recv(ctx, 0, tagWindow)
-	if err != nil {
-		return window{}, err
-	}
-	w, err := parseWindow(msg.Body)
-	if err == nil && w.text != "" {
-		err = errors.New(w.text)
-	}
-	return w, err
-}
-
-// local is the manager seen from rank 0.
-type local struct{ *server }
-
-func (m local) tell(r *report) error {
-	m.report(0, r)
-	return nil
-}
-
-func (m local) await(ctx context.Context) (window, error) {
-	select {
-	case w := <-m.local:
-		if w.over {
-			return w, m.err()
-		}
-		return w, nil
-	case <-ctx.Done():
-		return window{}, context.Cause(ctx)
-	}
 }

@@ -1,12 +1,10 @@
-package dlp
+package value
 
 import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
 	"unsafe"
-
-	"github.com/dlp-mpi/dlp-go/ame"
 )
 
 // Values of these kinds travel as they lie in memory, in little-endian byte
@@ -24,11 +22,11 @@ func rawFormat[T any]() (uint16, bool) {
 	t := reflect.TypeFor[T]()
 	switch t.Kind() {
 	case reflect.String:
-		return formatText, true
+		return FormatText, true
 	case reflect.Slice:
 		switch k := t.Elem().Kind(); {
 		case k == reflect.Uint8:
-			return formatBytes, true
+			return FormatBytes, true
 		case k >= reflect.Int && k <= reflect.Complex128 && k != reflect.Uintptr:
 			return formatSlice + uint16(sized(k, t.Elem().Size())), true
 		}
@@ -52,18 +50,18 @@ func sized(k reflect.Kind, size uintptr) reflect.Kind {
 }
 
 // encodeRaw returns v's memory as a payload, if values of type T travel raw.
-func encodeRaw[T any](v T) (ame.Payload, bool) {
+func encodeRaw[T any](v T) (Payload, bool) {
 	format, ok := rawFormat[T]()
 	if !ok {
-		return ame.Payload{}, false
+		return Payload{}, false
 	}
-	if format == formatText {
+	if format == FormatText {
 		s := reflect.ValueOf(v).String()
-		return ame.Payload{Format: format, Body: unsafe.Slice(unsafe.StringData(s), len(s))}, true
+		return Payload{Format: format, Body: unsafe.Slice(unsafe.StringData(s), len(s))}, true
 	}
 	slice := reflect.ValueOf(v)
 	if slice.IsNil() {
-		return ame.Payload{Format: format | formatNil}, true
+		return Payload{Format: format | formatNil}, true
 	}
 	width := int(slice.Type().Elem().Size())
 	body := unsafe.Slice((*byte)(slice.UnsafePointer()), slice.Len()*width)
@@ -71,17 +69,17 @@ func encodeRaw[T any](v T) (ame.Payload, bool) {
 		body = append([]byte(nil), body...)
 		swap(body, numberWidth(slice.Type().Elem()))
 	}
-	return ame.Payload{Format: format, Body: body}, true
+	return Payload{Format: format, Body: body}, true
 }
 
-// sizeOf returns the bytes that v takes, as far as they are easily known.
-func sizeOf[T any](v T) int {
+// Size returns the bytes that v takes, as far as they are easily known.
+func Size[T any](v T) int {
 	p, _ := encodeRaw(v)
 	return len(p.Body)
 }
 
 // decodeRaw makes v share the memory of a payload of its raw format.
-func decodeRaw[T any](p ame.Payload, v *T) error {
+func decodeRaw[T any](p Payload, v *T) error {
 	out := reflect.ValueOf(v).Elem()
 	if out.Kind() == reflect.String {
 		out.SetString(unsafe.String(unsafe.SliceData(p.Body), len(p.Body)))

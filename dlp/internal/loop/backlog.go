@@ -1,16 +1,13 @@
-package dlp
+package loop
 
 // maxBacklog bounds, in bytes, the results that wait on rank 0 for its loop
 // body. Above it no more items are handed out until the body has caught up.
 const maxBacklog = 64 << 20
 
-// resultOverhead is counted, in bytes, for each waiting result besides its value.
-const resultOverhead = 128
-
 // backlog holds the results that wait on rank 0 for its loop body. The
 // server's mutex guards it, but for ready.
 type backlog struct {
-	items  []finished
+	items  []Item
 	bytes  int
 	closed bool          // nobody will take any more
 	ready  chan struct{} // has a value if there is something new to see
@@ -18,7 +15,7 @@ type backlog struct {
 
 func newBacklog() backlog { return backlog{ready: make(chan struct{}, 1)} }
 
-func (b *backlog) add(item finished) {
+func (b *backlog) add(item Item) {
 	if b.closed {
 		return
 	}
@@ -28,7 +25,7 @@ func (b *backlog) add(item finished) {
 }
 
 // take empties the backlog.
-func (b *backlog) take() []finished {
+func (b *backlog) take() []Item {
 	items := b.items
 	b.items, b.bytes = nil, 0
 	return items

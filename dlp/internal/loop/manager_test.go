@@ -1,4 +1,4 @@
-package dlp
+package loop
 
 import (
 	"fmt"
@@ -21,8 +21,8 @@ type simulation struct {
 	took  func(rank, index int) time.Duration
 	now   time.Duration
 	ranks []simRank
-	done  tally
-	asked int // windows handed out
+	done  map[int]int // how often, by index
+	asked int         // windows handed out
 }
 
 type simRank struct {
@@ -30,12 +30,12 @@ type simRank struct {
 	current int           // index being worked on, -1 if none
 	until   time.Duration // of the current item, or of the trip
 	began   time.Duration // of the window
-	pending []finished    // items to report with the next report
+	pending []Item        // items to report with the next report
 	idle    bool
 }
 
 func simulate(t *testing.T, size, total int, trip time.Duration, took func(rank, index int) time.Duration) *simulation {
-	s := &simulation{t: t, m: newManager(size, total, false), trip: trip, took: took, ranks: make([]simRank, size)}
+	s := &simulation{t: t, m: newManager(size, total, false), trip: trip, took: took, done: map[int]int{}, ranks: make([]simRank, size)}
 	for rank := range s.ranks {
 		s.ranks[rank].current = -1
 		s.ask(rank)
@@ -43,7 +43,10 @@ func simulate(t *testing.T, size, total int, trip time.Duration, took func(rank,
 	for !s.m.over() {
 		s.step()
 	}
-	require.Equal(t, once(total), s.done.counts)
+	require.Len(t, s.done, total)
+	for index, times := range s.done {
+		require.Equal(t, 1, times, "item %d", index)
+	}
 	return s
 }
 
@@ -85,8 +88,8 @@ func (s *simulation) step() {
 	}
 	if r.current >= 0 {
 		d := s.took(e.rank, r.current)
-		r.pending = append(r.pending, finished{index: r.current, duration: d})
-		s.done.add(r.current)
+		r.pending = append(r.pending, Item{Index: r.current, Duration: d})
+		s.done[r.current]++
 		r.current = -1
 	}
 	if r.todo.n == 0 {
@@ -103,7 +106,7 @@ func (s *simulation) step() {
 
 func (s *simulation) report(rank int) {
 	for _, item := range s.ranks[rank].pending {
-		if err := s.m.finish(rank, item.index, item.duration); err != nil {
+		if err := s.m.finish(rank, item.Index, item.Duration); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -237,13 +240,13 @@ func TestManagerAccounts(t *testing.T) {
 	_, ok := m.assign(1)
 	assert.False(t, ok)
 	assert.False(t, m.over(), "ranks 0 and 2 still work")
-	m.drop(0)
-	m.drop(2)
+	m.leave(0, out)
+	m.leave(2, lost)
 	assert.True(t, m.over())
 }
 
 func TestManagerOfASequence(t *testing.T) {
-	m := newManager(2, unknown, true)
+	m := newManager(2, Unknown, true)
 	a, _ := m.assign(0)
 	require.NoError(t, m.finish(0, a.first, time.Microsecond))
 	b, _ := m.assign(0)
@@ -260,7 +263,7 @@ func TestManagerOfASequence(t *testing.T) {
 		require.NoError(t, m.finish(0, i, 0))
 	}
 	assert.False(t, m.over(), "rank 0 can take what it gave back")
-	m.leave(0)
+	m.leave(0, out)
 	assert.True(t, m.over(), "nobody can")
 	assert.ErrorContains(t, m.foundEnd(0, 13), "rank 0 found the end at 13, another one at 12")
 }

@@ -1,0 +1,190 @@
+package dlp
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+)
+
+// announcement is what a rank says of a managed loop that it begins.
+type announcement struct {
+	op     string
+	length int    // number of items, or loop.Unknown
+	items  uint64 // digest of the items, 0 if they cannot be compared
+}
+
+// agree makes sure that all ranks are in the same loop over the same items,
+// and returns a communicator for the loop alone. If they are not, each rank
+// gets an error that says where they differ, and c still works.
+func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (*ame.Comm, error) {
+	all, err := c.ame.Gather(ctx, a.call(), a.payload())
+	if err != nil {
+		return nil, err
+	}
+	verdict := ame.Payload{Format: value.FormatLoop}
+	var differ error // on rank 0
+	if c.IsRoot() {
+		if differ = compareLoops(all); differ != nil {
+			verdict = errorPayload(differ)
+		} else if !sameItems(all) {
+			verdict.Body = []byte{otherItems}
+		}
+	}
+	if verdict, err = c.ame.Bcast(ctx, a.call(), verdict); err != nil {
+		return nil, cmp.Or(differ, err)
+	}
+	switch {
+	case verdict.Format == value.FormatLoop && len(verdict.Body) > 0:
+		return nil, c.findDifference(ctx, items)
+	case verdict.Format == value.FormatLoop:
+		return c.ame.Dup(ctx)
+	case verdict.Format == value.FormatError:
+		return nil, parseError(verdict.Body)
+	}
+	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
+}
+
+// otherItems is the verdict that the ranks have different items. All of them
+// then look for the first one.
+const otherItems = 1
+
+// useLoop is what the backend is told of the collectives by which a loop
+// begins, so that ranks in other collectives get an error that names both calls.
+const useLoop = 1
+
+// call is the identity of these collectives.
+func (a announcement) call() ame.Call {
+	name := "SplitManaged"
+	if a.op == "map" {
+		name = "MapUnordered"
+	}
+	return ame.Call{Use: useLoop, Name: name}
+}
+
+// payload is the wire form: length and digest, big endian, and op.
+func (a announcement) payload() ame.Payload {
+	b := binary.BigEndian.AppendUint64(nil, uint64(int64(a.length)))
+	b = binary.BigEndian.AppendUint64(b, a.items)
+	return ame.Payload{Format: value.FormatLoop, Body: append(b, a.op...)}
+}
+
+func parseAnnouncement(p ame.Payload) (a announcement, ok bool) {
+	if p.Format != value.FormatLoop || len(p.Body) < 16 {
+		return a, false
+	}
+	return announcement{
+		length: int(int64(binary.BigEndian.Uint64(p.Body))), items: binary.BigEndian.Uint64(p.Body[8:]), op: string(p.Body[16:]),
+	}, true
+}
+
+// compareLoops checks that the ranks have announced the same loop.
+func compareLoops(all []ame.Payload) error {
+	var keys []string // in the order of their first ranks
+	ranks := map[string][]int{}
+	for rank, p := range all {
+		key := announced(p)
+		if ranks[key] == nil {
+			keys = append(keys, key)
+		}
+		ranks[key] = append(ranks[key], rank)
+	}
+	if len(keys) == 1 {
+		return nil
+	}
+	for i, key := range keys {
+		keys[i] = fmt.Sprintf("%s on %s", key, loop.RankList(ranks[key]))
+	}
+	return mismatch("ranks are in different loops: " + strings.Join(keys, "; "))
+}
+
+// announced says what loop a rank has announced.
+func announced(p ame.Payload) string {
+	a, ok := parseAnnouncement(p)
+	if !ok {
+		return "no loop but a gather of " + value.FormatName(p.Format)
+	}
+	return fmt.Sprintf("%s over %s", a.op, lengthText(a.length))
+}
+
+func lengthText(n int) string {
+	switch n {
+	case loop.Unknown:
+		return "a sequence"
+	case 1:
+		return "1 item"
+	}
+	return fmt.Sprintf("%d items", n)
+}
+
+// sameItems says whether the digests of the ranks are the same.
+func sameItems(all []ame.Payload) bool {
+	first, _ := parseAnnouncement(all[0])
+	return !slices.ContainsFunc(all, func(p ame.Payload) bool {
+		a, _ := parseAnnouncement(p)
+		return a.items != first.items
+	})
+}
+
+// findDifference returns, on all ranks, an error with the first item that is
+// not the same on all of them.
+func (c *Comm) findDifference(ctx context.Context, items *samples) error {
+	p, err := encode(c, items.each())
+	if err != nil {
+		return err
+	}
+	all, err := c.ame.Gather(ctx, ame.Call{}, p)
+	if err != nil {
+		return err
+	}
+	if c.IsRoot() {
+		p = errorPayload(c.difference(all, items))
+	}
+	if p, err = c.ame.Bcast(ctx, ame.Call{}, p); err != nil {
+		return err
+	}
+	return parseError(p.Body)
+}
+
+// sameItemsHint says what makes items the same.
+const sameItemsHint = "all ranks must have the same items in the same order: sort what comes from a Go map or a directory, " +
+	"make a random order on rank 0 (CallOnRoot), or say with dlp.Key what is the same"
+
+// difference finds the first sample that is not the same on all ranks.
+func (c *Comm) difference(all []ame.Payload, items *samples) error {
+	digests := make([][]uint64, len(all))
+	for rank, p := range all {
+		var err error
+		if digests[rank], err = decode[[]uint64](c, p); err != nil {
+			return c.fromRank(rank, err)
+		}
+		if len(digests[rank]) != len(digests[0]) {
+			return mismatch(fmt.Sprintf("items can be compared on rank 0 or rank %d alone; %s", rank, sameItemsHint))
+		}
+	}
+	for i := range digests[0] {
+		var others []int
+		for rank := range digests {
+			if digests[rank][i] != digests[0][i] {
+				others = append(others, rank)
+			}
+		}
+		if others != nil {
+			return mismatch(fmt.Sprintf("item %d of rank 0 is not item %[1]d of %s; %s", items.index(i), loop.RankList(others), sameItemsHint))
+		}
+	}
+	return mismatch("ranks have different items; " + sameItemsHint)
+}
+
+// mismatch is an ErrMismatch in words of its own.
+type mismatch string
+
+func (m mismatch) Error() string { return string(m) }
+
+func (m mismatch) Is(target error) bool { return target == ErrMismatch }

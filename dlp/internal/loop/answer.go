@@ -1,0 +1,90 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+)
+
+// answer is a window for a rank.
+type answer struct {
+	rank int
+	window
+}
+
+// change makes a change to what the Server knows, and then answers the ranks
+// that it lets go on: with windows, or with the end of the loop. The change is
+// made under mu, the answers are written without it.
+func (s *Server) change(f func()) {
+	s.mu.Lock()
+	f()
+	answers := s.due()
+	s.sending++
+	s.mu.Unlock()
+	var failed error
+	for _, a := range answers {
+		if err := s.send(a); err != nil {
+			failed = err
+		}
+	}
+	s.mu.Lock()
+	s.sending--
+	if s.done() {
+		s.finish()
+	}
+	s.mu.Unlock()
+	if failed != nil {
+		s.disconnected(failed)
+	}
+}
+
+// due takes the ranks out of waiting that can be given items, or sent home.
+// The caller holds mu.
+func (s *Server) due() []answer {
+	if s.results.full() && !s.m.stopped {
+		return nil // Take asks again
+	}
+	var due []answer
+	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
+		w, ok := s.m.assign(rank)
+		if ok {
+			due = append(due, answer{rank, window{span: w}})
+		}
+		return ok
+	})
+	if !s.m.over() {
+		return due
+	}
+	s.checkLeftOver()
+	s.results.wake()
+	end := window{over: true}
+	if err := s.failures.err(); err != nil && len(s.waiting) > 0 {
+		end.why = s.Errors.Encode(err)
+	}
+	for _, rank := range s.waiting {
+		s.m.leave(rank, home)
+		due = append(due, answer{rank, end})
+	}
+	s.waiting = nil
+	return due
+}
+
+// checkLeftOver finds items that nobody has done and nobody can do: in a
+// sequence, what a rank gave back when it broke out of its loop may lie behind
+// all others. The caller holds mu.
+func (s *Server) checkLeftOver() {
+	if s.m.stopped || len(s.waiting) == 0 || len(s.m.back) == 0 {
+		return
+	}
+	s.fail(fmt.Errorf("%s were left by a rank that broke out of the loop, and no other rank can go back to them in its sequence", itemList(s.m.back)))
+}
+
+func (s *Server) send(a answer) error {
+	if a.rank == 0 {
+		s.local <- a.window
+		return nil
+	}
+	return s.link.Send(context.Background(), a.rank, tagWindow, value.Payload{Body: appendWindow(nil, a.window)})
+}

@@ -1,0 +1,69 @@
+package loop
+
+import (
+	"context"
+
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+)
+
+// NewWorker returns the Worker of a rank other than 0. With stop, as in
+// Config, items that have failed are reported at once.
+func NewWorker(link Link, size int, stop bool, errors Errors) *Worker {
+	return newWorker(remote{link, errors}, size, stop, errors)
+}
+
+// NewWorker returns rank 0's Worker.
+func (s *Server) NewWorker() *Worker { return newWorker(local{s}, s.Size, s.Stop, s.Errors) }
+
+func newWorker(boss supervisor, size int, stop bool, errors Errors) *Worker {
+	return &Worker{boss: boss, errors: errors, hold: holdWindows * targetTime(size), prompt: stop}
+}
+
+// remote is the manager seen from another rank than 0.
+type remote struct {
+	link   Link
+	errors Errors
+}
+
+func (m remote) tell(r *report) error {
+	ctx := context.Background()
+	if err := m.link.Send(ctx, 0, tagReport, value.Payload{Body: appendReport(nil, r)}); err != nil {
+		return err
+	}
+	if n := len(r.items); n > 0 && r.items[n-1].Large() {
+		return m.link.Send(ctx, 0, tagValue, r.items[n-1].Payload)
+	}
+	return nil
+}
+
+func (m remote) await(ctx context.Context) (window, error) {
+	msg, err := m.link.Recv(ctx, 0)
+	if err != nil {
+		return window{}, err
+	}
+	w, err := parseWindow(msg.Body)
+	if err == nil && len(w.why) > 0 {
+		err = m.errors.Decode(w.why)
+	}
+	return w, err
+}
+
+// local is the manager seen from rank 0.
+type local struct{ *Server }
+
+func (m local) tell(r *report) error {
+	m.report(0, r)
+	return nil
+}
+
+func (m local) await(ctx context.Context) (window, error) {
+	select {
+	case w := <-m.local:
+		if w.over {
+			return w, m.err()
+		}
+		return w, nil
+	case <-ctx.Done():
+		return window{}, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,135 @@
+package loop
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// parseReport is the opposite of appendReport. The payloads share b.
+func parseReport(b []byte) (*report, error) {
+	d := decoder{rest: b}
+	r := &report{intent: Intent(d.byte())}
+	r.why = d.bytes()
+	r.end = d.int() - 1
+	for n := d.count(); n > 0; n-- {
+		r.back = append(r.back, d.span())
+	}
+	n := d.count()
+	if d.err == nil {
+		r.items = make([]Item, n)
+	}
+	for i := range r.items {
+		r.items[i] = d.item()
+	}
+	if d.err == nil && len(d.rest) > 0 {
+		d.fail("bytes behind its end")
+	}
+	if d.err == nil && r.intent > Fail {
+		d.fail(fmt.Sprintf("unknown intent %d", r.intent))
+	}
+	return r, d.err
+}
+
+func parseWindow(b []byte) (window, error) {
+	d := decoder{rest: b}
+	var w window
+	switch d.byte() {
+	case 0:
+		w.span = d.span()
+	case 1:
+		w.over = true
+		w.why = d.bytes()
+	default:
+		d.fail("unknown answer")
+	}
+	return w, d.err
+}
+
+// decoder takes a message of a loop apart. The first error stays.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *decoder) fail(why string) {
+	if d.err == nil {
+		d.err = errors.New("loop message: " + why)
+	}
+	d.rest = nil
+}
+
+func (d *decoder) byte() byte {
+	if len(d.rest) == 0 {
+		d.fail("cut short")
+		return 0
+	}
+	b := d.rest[0]
+	d.rest = d.rest[1:]
+	return b
+}
+
+// int reads a number that fits an int.
+func (d *decoder) int() int {
+	v, n := binary.Uvarint(d.rest)
+	if n <= 0 || v > math.MaxInt>>1 {
+		d.fail("bad number")
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return int(v)
+}
+
+// count reads how many entries follow; each takes at least two bytes.
+func (d *decoder) count() int {
+	n := d.int()
+	if n > len(d.rest)/2 {
+		d.fail("more entries than bytes")
+		return 0
+	}
+	return n
+}
+
+func (d *decoder) bytes() []byte {
+	n := d.int()
+	if n > len(d.rest) {
+		d.fail("cut short")
+		return nil
+	}
+	b := d.rest[:n:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) span() span {
+	s := span{first: d.int(), n: d.int()}
+	if s.n < 1 || s.end() < s.first {
+		d.fail("empty span")
+	}
+	return s
+}
+
+func (d *decoder) item() Item {
+	i := Item{Index: d.int(), Duration: time.Duration(d.int()), Status: Status(d.byte())}
+	switch i.Status {
+	case Done, follows:
+	case Value:
+		if len(d.rest) < 2 {
+			d.fail("cut short")
+			return i
+		}
+		i.Payload.Format = binary.BigEndian.Uint16(d.rest)
+		d.rest = d.rest[2:]
+		i.Payload.Body = d.bytes()
+	case Failed:
+		i.Payload.Body = d.bytes()
+	case Crashed:
+		i.Payload.Body = d.bytes()
+		i.Stack = d.bytes()
+	default:
+		d.fail(fmt.Sprintf("unknown status %d", i.Status))
+	}
+	return i
+}

@@ -1,0 +1,75 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+)
+
+// numbers returns 0..n-1.
+func numbers(n int) []int {
+	items := make([]int, n)
+	for i := range items {
+		items[i] = i
+	}
+	return items
+}
+
+// plain words errors by their texts alone.
+type plain struct{}
+
+func (plain) OfRank(rank int, err error) error { return fmt.Errorf("rank %d: %w", rank, err) }
+
+func (plain) OfItem(item Item) error {
+	return fmt.Errorf("item %d on rank %d: %s", item.Index, item.Rank, item.Payload.Body)
+}
+
+func (plain) Encode(err error) []byte { return []byte(err.Error()) }
+
+func (plain) Decode(b []byte) error { return errors.New(string(b)) }
+
+// fakeLink is rank 0's end of a Link whose other ranks are the test.
+type fakeLink struct {
+	incoming chan incoming
+	sent     chan answer
+	hold     chan struct{} // if set, Send waits for it
+	aborted  chan error
+}
+
+type incoming struct {
+	message Message
+	err     error
+}
+
+func newFakeLink() *fakeLink {
+	return &fakeLink{incoming: make(chan incoming), sent: make(chan answer, 100), aborted: make(chan error, 10)}
+}
+
+func (l *fakeLink) Send(_ context.Context, dest, tag int, p value.Payload) error {
+	if l.hold != nil {
+		<-l.hold
+	}
+	w, err := parseWindow(p.Body)
+	l.sent <- answer{dest, w}
+	return err
+}
+
+func (l *fakeLink) Recv(ctx context.Context, _ int) (Message, error) {
+	select {
+	case in := <-l.incoming:
+		return in.message, in.err
+	case <-ctx.Done():
+		return Message{}, ctx.Err()
+	}
+}
+
+func (l *fakeLink) Abort(cause error) { l.aborted <- cause }
+
+// says makes a report of a rank come in.
+func (l *fakeLink) says(rank int, r report) {
+	l.incoming <- incoming{message: Message{Source: rank, Tag: tagReport, Payload: value.Payload{Body: appendReport(nil, &r)}}}
+}
+
+func asks(items ...Item) report { return report{end: Unknown, intent: asking, items: items} }

@@ -1,0 +1,222 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// Config describes a loop to its Server.
+type Config struct {
+	Size      int  // number of ranks, at least 2
+	Total     int  // number of items, or Unknown for a sequence
+	RootWorks bool // rank 0 has a Worker
+	Stop      bool // the first item that has failed ends the loop
+	Errors    Errors
+}
+
+// Server runs the manager of one loop on rank 0. Its Run answers the other
+// ranks, so they are served while rank 0 is in its loop body; rank 0's own
+// worker calls it directly.
+//
+// A rank is in the loop until it says that it has left, it is sent home in
+// answer to a report in which it asks, or it is lost. Whatever it says later
+// does not matter. Run ends when no other rank is in the loop and all answers
+// are written: see done.
+type Server struct {
+	Config
+	link Link
+
+	serving context.Context // ends when done holds
+	served  chan struct{}   // closed when Run has ended
+	local   chan window     // answers to rank 0's own worker
+
+	mu       sync.Mutex
+	m        *manager
+	waiting  []int        // ranks that wait for a window, first come first served
+	coming   map[int]Item // by rank, the item whose value is on its way
+	results  backlog      // for the loop body
+	failures failures     // why the loop has failed
+	sending  int          // calls of send that are under way
+	broken   bool         // the other ranks cannot be reached any more
+	finish   func()       // ends serving
+}
+
+// NewServer returns the Server of a loop. The caller calls Run in a goroutine
+// of its own.
+func NewServer(link Link, c Config) *Server {
+	s := &Server{
+		Config: c, link: link, m: newManager(c.Size, c.Total, c.Total == Unknown),
+		served: make(chan struct{}), local: make(chan window, 1),
+		coming: map[int]Item{}, results: newBacklog(),
+	}
+	// Ranks are to be released whatever becomes of any caller's context.
+	s.serving, s.finish = context.WithCancel(context.Background())
+	if !c.RootWorks {
+		s.m.leave(0, out)
+	}
+	return s
+}
+
+// Run answers the other ranks until all of them are out of the loop.
+func (s *Server) Run() {
+	defer close(s.served)
+	for {
+		m, err := s.link.Recv(s.serving, AnyRank)
+		if err == nil {
+			err = s.message(m)
+		}
+		if !s.awaits() {
+			<-s.serving.Done() // the last answers may still be on their way
+			return
+		}
+		if err != nil {
+			s.disconnected(err)
+		}
+	}
+}
+
+// awaits says whether another rank is in the loop.
+func (s *Server) awaits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m.anyOther()
+}
+
+// done says whether the other ranks have nothing left to say or to be told.
+// The caller holds mu.
+func (s *Server) done() bool { return !s.m.anyOther() && s.sending == 0 }
+
+func (s *Server) message(m Message) error {
+	if m.Tag == tagValue {
+		return s.value(m)
+	}
+	r, err := parseReport(m.Body)
+	if err != nil {
+		return fmt.Errorf("rank %d: %w", m.Source, err)
+	}
+	s.report(m.Source, r)
+	return nil
+}
+
+// value completes the item of a rank whose value was announced.
+func (s *Server) value(m Message) (err error) {
+	s.change(func() {
+		item, ok := s.coming[m.Source]
+		if !ok {
+			err = fmt.Errorf("rank %d: a value that was not announced", m.Source)
+			return
+		}
+		delete(s.coming, m.Source)
+		item.Payload, item.Status = m.Payload, Value
+		err = s.finished(m.Source, item)
+	})
+	return err
+}
+
+// report takes in what a rank says and answers the ranks that can be
+// answered now.
+func (s *Server) report(rank int, r *report) {
+	s.change(func() {
+		if s.m.ranks[rank].state != in {
+			return
+		}
+		if err := s.account(rank, r); err != nil {
+			s.fail(err)
+		}
+		s.follow(rank, r)
+	})
+}
+
+// account notes what has become of the items that a rank had. It returns the
+// first contradiction. The caller holds mu.
+func (s *Server) account(rank int, r *report) error {
+	var errs []error
+	for _, item := range r.items {
+		if item.Status == follows {
+			s.coming[rank] = item
+		} else {
+			errs = append(errs, s.finished(rank, item))
+		}
+	}
+	for _, b := range r.back {
+		errs = append(errs, s.m.giveBack(rank, b))
+	}
+	if r.end != Unknown {
+		errs = append(errs, s.m.foundEnd(rank, r.end))
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finished notes that a rank is done with an item. The caller holds mu.
+func (s *Server) finished(rank int, item Item) error {
+	if err := s.m.finish(rank, item.Index, item.Duration); err != nil {
+		return err
+	}
+	item.Rank = rank
+	switch {
+	case item.Status == Done:
+	case item.HasFailed() && s.Stop:
+		s.fail(s.Errors.OfItem(item))
+	default:
+		s.results.add(item)
+	}
+	return nil
+}
+
+// follow does what a rank's intent asks for. The caller holds mu.
+func (s *Server) follow(rank int, r *report) {
+	switch held := s.m.unfinished(rank); r.intent {
+	case working:
+		return
+	case asking:
+		s.waiting = append(s.waiting, rank)
+		return
+	case Panic:
+		s.fail(s.Errors.OfRank(rank, fmt.Errorf("left the loop by a panic, %s; its own output says why", held)))
+	case Fail:
+		s.fail(s.Errors.OfRank(rank, fmt.Errorf("left the loop, %s: %w", held, s.Errors.Decode(r.why))))
+	}
+	s.leave(rank, out)
+}
+
+// leave notes that a rank is out of the loop, with whatever it holds. The
+// caller holds mu.
+func (s *Server) leave(rank int, why state) {
+	s.m.leave(rank, why)
+	delete(s.coming, rank)
+	s.waiting = slices.DeleteFunc(s.waiting, func(r int) bool { return r == rank })
+}
+
+// fail ends the loop early: nothing more is handed out. The caller holds mu.
+func (s *Server) fail(err error) {
+	s.failures.add(err)
+	s.m.stopped = true
+	s.results.wake()
+}
+
+// disconnected ends the loop because another rank is lost, or does not make
+// sense.
+func (s *Server) disconnected(err error) {
+	s.change(func() {
+		if s.broken {
+			return
+		}
+		s.broken = true
+		if peer := (*PeerError)(nil); errors.As(err, &peer) && peer.Rank > 0 && peer.Rank < s.Size {
+			err = fmt.Errorf("%w; it leaves %s", err, s.m.unfinished(peer.Rank))
+		}
+		s.fail(err)
+		for rank := 1; rank < s.Size; rank++ {
+			s.leave(rank, lost)
+		}
+	})
+	s.link.Abort(err) // for those who do not know yet
+}

@@ -1,0 +1,84 @@
+package dlp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+)
+
+// callWork runs work on one item and keeps what becomes of it: on rank 0 as
+// it is, elsewhere encoded for the way to rank 0.
+func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work func(context.Context, T) (R, error)) (done loop.Item) {
+	done = loop.Item{Index: index, Rank: c.Rank(), Status: loop.Value}
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			done.Duration = time.Since(start)
+			setError(&done, loop.Crashed, fmt.Errorf("panic: %v", v))
+			done.Stack = debug.Stack()
+		}
+	}()
+	result, err := work(ctx, item)
+	done.Duration = time.Since(start)
+	switch {
+	case err != nil:
+	case c.IsRoot():
+		if result, err = value.Own(c.codec, result); err == nil {
+			done.Own, done.Size = result, value.Size(result)
+			return done
+		}
+	default:
+		done.Payload, err = value.Encode(c.codec, result)
+	}
+	if p := (*value.Panic)(nil); errors.As(err, &p) {
+		setError(&done, loop.Crashed, errors.New(oneLine(err)))
+		done.Stack = p.Stack
+	} else if err != nil {
+		setError(&done, loop.Failed, err)
+	}
+	return done
+}
+
+// setError makes err what has become of the item.
+func setError(item *loop.Item, s loop.Status, err error) {
+	item.Status, item.Err = s, err
+	item.Payload = value.Payload{Body: appendError(nil, err, 0)}
+}
+
+// resultOf makes a finished item the Result that rank 0's loop yields.
+func resultOf[R any](c *Comm, item *loop.Item) Result[R] {
+	r := Result[R]{Index: item.Index, Rank: item.Rank, Duration: item.Duration}
+	switch {
+	case item.Status != loop.Value:
+		r.Err = c.itemError(item)
+	case item.Rank == 0:
+		r.Value, _ = item.Own.(R) // not ok for a nil interface alone
+	default:
+		p := item.Payload
+		if p.Format != value.FormatCodec && !item.Large() {
+			p.Body = bytes.Clone(p.Body) // or the value would keep all of its report in memory
+		}
+		var err error
+		if r.Value, err = decode[R](c, ame.Payload(p)); err != nil {
+			item.Status, item.Err = loop.Failed, err
+			r.Err = c.itemError(item)
+		}
+	}
+	return r
+}
+
+// itemError is the error of an item that has failed.
+func (c *Comm) itemError(item *loop.Item) *ItemError {
+	err := item.Err
+	if err == nil {
+		err = parseError(item.Payload.Body)
+	}
+	return &ItemError{Index: item.Index, Rank: item.Rank, Host: c.host(item.Rank), Err: err, Stack: item.Stack}
+}
