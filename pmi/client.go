@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 )
 
 const (
@@ -65,7 +67,7 @@ func Open(ctx context.Context, env func(string) (string, bool)) (*Client, error)
 		err = c.start(ctx)
 	}
 	if err != nil {
-		if underHydra(env) && gone(err) {
+		if nesting.UnderHydra(env) && gone(err) {
 			err = fmt.Errorf("pmi: %w: %w: a rank can use PMI once: start one program per rank", ErrLost, err)
 		}
 		return nil, errors.Join(err, c.Close())
