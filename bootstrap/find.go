@@ -5,17 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dlp-mpi/dlp-go/internal/environ"
 )
+
+// ErrNotDetected is wrapped by the reason of a method that is not available
+// because its launcher did not start this process. Any other reason means that
+// the launcher did start this process and that its environment is broken; Find
+// then stops instead of trying the next method.
+var ErrNotDetected = errors.New("not detected")
+
+// Env looks up an environment variable, as os.LookupEnv does. Tests pass a map.
+type Env = environ.Env
+
+// method is one way to learn who this process is and where rank 0 listens.
+type method interface {
+	// name is what AME_BOOTSTRAP selects the method by.
+	name() string
+
+	// detect says whether the launcher that this method serves has started
+	// this process; nil means available. It sends nothing. Besides variables it
+	// looks at inherited descriptors and at what /proc says of this process,
+	// and its answer depends only on what is alike on every rank, so that all
+	// ranks choose the same method.
+	detect(env Env) error
+
+	// join runs the rendezvous, see Find.
+	join(ctx context.Context, env Env, tell func(string)) (*World, error)
+}
 
 // methods is the order in which Find asks. It must end with a method that is
 // always available.
-func methods() []Method {
-	return []Method{
+func methods() []method {
+	return []method{
 		ameMethod{},
 		pmiMethod{},
 		pmixMethod{},
-		pmixFileMethod{},
-		newSlurmMethod(),
+		fileMethod{},
+		slurmMethod{},
 		singleMethod{},
 	}
 }
@@ -23,50 +50,54 @@ func methods() []Method {
 // Find joins the job that this process is part of, by the first available
 // method or by the one that AME_BOOTSTRAP names.
 //
-// Rank 0 returns as soon as it listens and its address is published; the
-// other ranks block until they know that address or ctx ends. The Report is
-// never nil, also not with an error. After an error nothing is left open.
-func Find(ctx context.Context, env Env) (*World, *Report, error) {
-	return find(ctx, env, methods())
+// Rank 0 returns when it listens and has published its address. Where only a
+// barrier of the launcher carries that (pmi, pmix), it blocks until all ranks
+// are in it or ctx ends, and calls tell after 10 s and then every 30 s with a
+// line for the user, unless tell is nil. The other ranks block until they know
+// an address of rank 0; where it may be one of another job (World.Newer) they
+// return at once. The Report is never nil, also not with an error. After an
+// error nothing is left open.
+func Find(ctx context.Context, env Env, tell func(string)) (*World, *Report, error) {
+	return find(ctx, env, tell, methods())
 }
 
-func find(ctx context.Context, env Env, methods []Method) (*World, *Report, error) {
+func find(ctx context.Context, env Env, tell func(string), methods []method) (*World, *Report, error) {
 	chosen, report, err := choose(env, methods)
 	if err != nil {
 		return nil, report, fmt.Errorf("bootstrap: %w", err)
 	}
-	world, err := chosen.Join(ctx, env)
+	world, err := chosen.join(ctx, env, tell)
 	if err == nil {
 		if err = world.check(); err != nil {
 			world.abandon()
 		}
 	}
 	if err != nil {
-		return nil, report, fmt.Errorf("bootstrap: %s: %w", chosen.Name(), err)
+		return nil, report, fmt.Errorf("bootstrap: %s: %w", chosen.name(), err)
 	}
-	world.Method = chosen.Name()
+	world.Method = chosen.name()
 	return world, report, nil
 }
 
 // choose asks every method, so that the report is complete, and picks one.
-func choose(env Env, methods []Method) (Method, *Report, error) {
-	forced, isForced := lookup(env, "AME_BOOTSTRAP")
+func choose(env Env, methods []method) (method, *Report, error) {
+	forced, isForced := environ.Lookup(env, "AME_BOOTSTRAP")
 	report := &Report{}
-	var chosen Method
+	var chosen method
 	var failure error
 	known := make([]string, 0, len(methods))
-	for _, method := range methods {
-		name := method.Name()
+	for _, m := range methods {
+		name := m.name()
 		known = append(known, name)
 		candidate := chosen == nil && failure == nil
 		if isForced {
 			candidate = name == forced
 		}
-		err := method.Detect(env)
+		err := m.detect(env)
 		entry := Entry{Method: name}
 		switch {
 		case err == nil && candidate:
-			chosen = method
+			chosen = m
 			entry.State, entry.Reason = Chosen, "the first that is available"
 			if isForced {
 				entry.Reason = "AME_BOOTSTRAP=" + forced

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -37,7 +38,7 @@ func openMPI(t testing.TB, role string, size int, variables []string, command ..
 	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.WaitDelay = time.Second
 	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {
+		if name, _, _ := strings.Cut(pair, "="); !nesting.Foreign(name) {
 			cmd.Env = append(cmd.Env, pair)
 		}
 	}

@@ -36,7 +36,7 @@ func pmiJob(t *testing.T, nodes []int, change func(rank int, env mapEnv) mapEnv)
 		if change != nil {
 			env = change(rank, env)
 		}
-		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.lookup) })
+		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.lookup, nil) })
 	}
 	require.NoError(t, server.Serve(t.Context(), conns))
 	ranks.Wait()
@@ -57,9 +57,9 @@ func TestPMI(t *testing.T) {
 				assert.Equal(t, "pmi", world.Method)
 				assert.Equal(t, rank, world.Rank)
 				assert.Equal(t, len(nodes), world.Size)
-				assert.Equal(t, root.Job, world.Job)
-				assert.Equal(t, root.Key, world.Key)
-				assert.Equal(t, root.Root, world.Root)
+				assert.Equal(t, root.Root.Job, world.Root.Job)
+				assert.Equal(t, root.Root.Key, world.Root.Key)
+				assert.Equal(t, root.Root.Addresses, world.Root.Addresses)
 				local, before := 0, 0
 				for r, node := range nodes {
 					if node == nodes[rank] {
@@ -76,7 +76,7 @@ func TestPMI(t *testing.T) {
 				assert.Nil(t, root.Listener)
 				return
 			}
-			for _, address := range root.Root {
+			for _, address := range root.Root.Addresses {
 				host, _, err := net.SplitHostPort(address)
 				require.NoError(t, err)
 				if nodes[1] == 0 {
@@ -106,18 +106,18 @@ func TestPMITakesTheUsersJob(t *testing.T) {
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1])
 	require.NoError(t, worlds[0].Listener.Close())
-	assert.Equal(t, "night-run.7", worlds[1].Job)
+	assert.Equal(t, "night-run.7", worlds[1].Root.Job)
 }
 
 func TestPMIDetects(t *testing.T) {
 	stale := mapEnv{"PMI_FD": "99999", "PMI_RANK": "1", "PMI_SIZE": "2"}
-	err := pmiMethod{}.Detect(stale.lookup)
+	err := pmiMethod{}.detect(stale.lookup)
 	require.ErrorIs(t, err, ErrNotDetected)
 	assert.EqualError(t, err, "the PMI variables are left over: descriptor 99999 is not open")
-	require.ErrorIs(t, pmiMethod{}.Detect(mapEnv{"PMI_FD": ""}.lookup), ErrNotDetected)
-	require.ErrorIs(t, pmiMethod{}.Detect(stale.with("MPI_LOCALNRANKS", "").lookup), ErrNotDetected)
+	require.ErrorIs(t, pmiMethod{}.detect(mapEnv{"PMI_FD": ""}.lookup), ErrNotDetected)
+	require.ErrorIs(t, pmiMethod{}.detect(stale.with("MPI_LOCALNRANKS", "").lookup), ErrNotDetected)
 
-	err = pmiMethod{}.Detect(stale.with("MPI_LOCALNRANKS", "2").lookup)
+	err = pmiMethod{}.detect(stale.with("MPI_LOCALNRANKS", "2").lookup)
 	require.NotErrorIs(t, err, ErrNotDetected, "half of the ranks would go on alone")
 	assert.ErrorContains(t, err, "start one program per rank")
 	assert.ErrorContains(t, err, "AME_BOOTSTRAP")
@@ -180,15 +180,15 @@ func TestPMIWithoutAMapping(t *testing.T) {
 				close(done)
 			}()
 			env := test.env.with("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2")
-			world, _, err := Find(t.Context(), env.lookup)
+			world, _, err := Find(t.Context(), env.lookup, nil)
 			require.NoError(t, err)
 			<-done
 			require.NoError(t, world.Listener.Close())
 			assert.Equal(t, test.localSize, world.LocalSize)
 			if test.oneNode {
-				assert.True(t, loopbackOnly(world.Root), world.Root)
-			} else if ifs, err := netifs(); err == nil && len(reachable(ifs)) > 0 {
-				assert.False(t, loopbackOnly(world.Root), world.Root)
+				assert.True(t, loopbackOnly(world.Root.Addresses), world.Root.Addresses)
+			} else {
+				assert.False(t, world.oneNode())
 			}
 		})
 	}

@@ -26,7 +26,7 @@ const rankRole = "BOOTSTRAP_TEST_RANK"
 func runRank(role string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	world, report, err := Find(ctx, os.LookupEnv)
+	world, report, err := Find(ctx, os.LookupEnv, nil)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%v", err, report)
 		return 1
@@ -35,29 +35,29 @@ func runRank(role string) int {
 		world.abandon()
 		return 0
 	}
-	if err := meet(ctx, world, role == "leave"); err != nil {
+	if err := assemble(ctx, world, role == "leave"); err != nil {
 		fmt.Fprintf(os.Stderr, "rank %d: %v\n", world.Rank, err)
 		return 1
 	}
 	// One write, so that the launcher does not mix the lines of the ranks.
 	fmt.Printf("%s: rank %d of %d, local %d of %d, loopback %t\n",
-		world.Method, world.Rank, world.Size, world.LocalRank, world.LocalSize, loopbackOnly(world.Root))
+		world.Method, world.Rank, world.Size, world.LocalRank, world.LocalSize, loopbackOnly(world.Root.Addresses))
 	if role == "status" && world.Rank == 1 {
 		return 3
 	}
 	return 0
 }
 
-// meet lets every rank connect to rank 0, show the key, and wait for its word.
+// assemble lets every rank connect to rank 0, show the key, and wait for its word.
 // With leave, rank 1 is gone, process and all, before rank 0 gives it.
-func meet(ctx context.Context, world *World, leave bool) error {
+func assemble(ctx context.Context, world *World, leave bool) error {
 	if world.Size == 1 {
 		return nil
 	}
 	if world.Rank != 0 {
 		return greetRoot(ctx, world, leave)
 	}
-	defer world.Listener.Close()
+	defer world.abandon()
 	for range world.Size - 1 {
 		conn, err := world.Listener.Accept()
 		if err != nil {
@@ -73,7 +73,7 @@ func meet(ctx context.Context, world *World, leave bool) error {
 			return err
 		}
 		words := strings.Fields(line)
-		if len(words) != 3 || words[1] != world.Key.Encode() {
+		if len(words) != 3 || words[1] != world.Root.Key.Encode() {
 			return errors.New("a stranger came")
 		}
 		if leave && words[0] == "1" {
@@ -91,9 +91,26 @@ func meet(ctx context.Context, world *World, leave bool) error {
 	return nil
 }
 
+// greetRoot goes on with newer endpoints of rank 0 until one answers, as
+// package ame does.
 func greetRoot(ctx context.Context, world *World, leave bool) error {
+	var err error
+	for {
+		if len(world.Root.Addresses) > 0 {
+			if err = greetAt(ctx, world, leave); err == nil || world.Newer == nil {
+				return err
+			}
+		}
+		var newerErr error
+		if world.Root, newerErr = world.Newer(ctx); newerErr != nil {
+			return errors.Join(err, newerErr)
+		}
+	}
+}
+
+func greetAt(ctx context.Context, world *World, leave bool) error {
 	var errs []error
-	for _, address := range world.Root {
+	for _, address := range world.Root.Addresses {
 		var dialer net.Dialer
 		conn, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil {
@@ -101,7 +118,7 @@ func greetRoot(ctx context.Context, world *World, leave bool) error {
 			continue
 		}
 		defer conn.Close()
-		if _, err := fmt.Fprintf(conn, "%d %s %d\n", world.Rank, world.Key.Encode(), os.Getpid()); err != nil {
+		if _, err := fmt.Fprintf(conn, "%d %s %d\n", world.Rank, world.Root.Key.Encode(), os.Getpid()); err != nil {
 			return err
 		}
 		if leave && world.Rank == 1 {

@@ -90,7 +90,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	world, report, err := bootstrap.Find(ctx, env)
+	world, report, err := bootstrap.Find(ctx, env, tellWaiting)
 	if bootstrap.Verbose(env) && (world == nil || world.Rank == 0) {
 		fmt.Fprint(os.Stderr, report)
 	}
@@ -99,11 +99,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	ctx, stop := world.Watch(ctx)
 	defer stop()
-	backend, err := ame.Connect(ctx, ame.Config{
-		Rank: world.Rank, Size: world.Size, Host: world.Host, Listener: world.Listener,
-		Root:    ame.Endpoint{Job: world.Job, Key: world.Key.Bytes(), Host: world.RootHost, Addresses: world.Root},
-		Waiting: tellWaiting, Logger: o.logger,
-	})
+	backend, err := ame.Connect(ctx, configOf(world, o.logger))
 	if left := world.Release(); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
 	}
@@ -116,9 +112,9 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		return nil, err
 	}
 	return newComm(backend, o, Info{
-		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Job, Host: world.Host,
+		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Root.Job, Host: world.Host,
 		LocalRank: world.LocalRank, LocalSize: world.LocalSize,
-		Addresses: world.Root, Peers: backend.Peers(),
+		Addresses: world.Root.Addresses, Peers: backend.Peers(),
 		Methods: report.Entries, Promised: world.Promised, Warnings: world.Warnings,
 	}), nil
 }
@@ -127,10 +123,31 @@ func newComm(backend *ame.Comm, o options, info Info) *Comm {
 	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}}
 }
 
-// tellWaiting tells the user on rank 0 which ranks the job waits for.
-func tellWaiting(m ame.Missing) {
-	fmt.Fprintf(os.Stderr, "dlp: still waiting: %v\n", m)
+// configOf is what bootstrap has found out, as ame takes it.
+func configOf(world *bootstrap.World, logger *slog.Logger) ame.Config {
+	cfg := ame.Config{
+		Rank: world.Rank, Size: world.Size, Host: world.Host,
+		Root: endpointOf(world.Root), Listener: world.Listener,
+		Waiting: func(m ame.Missing) { tellWaiting(m.String()) }, Logger: logger,
+	}
+	if world.Newer != nil {
+		cfg.Newer = func(ctx context.Context, have ame.Endpoint) (ame.Endpoint, error) {
+			newer, err := world.Newer(ctx)
+			if err == nil {
+				world.Root = newer
+			}
+			return endpointOf(newer), err
+		}
+	}
+	return cfg
 }
+
+func endpointOf(e bootstrap.Endpoint) ame.Endpoint {
+	return ame.Endpoint{Job: e.Job, Key: e.Key.Bytes(), Host: e.Host, Addresses: e.Addresses}
+}
+
+// tellWaiting tells the user on rank 0 what the start waits for.
+func tellWaiting(what string) { fmt.Fprintf(os.Stderr, "dlp: still waiting: %s\n", what) }
 
 // Rank returns this process's rank, 0 .. Size-1.
 func (c *Comm) Rank() int { return c.ame.Rank() }
