@@ -14,12 +14,11 @@ import (
 
 // board is an exchange in memory, of ranks in this process.
 type board struct {
-	at        Place
-	keeps     bool // is lasting
-	deaf      error
-	texts     chan string // from rank 0
-	failures  *[]error    // what close was given
-	published chan struct{}
+	at       Place
+	keeps    bool // is lasting
+	deaf     error
+	texts    chan string // from rank 0
+	failures *[]error    // what close was given
 }
 
 func (b board) place() Place  { return b.at }
@@ -128,19 +127,19 @@ func TestMeetLasting(t *testing.T) {
 	require.NoError(t, root.Release(), "a second time")
 	assert.Equal(t, []error{nil}, *rank(0).failures)
 
-	rank(1).texts <- "garbage"
-	ctx, cancel := context.WithCancelCause(t.Context())
-	done := make(chan error)
-	go func() {
-		_, err := other.Newer(ctx)
-		done <- err
-	}()
-	for len(rank(1).texts) > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	cancel(errors.New("out of patience"))
-	err = <-done
-	assert.ErrorContains(t, err, "out of patience")
+}
+
+func TestMeetLastingSaysWhatItDidNotUnderstand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newBoard(2, true)(1)
+		x.texts = make(chan string, 1)
+		x.texts <- "garbage"
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := newer(x)(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.ErrorContains(t, err, "is no invitation")
+	})
 }
 
 // Rank 0 hears, and tells, that not all ranks are in the launcher's barrier.

@@ -23,8 +23,7 @@ const (
 
 // Client is the connection of one process to its launcher, from init to
 // finalize. A process has one in its life: launchers close the connection for
-// good after finalize. Its methods are for one goroutine at a time, except
-// Abort, which may be called beside them.
+// good after finalize. Its methods are for one goroutine at a time.
 //
 // A process that has opened a Client must Finalize it before it exits, or
 // hydra kills the other ranks. Close does that if need be.
@@ -184,14 +183,6 @@ func (c *Client) Finalize(ctx context.Context) error {
 	c.open = false
 	_, err := c.call(ctx, "finalize", c.session.finalize())
 	return err
-}
-
-// Abort asks the launcher to kill all processes of the job and to exit with
-// code, which is 1 to 255; anything else counts as 1. Slurm ignores the code.
-// It returns before that has happened, and works until Finalize.
-func (c *Client) Abort(code int) error {
-	_, err := c.conn.Write(c.session.abort(code).line)
-	return c.fail("abort", err)
 }
 
 // Close closes the connection; twice is harmless. It tries to finalize a

@@ -303,22 +303,6 @@ func TestClientRefusesWhatLaunchersCut(t *testing.T) {
 	require.NoError(t, c.Close(), "twice is harmless")
 }
 
-func TestAbortAlwaysHasACode(t *testing.T) {
-	for code, want := range map[int]string{3: "3", 255: "255", 0: "1", -1: "1", 256: "1"} {
-		ours, theirs := net.Pipe()
-		read := make(chan string, 1)
-		go func() {
-			buffer := make([]byte, 100)
-			n, _ := theirs.Read(buffer)
-			read <- string(buffer[:n])
-		}()
-		c := newClient(ours, 0, 1)
-		require.NoError(t, c.Abort(code))
-		assert.Equal(t, "cmd=abort exitcode="+want+"\n", <-read)
-		require.NoError(t, c.Close())
-	}
-}
-
 func TestPortMode(t *testing.T) {
 	tests := []struct{ name, replies string }{
 		{"hydra 4.0.2", "cmd=initack\ncmd=set size=2\ncmd=set rank=1\ncmd=set debug=0\n"},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
 // refuse remembers that what says to be rank 0 of our step does not take us,
@@ -68,30 +70,34 @@ func (s *search) failure(cause error) error {
 // maxAttempts is the number of different outcomes that an error lists.
 const maxAttempts = 12
 
-// attempts lists what was tried, addresses of the same outcome together.
+// attempts lists what was tried, what has the same outcome together.
 func (s *search) attempts() string {
-	type outcome struct{ host, text string }
-	ports := make(map[outcome][]string)
+	type outcome struct{ where, text string }
+	const lookup = ""                   // where of a node whose name gives no address
+	tried := make(map[outcome][]string) // ports, or nodes
 	for address, err := range s.tried {
 		text := err.Error()
 		var dial *net.OpError
+		var name *net.DNSError
 		if errors.As(err, &dial) {
 			text = dial.Err.Error() // without the address
+		} else if errors.As(err, &name) {
+			text = name.Err // without the name
 		}
-		host, port, _ := net.SplitHostPort(address)
-		if host == "" {
-			host = address
+		where, what, err := net.SplitHostPort(address)
+		if err != nil {
+			where, what = lookup, address
 		}
-		ports[outcome{host, text}] = append(ports[outcome{host, text}], port)
+		tried[outcome{where, text}] = append(tried[outcome{where, text}], what)
 	}
 	var parts []string
-	for o, list := range ports {
+	for o, list := range tried {
 		slices.Sort(list)
-		part := o.host
-		if list[0] != "" {
-			part += " port " + strings.Join(list, ",")
+		what := o.where + " port " + strings.Join(list, ",")
+		if o.where == lookup {
+			what = "node " + folded(list)
 		}
-		parts = append(parts, part+": "+o.text)
+		parts = append(parts, what+": "+o.text)
 	}
 	slices.Sort(parts)
 	if len(parts) == 0 {
@@ -101,4 +107,13 @@ func (s *search) attempts() string {
 		parts = append(parts[:maxAttempts], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// folded writes nodes as Slurm prints them.
+func folded(nodes []string) string {
+	list, err := slurm.Compress(nodes)
+	if err != nil {
+		return strings.Join(nodes, ",")
+	}
+	return list
 }

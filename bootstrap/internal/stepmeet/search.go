@@ -101,12 +101,12 @@ func (s *search) lookOn(ctx context.Context, node string, doubtful bool) {
 		if err == nil {
 			err = errors.New("no address")
 		}
-		s.note("node "+node, err)
+		s.note(node, err)
 		if !sleep(ctx, resolvePause) {
 			return
 		}
 	}
-	s.note("node "+node, nil)
+	s.note(node, nil)
 	var trying sync.WaitGroup
 	for _, addr := range addrs {
 		for i, port := range s.ports.List {
