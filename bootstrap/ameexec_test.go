@@ -2,39 +2,20 @@ package bootstrap
 
 import (
 	"context"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/internal/control"
+	"github.com/dlp-mpi/dlp-go/test/controltest"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
-// launch opens ameexec's channel of a job in this process and returns the
-// environment of each rank. The ranks' descriptors close with the test.
-func launch(t *testing.T, size int) (*control.Server, []mapEnv) {
+// launch is ameexec with ranks in this process.
+func launch(t *testing.T, size int) (*control.Server, []fakeenv.Map) {
 	server := control.New(control.Config{Job: "test", Host: "here", Size: size})
-	var files []*os.File
-	envs := make([]mapEnv, size)
-	for rank := range size {
-		file, err := server.Child(rank)
-		require.NoError(t, err)
-		files = append(files, file)
-		envs[rank] = mapEnv{}
-		for _, pair := range server.Environ(rank, int(file.Fd())) {
-			name, value, _ := strings.Cut(pair, "=")
-			envs[rank][name] = value
-		}
-	}
-	t.Cleanup(func() {
-		for _, file := range files {
-			file.Close()
-		}
-		assert.NoError(t, server.Close())
-	})
-	return server, envs
+	return server, controltest.Launch(t, server, size)
 }
 
 func TestAmeexec(t *testing.T) {
@@ -64,7 +45,7 @@ func TestAmeexecAlone(t *testing.T) {
 
 func TestAmeexecTellsThatARankWillNotCome(t *testing.T) {
 	server, envs := launch(t, 3)
-	world, _, err := Find(t.Context(), envs[0].lookup, nil)
+	world, _, err := Find(t.Context(), envs[0].Lookup, nil)
 	require.NoError(t, err)
 	defer world.abandon()
 	ctx, stop := world.Watch(t.Context())
@@ -76,9 +57,9 @@ func TestAmeexecTellsThatARankWillNotCome(t *testing.T) {
 
 func TestAmeexecRootCannotListen(t *testing.T) {
 	_, envs := launch(t, 2)
-	_, _, err := Find(t.Context(), envs[0].with("AME_INTERFACE", "nosuch0").lookup, nil)
+	_, _, err := Find(t.Context(), envs[0].With("AME_INTERFACE", "nosuch0").Lookup, nil)
 	require.ErrorContains(t, err, `AME_INTERFACE="nosuch0" matches no address`)
-	_, _, err = Find(t.Context(), envs[1].lookup, nil)
+	_, _, err = Find(t.Context(), envs[1].Lookup, nil)
 	assert.ErrorContains(t, err, `rank 0 cannot take part: AME_INTERFACE="nosuch0" matches no address`)
 }
 
@@ -86,21 +67,21 @@ func TestAmeexecRootCannotListen(t *testing.T) {
 // because the others have ended first.
 func TestAmeexecRootCancelled(t *testing.T) {
 	_, envs := launch(t, 2)
-	env := envs[0].with("AME_PORT_RANGE", "high")
+	env := envs[0].With("AME_PORT_RANGE", "high")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	_, _, err := Find(ctx, func(name string) (string, bool) {
 		if name == "AME_PORT_RANGE" {
 			cancel()
 		}
-		return env.lookup(name)
+		return env.Lookup(name)
 	}, nil)
 	assert.ErrorContains(t, err, `AME_PORT_RANGE="high" is not a range of ports`)
 }
 
 func TestAmeexecGone(t *testing.T) {
 	_, envs := launch(t, 2)
-	_, _, err := Find(t.Context(), envs[1].with("AME_CONTROL_FD", "1048576").lookup, nil)
+	_, _, err := Find(t.Context(), envs[1].With("AME_CONTROL_FD", "1048576").Lookup, nil)
 	require.ErrorContains(t, err, "AME_CONTROL_FD=1048576: bad file descriptor")
 	assert.ErrorContains(t, err, "AME_BOOTSTRAP=single")
 }
@@ -109,19 +90,19 @@ func TestAmeexecGone(t *testing.T) {
 // variables and descriptors.
 func TestLauncherBelowAmeexec(t *testing.T) {
 	_, envs := launch(t, 2)
-	env := envs[0].with("PMI_FD", "99999", "PMI_RANK", "0", "PMI_SIZE", "2", "MPI_LOCALNRANKS", "2")
-	require.NoError(t, ameMethod{}.detect(env.lookup))
+	env := envs[0].With("PMI_FD", "99999", "PMI_RANK", "0", "PMI_SIZE", "2", "MPI_LOCALNRANKS", "2")
+	require.NoError(t, ameMethod{}.detect(env.Lookup))
 	for _, variable := range []string{"PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID", "FLUX_TASK_RANK"} {
-		inner := env.with(variable, "0")
-		err := ameMethod{}.detect(inner.lookup)
+		inner := env.With(variable, "0")
+		err := ameMethod{}.detect(inner.Lookup)
 		require.ErrorIs(t, err, ErrNotDetected, variable)
 		assert.ErrorContains(t, err, "the launcher that has set "+variable)
-		require.ErrorIs(t, pmiMethod{}.detect(inner.lookup), ErrNotDetected, variable)
-		require.NoError(t, ameMethod{}.detect(byHand().with(variable, "0").lookup), "a launcher of the user's may itself run under one")
+		require.ErrorIs(t, pmiMethod{}.detect(inner.Lookup), ErrNotDetected, variable)
+		require.NoError(t, ameMethod{}.detect(byHand().With(variable, "0").Lookup), "a launcher of the user's may itself run under one")
 	}
 	for _, variable := range []string{"HYDI_CONTROL_FD", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "PMI_PORT"} {
-		inner := env.with(variable, "8")
-		require.ErrorIs(t, ameMethod{}.detect(inner.lookup), ErrNotDetected, variable)
-		require.NotErrorIs(t, pmiMethod{}.detect(inner.lookup), ErrNotDetected, "hydra's own descriptor is lost")
+		inner := env.With(variable, "8")
+		require.ErrorIs(t, ameMethod{}.detect(inner.Lookup), ErrNotDetected, variable)
+		require.NotErrorIs(t, pmiMethod{}.detect(inner.Lookup), ErrNotDetected, "hydra's own descriptor is lost")
 	}
 }

@@ -3,21 +3,20 @@ package bootstrap
 import (
 	"context"
 	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 // byFile is Find of rank in a job of size that meets in dir.
 func byFile(t *testing.T, dir string, rank, size int) (*World, error) {
-	env := mapEnv{"AME_RENDEZVOUS_DIR": dir}
-	return meetByFile(t.Context(), env.lookup, fileJob{at: Place{Rank: rank, Size: size, LocalSize: size}, name: "test"}, nil)
+	env := fakeenv.Map{"AME_RENDEZVOUS_DIR": dir}
+	return meetByFile(t.Context(), env.Lookup, fileJob{at: Place{Rank: rank, Size: size, LocalSize: size}, name: "test"}, nil)
 }
 
 func entries(t *testing.T, dir string) (names []string) {
@@ -106,20 +105,7 @@ func TestMeetByFileRootMissing(t *testing.T) {
 	assert.ErrorContains(t, err, " was not replaced by one of this job")
 }
 
-// tmpfs mounts a small file system; only root can.
-func tmpfs(t *testing.T, options string) string {
-	if os.Geteuid() != 0 {
-		need.Unable(t, "only root can mount")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
-		need.Unable(t, "this machine allows no mounts: %s", out)
-	}
-	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
-	return dir
-}
-
 func TestMeetByFileNotWritable(t *testing.T) {
-	_, err := byFile(t, tmpfs(t, "ro"), 0, 2)
+	_, err := byFile(t, need.Tmpfs(t, "ro"), 0, 2)
 	assert.ErrorContains(t, err, "read-only file system: set AME_RENDEZVOUS_DIR to a directory that all ranks can write to")
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 // scripted is a method that does as it is told.
@@ -53,7 +55,7 @@ func TestFindChooses(t *testing.T) {
 		"no key":                    {"", []method{keyless}, "", []State{Chosen}, "bootstrap: keyless: the launcher gave a key of 0 bytes, at least 32 are needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			world, report, err := find(t.Context(), mapEnv{"AME_BOOTSTRAP": test.force}.lookup, nil, test.methods)
+			world, report, err := find(t.Context(), fakeenv.Map{"AME_BOOTSTRAP": test.force}.Lookup, nil, test.methods)
 			require.NotNil(t, report)
 			var states []State
 			for _, entry := range report.Entries {
@@ -73,7 +75,7 @@ func TestFindChooses(t *testing.T) {
 }
 
 func TestReportPrints(t *testing.T) {
-	_, report, err := find(t.Context(), mapEnv{}.lookup, nil, []method{ameMethod{}, slurmMethod{}, singleMethod{}})
+	_, report, err := find(t.Context(), fakeenv.Map{}.Lookup, nil, []method{ameMethod{}, slurmMethod{}, singleMethod{}})
 	require.NoError(t, err)
 	assert.Equal(t, "bootstrap methods, in order:\n"+
 		"  ame     not available  neither AME_RANK nor AME_SIZE is set\n"+
@@ -83,24 +85,24 @@ func TestReportPrints(t *testing.T) {
 
 func TestSingle(t *testing.T) {
 	for name, test := range map[string]struct {
-		env      mapEnv
+		env      fakeenv.Map
 		promised int
 		warnings []string
 	}{
-		"laptop":              {mapEnv{}, 0, nil},
-		"one task":            {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "1"}, 0, nil},
-		"no job":              {mapEnv{"SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun?"}},
-		"batch script":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
-		"salloc shell":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs where you typed it, and not as part of the job: write srun before the program"}},
-		"interactive step":    {mapEnv{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs once, on the first node: write srun before the program"}},
-		"nodes, no tasks":     {mapEnv{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
-		"not a number":        {mapEnv{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "many"}, 0, nil},
-		"PALS":                {mapEnv{"PMI_RANK": "1", "PMI_SIZE": "4", "PALS_SIZE": "4"}, 4, []string{"PALS_SIZE=4 but this is rank 0 of 1: start it by srun or ameexec"}},
-		"PMI without server":  {mapEnv{"PMI_RANK": "1", "PMI_SIZE": "4"}, 4, []string{"PMI_SIZE=4 but this is rank 0 of 1: PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"}},
-		"pmix without server": {mapEnv{"PMIX_RANK": "2"}, 3, []string{"PMIX_RANK=2 but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec"}},
+		"laptop":              {fakeenv.Map{}, 0, nil},
+		"one task":            {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "1"}, 0, nil},
+		"no job":              {fakeenv.Map{"SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun?"}},
+		"batch script":        {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
+		"salloc shell":        {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs where you typed it, and not as part of the job: write srun before the program"}},
+		"interactive step":    {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs once, on the first node: write srun before the program"}},
+		"nodes, no tasks":     {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
+		"not a number":        {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "many"}, 0, nil},
+		"PALS":                {fakeenv.Map{"PMI_RANK": "1", "PMI_SIZE": "4", "PALS_SIZE": "4"}, 4, []string{"PALS_SIZE=4 but this is rank 0 of 1: start it by srun or ameexec"}},
+		"PMI without server":  {fakeenv.Map{"PMI_RANK": "1", "PMI_SIZE": "4"}, 4, []string{"PMI_SIZE=4 but this is rank 0 of 1: PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"}},
+		"pmix without server": {fakeenv.Map{"PMIX_RANK": "2"}, 3, []string{"PMIX_RANK=2 but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			world, _, err := Find(t.Context(), test.env.lookup, nil)
+			world, _, err := Find(t.Context(), test.env.Lookup, nil)
 			require.NoError(t, err)
 			assert.Equal(t, "single", world.Method)
 			assert.Equal(t, test.promised, world.Promised)
@@ -119,7 +121,7 @@ func TestTimeout(t *testing.T) {
 		"0":    `bootstrap: AME_TIMEOUT="0" must be more than 0`,
 		"-5s":  `bootstrap: AME_TIMEOUT="-5s" must be more than 0`,
 	} {
-		timeout, err := Timeout(mapEnv{"AME_TIMEOUT": value}.lookup)
+		timeout, err := Timeout(fakeenv.Map{"AME_TIMEOUT": value}.Lookup)
 		if err != nil {
 			assert.EqualError(t, err, want)
 			continue

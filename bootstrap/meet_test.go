@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 // board is an exchange in memory, of ranks in this process.
@@ -64,10 +66,10 @@ func newBoard(size int, keeps bool) func(rank int) board {
 
 func TestMeet(t *testing.T) {
 	rank := newBoard(2, false)
-	root, err := meet(t.Context(), mapEnv{}.lookup, rank(0), nil)
+	root, err := meet(t.Context(), fakeenv.Map{}.Lookup, rank(0), nil)
 	require.NoError(t, err)
 	defer root.Listener.Close()
-	other, err := meet(t.Context(), mapEnv{}.lookup, rank(1), nil)
+	other, err := meet(t.Context(), fakeenv.Map{}.Lookup, rank(1), nil)
 	require.NoError(t, err)
 	assert.Equal(t, root.Root, other.Root)
 	assert.Nil(t, root.Listen)
@@ -86,15 +88,15 @@ func TestMeetRootCannotListen(t *testing.T) {
 	rank := newBoard(2, false)
 	x, broken := rank(0), errors.New("no port is free")
 	x.deaf = broken
-	_, err := meet(t.Context(), mapEnv{}.lookup, x, nil)
+	_, err := meet(t.Context(), fakeenv.Map{}.Lookup, x, nil)
 	require.ErrorIs(t, err, broken)
-	_, err = meet(t.Context(), mapEnv{}.lookup, rank(1), nil)
+	_, err = meet(t.Context(), fakeenv.Map{}.Lookup, rank(1), nil)
 	require.EqualError(t, err, "rank 0 cannot take part: no port is free")
 	assert.Len(t, *x.failures, 2)
 
 	x = newBoard(2, true)(0)
 	x.deaf = broken
-	_, err = meet(t.Context(), mapEnv{}.lookup, x, nil)
+	_, err = meet(t.Context(), fakeenv.Map{}.Lookup, x, nil)
 	require.ErrorIs(t, err, broken)
 	assert.Empty(t, x.texts, "nobody would clear it away")
 }
@@ -103,7 +105,7 @@ func TestMeetRootCannotListen(t *testing.T) {
 // Find, pass over what they do not understand, and get what replaces it.
 func TestMeetLasting(t *testing.T) {
 	rank := newBoard(2, true)
-	other, err := meet(t.Context(), mapEnv{}.lookup, rank(1), nil)
+	other, err := meet(t.Context(), fakeenv.Map{}.Lookup, rank(1), nil)
 	require.NoError(t, err)
 	require.NoError(t, other.check())
 	old := testEndpoint()
@@ -115,7 +117,7 @@ func TestMeetLasting(t *testing.T) {
 			assert.Equal(t, old, got)
 		}
 	}
-	root, err := meet(t.Context(), mapEnv{}.lookup, rank(0), nil)
+	root, err := meet(t.Context(), fakeenv.Map{}.Lookup, rank(0), nil)
 	require.NoError(t, err)
 	defer root.Listener.Close()
 	got, err := other.Newer(t.Context())
@@ -150,7 +152,7 @@ func TestMeetTellsThatRanksAreMissing(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 75*time.Second)
 		defer cancel()
 		var told []string
-		_, err := meet(ctx, mapEnv{}.lookup, x, func(what string) { told = append(told, what) })
+		_, err := meet(ctx, fakeenv.Map{}.Lookup, x, func(what string) { told = append(told, what) })
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		const rest = ": 3 ranks are expected and not all have come; the launcher does not tell which are missing"
 		assert.Equal(t, []string{"after 10s" + rest, "after 40s" + rest, "after 1m10s" + rest}, told)

@@ -149,7 +149,7 @@ func TestOpenMPIFileAllAddresses(t *testing.T) {
 // A directory that cannot be written to ends the job, with the reason, long
 // before anybody's deadline.
 func TestOpenMPIFileDirectoryBroken(t *testing.T) {
-	for name, dir := range map[string]string{"read-only": tmpfs(t, "ro"), "full": tmpfs(t, "nr_inodes=1")} {
+	for name, dir := range map[string]string{"read-only": need.Tmpfs(t, "ro"), "full": need.Tmpfs(t, "nr_inodes=1")} {
 		t.Run(name, func(t *testing.T) {
 			output, exit := openMPI(t, "meet", 3, append(forced("pmix-file"), "AME_RENDEZVOUS_DIR="+dir), "{}")
 			assert.NotZero(t, exit)

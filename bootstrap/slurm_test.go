@@ -11,16 +11,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 // task is the environment of a rank of job 7, step 0, all on this node, with
 // munged absent and a home of its own.
-func task(t *testing.T, rank, size int) mapEnv {
+func task(t *testing.T, rank, size int) fakeenv.Map {
 	var ranks []string
 	for r := range size {
 		ranks = append(ranks, strconv.Itoa(r))
 	}
-	return mapEnv{
+	return fakeenv.Map{
 		"SLURM_CLUSTER_NAME": "test", "SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0",
 		"SLURM_PROCID": strconv.Itoa(rank), "SLURM_STEP_NUM_TASKS": strconv.Itoa(size),
 		"SLURM_STEP_NODELIST": "n1", "SLURM_NODEID": "0", "SLURM_LOCALID": strconv.Itoa(rank),
@@ -30,11 +32,11 @@ func task(t *testing.T, rank, size int) mapEnv {
 }
 
 // findAll runs Find on every rank at the same time.
-func findAll(t *testing.T, envs []mapEnv) []*World {
+func findAll(t *testing.T, envs []fakeenv.Map) []*World {
 	worlds, errs := make([]*World, len(envs)), make([]error, len(envs))
 	var all sync.WaitGroup
 	for rank, env := range envs {
-		all.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.lookup, nil) })
+		all.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup, nil) })
 	}
 	all.Wait()
 	for rank := range envs {
@@ -46,9 +48,9 @@ func findAll(t *testing.T, envs []mapEnv) []*World {
 
 func TestSlurm(t *testing.T) {
 	home, cluster := t.TempDir(), "test-"+rand.Text()
-	var envs []mapEnv
+	var envs []fakeenv.Map
 	for rank := range 4 {
-		envs = append(envs, task(t, rank, 4).with("HOME", home, "SLURM_CLUSTER_NAME", cluster))
+		envs = append(envs, task(t, rank, 4).With("HOME", home, "SLURM_CLUSTER_NAME", cluster))
 	}
 	worlds := findAll(t, envs)
 	root := worlds[0].Root
@@ -66,7 +68,7 @@ func TestSlurm(t *testing.T) {
 }
 
 func TestSlurmAlone(t *testing.T) {
-	world, _, err := Find(t.Context(), task(t, 0, 1).lookup, nil)
+	world, _, err := Find(t.Context(), task(t, 0, 1).Lookup, nil)
 	require.NoError(t, err)
 	assert.Nil(t, world.Listener)
 	assert.Equal(t, Place{Rank: 0, Size: 1, Host: "n1", LocalRank: 0, LocalSize: 1}, world.Place)
@@ -75,9 +77,9 @@ func TestSlurmAlone(t *testing.T) {
 // A step whose user names a directory needs neither ports nor MUNGE.
 func TestSlurmByFile(t *testing.T) {
 	dir := t.TempDir()
-	var envs []mapEnv
+	var envs []fakeenv.Map
 	for rank := range 5 {
-		envs = append(envs, slurmPMIxEnv().without("PMIX_NAMESPACE").with("SLURM_PROCID", strconv.Itoa(rank), "AME_RENDEZVOUS_DIR", dir))
+		envs = append(envs, slurmPMIxEnv().Without("PMIX_NAMESPACE").With("SLURM_PROCID", strconv.Itoa(rank), "AME_RENDEZVOUS_DIR", dir))
 	}
 	worlds := findAll(t, envs)
 	for rank, world := range worlds {
@@ -95,15 +97,15 @@ func TestSlurmByFile(t *testing.T) {
 
 func TestSlurmDetect(t *testing.T) {
 	for name, test := range map[string]struct {
-		env mapEnv
+		env fakeenv.Map
 		err string
 	}{
 		"task":         {task(t, 1, 2), ""},
-		"batch script": {task(t, 0, 2).without("SLURM_STEP_ID"), "not a task of a Slurm step: SLURM_STEP_ID is not set"},
-		"interactive":  {task(t, 0, 2).with("SLURM_STEP_ID", "4294967290"), `not a task of a Slurm step: SLURM_STEP_ID="4294967290": larger than 4294967279`},
-		"broken":       {task(t, 0, 2).with("SLURM_STEP_NODELIST", "n["), `slurm: SLURM_STEP_NODELIST="n[": hostlist "n[": column 2: [ without ] after it`},
+		"batch script": {task(t, 0, 2).Without("SLURM_STEP_ID"), "not a task of a Slurm step: SLURM_STEP_ID is not set"},
+		"interactive":  {task(t, 0, 2).With("SLURM_STEP_ID", "4294967290"), `not a task of a Slurm step: SLURM_STEP_ID="4294967290": larger than 4294967279`},
+		"broken":       {task(t, 0, 2).With("SLURM_STEP_NODELIST", "n["), `slurm: SLURM_STEP_NODELIST="n[": hostlist "n[": column 2: [ without ] after it`},
 	} {
-		err := slurmMethod{}.detect(test.env.lookup)
+		err := slurmMethod{}.detect(test.env.Lookup)
 		if test.err == "" {
 			require.NoError(t, err)
 			continue

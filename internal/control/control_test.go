@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"io"
-	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -17,47 +16,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/internal/environ"
+	"github.com/dlp-mpi/dlp-go/test/controltest"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// mapEnv is the environment of a table.
-type mapEnv map[string]string
-
-func (m mapEnv) lookup(name string) (string, bool) {
-	value, ok := m[name]
-	return value, ok
-}
-
-func (m mapEnv) with(name, value string) mapEnv {
-	out := maps.Clone(m)
-	out[name] = value
-	return out
-}
-
-// launch opens the control channel of a job in this process and returns the
-// environment of each rank. The ranks' descriptors close with the test.
-func launch(t *testing.T, size int) (*Server, []mapEnv) {
+// launch is ameexec with ranks in this process.
+func launch(t *testing.T, size int) (*Server, []fakeenv.Map) {
 	server := New(Config{Job: "test", Host: "here", Size: size, Apps: []int{0, 1}})
-	var files []*os.File
-	envs := make([]mapEnv, size)
-	for rank := range size {
-		file, err := server.Child(rank)
-		require.NoError(t, err)
-		files = append(files, file)
-		envs[rank] = mapEnv{}
-		for _, pair := range server.Environ(rank, int(file.Fd())) {
-			name, value, _ := strings.Cut(pair, "=")
-			envs[rank][name] = value
-		}
-	}
-	t.Cleanup(func() {
-		for _, file := range files {
-			file.Close()
-		}
-		assert.NoError(t, server.Close())
-	})
-	return server, envs
+	return server, controltest.Launch(t, server, size)
 }
 
 // joined is a rank that has come through its session.
@@ -67,12 +35,12 @@ type joined struct {
 }
 
 // join is one session of the program of one rank, as package bootstrap has it.
-func join(ctx context.Context, env mapEnv) (joined, error) {
-	rank, size, err := environ.RankAndSize(env.lookup, "AME_RANK", "AME_SIZE")
+func join(ctx context.Context, env fakeenv.Map) (joined, error) {
+	rank, size, err := environ.RankAndSize(env.Lookup, "AME_RANK", "AME_SIZE")
 	if err != nil {
 		return joined{}, err
 	}
-	client, err := Join(ctx, env.lookup, rank, size)
+	client, err := Join(ctx, env.Lookup, rank, size)
 	if err != nil {
 		return joined{}, err
 	}
@@ -92,7 +60,7 @@ func join(ctx context.Context, env mapEnv) (joined, error) {
 }
 
 // joinAll runs one session of every rank.
-func joinAll(t *testing.T, envs []mapEnv) []joined {
+func joinAll(t *testing.T, envs []fakeenv.Map) []joined {
 	ranks := make([]joined, len(envs))
 	errs := make([]error, len(envs))
 	var all sync.WaitGroup
@@ -212,9 +180,9 @@ func waitJoined(server *Server, rank, n int) {
 
 func TestWrongEnvironment(t *testing.T) {
 	_, envs := launch(t, 3)
-	_, err := join(t.Context(), envs[1].with("AME_RANK", "2"))
+	_, err := join(t.Context(), envs[1].With("AME_RANK", "2"))
 	assert.ErrorContains(t, err, "AME_RANK=2, but ameexec started this process as rank 1")
-	_, err = join(t.Context(), envs[1].with("AME_SIZE", "7"))
+	_, err = join(t.Context(), envs[1].With("AME_SIZE", "7"))
 	assert.ErrorContains(t, err, "AME_SIZE=7, but ameexec started 3 ranks")
 }
 
@@ -240,7 +208,7 @@ func TestDescriptorDead(t *testing.T) {
 		"launcher gone": {int(ours.Fd()), "broken pipe"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			env := mapEnv{"AME_RANK": "1", "AME_SIZE": "2", "AME_CONTROL_FD": strconv.Itoa(test.fd)}
+			env := fakeenv.Map{"AME_RANK": "1", "AME_SIZE": "2", "AME_CONTROL_FD": strconv.Itoa(test.fd)}
 			_, err := join(t.Context(), env)
 			require.ErrorContains(t, err, "AME_CONTROL_FD="+strconv.Itoa(test.fd))
 			assert.ErrorContains(t, err, test.err)
@@ -250,8 +218,8 @@ func TestDescriptorDead(t *testing.T) {
 }
 
 // rawSession opens a session of a program that follows no protocol.
-func rawSession(t *testing.T, env mapEnv) net.Conn {
-	conn, err := openSession(env.lookup)
+func rawSession(t *testing.T, env fakeenv.Map) net.Conn {
+	conn, err := openSession(env.Lookup)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return conn
@@ -288,7 +256,7 @@ func TestEarlyClose(t *testing.T) {
 	for range 2 * maxOpenSessions {
 		rawSession(t, envs[1]).Close()
 	}
-	fd, err := Descriptor(envs[1].lookup)
+	fd, err := Descriptor(envs[1].Lookup)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Sendmsg(fd, []byte("no descriptor"), nil, nil, sendFlags))
 	for {
@@ -299,7 +267,7 @@ func TestEarlyClose(t *testing.T) {
 	}
 }
 
-func tryJoin(t *testing.T, envs []mapEnv) ([]joined, error) {
+func tryJoin(t *testing.T, envs []fakeenv.Map) ([]joined, error) {
 	worker, failed := make(chan joined, 1), make(chan error, 1)
 	go func() {
 		j, err := join(t.Context(), envs[1])
@@ -350,7 +318,7 @@ func TestHostileLauncher(t *testing.T) {
 				session.Write([]byte(test.sent))
 				session.Close()
 			}()
-			env := mapEnv{"AME_RANK": "1", "AME_SIZE": "2", "AME_CONTROL_FD": strconv.Itoa(int(theirs.Fd()))}
+			env := fakeenv.Map{"AME_RANK": "1", "AME_SIZE": "2", "AME_CONTROL_FD": strconv.Itoa(int(theirs.Fd()))}
 			_, err = join(t.Context(), env)
 			assert.ErrorContains(t, err, test.err)
 			<-served

@@ -4,17 +4,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
-func env(pairs map[string]string) Env {
-	return func(name string) (string, bool) {
-		value, ok := pairs[name]
-		return value, ok
-	}
-}
-
 func TestLookupTakesEmptyForUnset(t *testing.T) {
-	e := env(map[string]string{"A": " x ", "B": "  ", "C": ""})
+	e := fakeenv.Map{"A": " x ", "B": "  ", "C": ""}.Lookup
 	value, ok := Lookup(e, "A")
 	assert.Equal(t, "x", value)
 	assert.True(t, ok)
@@ -29,7 +24,7 @@ func TestLookupTakesEmptyForUnset(t *testing.T) {
 
 func TestIsOn(t *testing.T) {
 	for value, want := range map[string]bool{"1": true, "Yes": true, "on": true, "TRUE": true, "0": false, "": false, "maybe": false} {
-		assert.Equal(t, want, IsOn(env(map[string]string{"X": value}), "X"), value)
+		assert.Equal(t, want, IsOn(fakeenv.Map{"X": value}.Lookup, "X"), value)
 	}
 }
 
@@ -42,7 +37,7 @@ func TestRankAndSize(t *testing.T) {
 		"negative":  {"-1", "2", "R=-1 is not in 0..2147483647"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rank, size, err := RankAndSize(env(map[string]string{"R": test.rank, "S": test.size}), "R", "S")
+			rank, size, err := RankAndSize(fakeenv.Map{"R": test.rank, "S": test.size}.Lookup, "R", "S")
 			if test.err != "" {
 				assert.EqualError(t, err, test.err)
 				return

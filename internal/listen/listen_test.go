@@ -14,18 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/internal/environ"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// mapEnv is the environment of a table.
-type mapEnv map[string]string
-
-func (m mapEnv) lookup(name string) (string, bool) {
-	value, ok := m[name]
-	return value, ok
-}
 
 func addrs(texts ...string) []netip.Addr {
 	var out []netip.Addr
@@ -52,7 +45,7 @@ func TestEndpoints(t *testing.T) {
 	loopbackOnly := []netif{{name: "lo", up: true, loopback: true, addrs: addrs("::1", "127.0.0.1")}}
 	for name, test := range map[string]struct {
 		ifs     []netif
-		env     mapEnv
+		env     fakeenv.Map
 		oneNode bool
 		bind    []netip.Addr
 		publish []netip.Addr
@@ -63,21 +56,21 @@ func TestEndpoints(t *testing.T) {
 		"no network": {ifs: loopbackOnly, bind: addrs("127.0.0.1"), publish: addrs("127.0.0.1")},
 		"ipv6 only loopback": {ifs: []netif{{name: "lo", up: true, loopback: true, addrs: addrs("::1")}}, oneNode: true,
 			bind: addrs("::1"), publish: addrs("::1")},
-		"interface by name": {ifs: node(), env: mapEnv{"AME_INTERFACE": "eth0"},
+		"interface by name": {ifs: node(), env: fakeenv.Map{"AME_INTERFACE": "eth0"},
 			bind: addrs("10.1.0.5", "2001:db8::5", "fd00::5"), publish: addrs("10.1.0.5", "2001:db8::5", "fd00::5")},
-		"interface by network": {ifs: node(), env: mapEnv{"AME_INTERFACE": "10.2.0.0/16"}, oneNode: true,
+		"interface by network": {ifs: node(), env: fakeenv.Map{"AME_INTERFACE": "10.2.0.0/16"}, oneNode: true,
 			bind: addrs("10.2.0.5"), publish: addrs("10.2.0.5")},
-		"interface that is down": {ifs: node()[5:6], env: mapEnv{"AME_INTERFACE": "eth1"},
+		"interface that is down": {ifs: node()[5:6], env: fakeenv.Map{"AME_INTERFACE": "eth1"},
 			err: `AME_INTERFACE="eth1" matches no address of ` + environ.Hostname() + `, which has eth1 (down, 10.9.0.5)`},
-		"no such interface": {ifs: loopbackOnly, env: mapEnv{"AME_INTERFACE": "ib7"},
+		"no such interface": {ifs: loopbackOnly, env: fakeenv.Map{"AME_INTERFACE": "ib7"},
 			err: `AME_INTERFACE="ib7" matches no address of ` + environ.Hostname() + `, which has lo (::1, 127.0.0.1)`},
-		"no network of that form": {ifs: node(), env: mapEnv{"AME_INTERFACE": "10.2/16"},
+		"no network of that form": {ifs: node(), env: fakeenv.Map{"AME_INTERFACE": "10.2/16"},
 			err: `AME_INTERFACE="10.2/16" is not a network such as 10.1.0.0/16`},
 		"nothing up": {ifs: node()[5:6], oneNode: true,
 			err: "no address to listen on: " + environ.Hostname() + " has eth1 (down, 10.9.0.5); is the loopback interface up?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			where, err := endpoints(test.env.lookup, test.ifs, test.oneNode)
+			where, err := endpoints(test.env.Lookup, test.ifs, test.oneNode)
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
 				return
@@ -90,7 +83,7 @@ func TestEndpoints(t *testing.T) {
 }
 
 func TestListenOnOneNodeIsLoopbackAlone(t *testing.T) {
-	listener, root, err := Open(mapEnv{}.lookup, true, Ports{})
+	listener, root, err := Open(fakeenv.Map{}.Lookup, true, Ports{})
 	require.NoError(t, err)
 	defer listener.Close()
 	assert.True(t, listener.Addr().(*net.TCPAddr).IP.IsLoopback())
@@ -98,7 +91,7 @@ func TestListenOnOneNodeIsLoopbackAlone(t *testing.T) {
 }
 
 func TestListenEverywhere(t *testing.T) {
-	listener, root, err := Open(mapEnv{}.lookup, false, Ports{})
+	listener, root, err := Open(fakeenv.Map{}.Lookup, false, Ports{})
 	require.NoError(t, err)
 	defer listener.Close()
 	for _, address := range root {
@@ -111,23 +104,23 @@ func TestListenEverywhere(t *testing.T) {
 
 func TestPortRange(t *testing.T) {
 	for _, bad := range []string{"x", "0-5", "20-10", "1-70000", "-5", "5-", "1-2-3"} {
-		_, _, err := Open(mapEnv{"AME_PORT_RANGE": bad}.lookup, true, Ports{})
+		_, _, err := Open(fakeenv.Map{"AME_PORT_RANGE": bad}.Lookup, true, Ports{})
 		assert.EqualError(t, err, `AME_PORT_RANGE="`+bad+`" is not a range of ports such as 20000-20100`)
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	port := free.Addr().(*net.TCPAddr).Port
 	require.NoError(t, free.Close())
-	env := mapEnv{"AME_PORT_RANGE": strconv.Itoa(port)}
-	listener, _, err := Open(env.lookup, true, Ports{})
+	env := fakeenv.Map{"AME_PORT_RANGE": strconv.Itoa(port)}
+	listener, _, err := Open(env.Lookup, true, Ports{})
 	require.NoError(t, err)
 	defer listener.Close()
 	assert.Equal(t, port, listener.Addr().(*net.TCPAddr).Port)
 
-	_, _, err = Open(env.lookup, true, Ports{})
+	_, _, err = Open(env.Lookup, true, Ports{})
 	assert.ErrorContains(t, err, "AME_PORT_RANGE="+strconv.Itoa(port)+": nothing free on ")
 
-	second, _, err := Open(env.lookup, true, Ports{"test", []int{port, 0}})
+	second, _, err := Open(env.Lookup, true, Ports{"test", []int{port, 0}})
 	require.NoError(t, err, "the next free candidate")
 	second.Close()
 }
@@ -205,7 +198,7 @@ func TestListenWithoutIPv4(t *testing.T) {
 	conn, err := net.Dial("tcp", HostPort("fd00::5", listener.Addr().(*net.TCPAddr).Port))
 	require.NoError(t, err)
 	conn.Close()
-	_, addresses, err := Open(mapEnv{}.lookup, true, Ports{})
+	_, addresses, err := Open(fakeenv.Map{}.Lookup, true, Ports{})
 	require.NoError(t, err)
 	require.Len(t, addresses, 1)
 	assert.Contains(t, addresses[0], "[::1]:")

@@ -1,26 +1,17 @@
 package nesting
 
 import (
-	"bufio"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 // environment reads "A=1 B=2".
 func environment(text string) func(string) (string, bool) {
-	pairs := map[string]string{}
-	words := bufio.NewScanner(strings.NewReader(text))
-	words.Split(bufio.ScanWords)
-	for words.Scan() {
-		name, value, _ := strings.Cut(words.Text(), "=")
-		pairs[name] = value
-	}
-	return func(name string) (string, bool) {
-		value, ok := pairs[name]
-		return value, ok
-	}
+	return fakeenv.Of(strings.Fields(text)...).Lookup
 }
 
 // What ranks of one launcher see, as captured; inner ones are laid over it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -132,32 +131,19 @@ func TestFileRefuses(t *testing.T) {
 	}
 }
 
-// tmpfs mounts a small file system; only root can.
-func tmpfs(t *testing.T, options string) string {
-	if os.Geteuid() != 0 {
-		need.Unable(t, "only root can mount")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
-		need.Unable(t, "this machine allows no mounts: %s", out)
-	}
-	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
-	return dir
-}
-
 func TestFileDirectoryBroken(t *testing.T) {
 	for name, test := range map[string]struct {
 		dir  func(t *testing.T) string
 		want error
 	}{
 		"full": {func(t *testing.T) string {
-			dir := tmpfs(t, "size=16k")
+			dir := need.Tmpfs(t, "size=16k")
 			err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 64<<10), 0o600)
 			require.ErrorIs(t, err, syscall.ENOSPC)
 			return dir
 		}, syscall.ENOSPC},
-		"no inodes": {func(t *testing.T) string { return tmpfs(t, "nr_inodes=1") }, syscall.ENOSPC},
-		"read-only": {func(t *testing.T) string { return tmpfs(t, "ro") }, syscall.EROFS},
+		"no inodes": {func(t *testing.T) string { return need.Tmpfs(t, "nr_inodes=1") }, syscall.ENOSPC},
+		"read-only": {func(t *testing.T) string { return need.Tmpfs(t, "ro") }, syscall.EROFS},
 		"missing":   {func(t *testing.T) string { return filepath.Join(t.TempDir(), "none") }, fs.ErrNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/slurm"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 	"github.com/dlp-mpi/dlp-go/test/mungetest"
 )
 
@@ -92,7 +93,7 @@ func TestRootTurnsStrangersAway(t *testing.T) {
 		})
 	}
 
-	prover, err := newProver(t.Context(), l.task(1, 2).lookup, "n1")
+	prover, err := newProver(t.Context(), l.task(1, 2).Lookup, "n1")
 	require.NoError(t, err)
 	prove := func(label string, transcript []byte, more ...byte) []byte {
 		payload := slices.Concat([]byte(label), transcript, more)
@@ -136,7 +137,7 @@ func TestRootTurnsStrangersAway(t *testing.T) {
 	}
 
 	// After all that, rank 1 joins.
-	ranks, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
+	ranks, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
 	assert.Equal(t, root.text, ranks[0].text)
 }
@@ -150,7 +151,7 @@ func TestSilenceHoldsNobodyUp(t *testing.T) {
 		defer conn.Close()
 		conn.Write([]byte(magic)[:i%8])
 	}
-	_, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
+	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
 	client, err := net.Dial("tcp", root.root[0])
 	require.NoError(t, err)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -18,31 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/slurm"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
-
-// mapEnv is the environment of a table.
-type mapEnv map[string]string
-
-func (m mapEnv) lookup(name string) (string, bool) {
-	value, ok := m[name]
-	return value, ok
-}
-
-// with returns a copy with further variables.
-func (m mapEnv) with(pairs ...string) mapEnv {
-	out := maps.Clone(m)
-	for i := 0; i < len(pairs); i += 2 {
-		out[pairs[i]] = pairs[i+1]
-	}
-	return out
-}
-
-// without returns a copy that lacks a variable.
-func (m mapEnv) without(name string) mapEnv {
-	out := maps.Clone(m)
-	delete(out, name)
-	return out
-}
 
 // lab is a cluster in one process: nodes n1, n2, ... are all this machine.
 type lab struct {
@@ -69,13 +45,13 @@ func (l *lab) resolve() func(context.Context, string) ([]netip.Addr, error) {
 }
 
 // task is the environment of a rank of job 7, step 0; two ranks per node.
-func (l *lab) task(rank, size int) mapEnv {
+func (l *lab) task(rank, size int) fakeenv.Map {
 	node := rank / 2
 	var here []string
 	for r := 2 * node; r < min(2*node+2, size); r++ {
 		here = append(here, fmt.Sprint(r))
 	}
-	return mapEnv{
+	return fakeenv.Map{
 		"SLURM_CLUSTER_NAME":   l.cluster,
 		"SLURM_JOB_ID":         "7",
 		"SLURM_STEP_ID":        "0",
@@ -92,10 +68,10 @@ func (l *lab) task(rank, size int) mapEnv {
 }
 
 // tasks is the environment of every rank, with changes.
-func (l *lab) tasks(size int, pairs ...string) []mapEnv {
-	envs := make([]mapEnv, size)
+func (l *lab) tasks(size int, pairs ...string) []fakeenv.Map {
+	envs := make([]fakeenv.Map, size)
 	for rank := range size {
-		envs[rank] = l.task(rank, size).with(pairs...)
+		envs[rank] = l.task(rank, size).With(pairs...)
 	}
 	return envs
 }
@@ -110,7 +86,7 @@ type rank struct {
 }
 
 // join runs all ranks at the same time. Servers are closed with the test.
-func (l *lab) join(t *testing.T, ctx context.Context, envs []mapEnv) ([]*rank, []error) {
+func (l *lab) join(t *testing.T, ctx context.Context, envs []fakeenv.Map) ([]*rank, []error) {
 	ranks, errs := make([]*rank, len(envs)), make([]error, len(envs))
 	var all sync.WaitGroup
 	for i, env := range envs {
@@ -120,10 +96,10 @@ func (l *lab) join(t *testing.T, ctx context.Context, envs []mapEnv) ([]*rank, [
 	return ranks, errs
 }
 
-func (l *lab) run(t *testing.T, ctx context.Context, env mapEnv) (*rank, error) {
-	step, err := slurm.StepFromEnv(env.lookup)
+func (l *lab) run(t *testing.T, ctx context.Context, env fakeenv.Map) (*rank, error) {
+	step, err := slurm.StepFromEnv(env.Lookup)
 	require.NoError(t, err)
-	m, err := New(ctx, env.lookup, step, step.Node)
+	m, err := New(ctx, env.Lookup, step, step.Node)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +118,7 @@ func (l *lab) run(t *testing.T, ctx context.Context, env mapEnv) (*rank, error) 
 	return r, r.server.Offer(r.text)
 }
 
-func (l *lab) mustJoin(t *testing.T, envs []mapEnv) []*rank {
+func (l *lab) mustJoin(t *testing.T, envs []fakeenv.Map) []*rank {
 	t.Helper()
 	ranks, errs := l.join(t, t.Context(), envs)
 	for i := range envs {

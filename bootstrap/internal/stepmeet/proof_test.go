@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 	"github.com/dlp-mpi/dlp-go/test/mungetest"
 )
 
@@ -60,7 +61,7 @@ func TestMungeAlthoughInsecureIsAllowed(t *testing.T) {
 
 func TestWithoutProof(t *testing.T) {
 	l := newLab(t)
-	_, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2).without("HOME")})
+	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2).Without("HOME")})
 	for _, part := range []string{"node n1", "munge unavailable: no socket " + l.munge, "AME_KEY_FILE", "AME_INSECURE=1", "AME_MUNGE_SOCKET"} {
 		require.ErrorContains(t, errs[0], part)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dlp-mpi/dlp-go/internal/listen"
 	"github.com/dlp-mpi/dlp-go/slurm"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,9 +93,9 @@ func TestStepAfterStep(t *testing.T) {
 
 // occupy listens on the first ports of the lab's step.
 func (l *lab) occupy(t *testing.T, handlers ...func(net.Conn)) {
-	step, err := slurm.StepFromEnv(l.task(0, 2).lookup)
+	step, err := slurm.StepFromEnv(l.task(0, 2).Lookup)
 	require.NoError(t, err)
-	ports, err := sequence(mapEnv{}.lookup, step)
+	ports, err := sequence(fakeenv.Map{}.Lookup, step)
 	require.NoError(t, err)
 	var serving sync.WaitGroup
 	t.Cleanup(serving.Wait) // after the listeners are closed
@@ -121,7 +122,7 @@ func (l *lab) occupy(t *testing.T, handlers ...func(net.Conn)) {
 
 // join2 is rank 0 of 2.
 func (l *lab) join2(t *testing.T) *rank {
-	ranks, errs := l.join(t, t.Context(), []mapEnv{l.task(0, 2)})
+	ranks, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(0, 2)})
 	require.NoError(t, errs[0])
 	return ranks[0]
 }
@@ -129,9 +130,9 @@ func (l *lab) join2(t *testing.T) *rank {
 func TestRankTwice(t *testing.T) {
 	l := newLab(t)
 	root := l.join2(t)
-	_, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
+	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
-	_, errs = l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
+	_, errs = l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.ErrorContains(t, errs[0], "rank 1 on n1 and rank 0 do not come together: rank 0 on n1 has a rank 1 already: was the program started twice in this step? (no other rank 0 was found)")
 	require.NoError(t, root.server.Close())
 }
@@ -141,11 +142,11 @@ func TestRankTwice(t *testing.T) {
 func TestNextProgramWhileTheFirstRootLives(t *testing.T) {
 	l := newLab(t)
 	first := l.join2(t)
-	_, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
+	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
 	next := make(chan *rank)
 	go func() {
-		r, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2)})
+		r, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 		assert.NoError(t, errs[0])
 		next <- r[0]
 	}()
@@ -162,14 +163,14 @@ func TestNextProgramWhileTheFirstRootLives(t *testing.T) {
 func TestLooksOnOtherNodesOnlyWhereTheNodeIsUnknown(t *testing.T) {
 	l := newLab(t)
 	for name, test := range map[string]struct {
-		env   mapEnv
+		env   fakeenv.Map
 		nodes []string
 		known bool
 	}{
 		"block":     {l.task(5, 6), []string{"n1"}, true},
-		"arbitrary": {l.task(5, 6).with("SLURM_DISTRIBUTION", "arbitrary"), []string{"n1", "n2", "n3"}, false},
+		"arbitrary": {l.task(5, 6).With("SLURM_DISTRIBUTION", "arbitrary"), []string{"n1", "n2", "n3"}, false},
 	} {
-		step, err := slurm.StepFromEnv(test.env.lookup)
+		step, err := slurm.StepFromEnv(test.env.Lookup)
 		require.NoError(t, err)
 		nodes, known := (&Member{step: step}).where()
 		assert.Equal(t, test.nodes, nodes, name)
@@ -181,7 +182,7 @@ func TestTwoProgramsAtOnce(t *testing.T) {
 	l := newLab(t)
 	first, second := l.join2(t), l.join2(t)
 	assert.NotEqual(t, first.root, second.root)
-	a, errs := l.join(t, t.Context(), []mapEnv{l.task(1, 2), l.task(1, 2)})
+	a, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2), l.task(1, 2)})
 	require.NoError(t, errors.Join(errs...))
 	assert.ElementsMatch(t, []string{first.text, second.text}, []string{a[0].text, a[1].text})
 }
@@ -191,7 +192,7 @@ func TestNoRoot(t *testing.T) {
 	l.makeKey(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(200*time.Millisecond, func() { cancel(errors.New("out of patience")) })
-	_, errs := l.join(t, ctx, []mapEnv{l.task(2, 3), l.task(2, 3).with("SLURM_STEP_NODELIST", "x[1-2]", "SLURM_DISTRIBUTION", "arbitrary")})
+	_, errs := l.join(t, ctx, []fakeenv.Map{l.task(2, 3), l.task(2, 3).With("SLURM_STEP_NODELIST", "x[1-2]", "SLURM_DISTRIBUTION", "arbitrary")})
 	require.ErrorContains(t, errs[0], "rank 2 on n2 cannot reach rank 0 on n1: out of patience; tried 127.0.0.1 port 2")
 	require.ErrorContains(t, errs[0], "connection refused")
 	require.ErrorContains(t, errs[1], "node x[1-2]: no such host")
@@ -206,16 +207,16 @@ func TestCancelled(t *testing.T) {
 	l := newLab(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, errs := l.join(t, ctx, []mapEnv{l.task(1, 2)})
+	_, errs := l.join(t, ctx, []fakeenv.Map{l.task(1, 2)})
 	require.ErrorIs(t, errs[0], context.Canceled)
 }
 
 func TestPorts(t *testing.T) {
-	list := func(env mapEnv, changes ...string) []int {
+	list := func(env fakeenv.Map, changes ...string) []int {
 		l := lab{cluster: "lab"}
-		step, err := slurm.StepFromEnv(l.task(0, 2).with(changes...).lookup)
+		step, err := slurm.StepFromEnv(l.task(0, 2).With(changes...).Lookup)
 		require.NoError(t, err)
-		ports, err := sequence(env.lookup, step)
+		ports, err := sequence(env.Lookup, step)
 		require.NoError(t, err)
 		assert.Equal(t, len(ports.List), len(slices.Compact(slices.Sorted(slices.Values(ports.List)))), "no port twice")
 		return ports.List
@@ -231,9 +232,9 @@ func TestPorts(t *testing.T) {
 	}
 	reserved := []string{"SLURM_STEP_RESV_PORTS", "20000,20097-20200"}
 	assert.Equal(t, append([]int{20000, 20097, 20098, 20099, 20100, 20101, 20102, 20103}, plain...), list(nil, reserved...))
-	assert.Equal(t, []int{20097, 20098}, list(mapEnv{"AME_PORT_RANGE": "20090-20098"}, reserved...)[:2])
-	assert.ElementsMatch(t, []int{5000, 5001, 5002}, list(mapEnv{"AME_PORT_RANGE": "5000-5002"}))
-	_, err := sequence(mapEnv{"AME_PORT_RANGE": "x"}.lookup, &slurm.Step{})
+	assert.Equal(t, []int{20097, 20098}, list(fakeenv.Map{"AME_PORT_RANGE": "20090-20098"}, reserved...)[:2])
+	assert.ElementsMatch(t, []int{5000, 5001, 5002}, list(fakeenv.Map{"AME_PORT_RANGE": "5000-5002"}))
+	_, err := sequence(fakeenv.Map{"AME_PORT_RANGE": "x"}.Lookup, &slurm.Step{})
 	require.Error(t, err)
 }
 
@@ -243,7 +244,7 @@ func TestNoFreePort(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
-	_, errs := l.join(t, t.Context(), []mapEnv{l.task(0, 4).with("AME_PORT_RANGE", port)})
+	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(0, 4).With("AME_PORT_RANGE", port)})
 	require.ErrorContains(t, errs[0], "AME_PORT_RANGE="+port)
 	require.ErrorContains(t, errs[0], "makes every rank use other ports")
 }
