@@ -58,7 +58,24 @@ func methods() []method {
 // return at once. The Report is never nil, also not with an error. After an
 // error nothing is left open.
 func Find(ctx context.Context, env Env, tell func(string)) (*World, *Report, error) {
-	return find(ctx, env, tell, methods())
+	here, candidates := look(), methods()
+	if o, ok := here.childOfRank(env); ok {
+		return find(ctx, without(env, "AME_BOOTSTRAP"), tell, barred(candidates, o))
+	}
+	if o, ok := here.shellOfStep(env); ok && !environ.AnySet(env, "AME_BOOTSTRAP") {
+		return find(ctx, env, tell, barred(candidates, o))
+	}
+	return find(ctx, env, tell, candidates)
+}
+
+// without is env that lacks a variable.
+func without(env Env, hidden string) Env {
+	return func(name string) (string, bool) {
+		if name == hidden {
+			return "", false
+		}
+		return env(name)
+	}
 }
 
 func find(ctx context.Context, env Env, tell func(string), methods []method) (*World, *Report, error) {
@@ -134,3 +151,5 @@ type notDetected string
 
 func (reason notDetected) Error() string { return string(reason) }
 func (reason notDetected) Unwrap() error { return ErrNotDetected }
+
+func isAbsent(err error) bool { return errors.Is(err, ErrNotDetected) }

@@ -89,13 +89,15 @@ func TestSingle(t *testing.T) {
 		promised int
 		warnings []string
 	}{
-		"laptop":              {fakeenv.Map{}, 0, nil},
-		"one task":            {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "1"}, 0, nil},
-		"no job":              {fakeenv.Map{"SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun?"}},
-		"batch script":        {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
-		"salloc shell":        {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs where you typed it, and not as part of the job: write srun before the program"}},
-		"interactive step":    {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs once, on the first node: write srun before the program"}},
-		"nodes, no tasks":     {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
+		"laptop":           {fakeenv.Map{}, 0, nil},
+		"one task":         {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "1"}, 0, nil},
+		"no job":           {fakeenv.Map{"SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun?"}},
+		"batch script":     {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
+		"salloc shell":     {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "8"}, 8, []string{"SLURM_NTASKS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs where you typed it, and not as part of the job: write srun before the program"}},
+		"interactive step": {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "4294967290", "SLURM_NPROCS": "8", "SLURM_PROCID": "0"}, 8, []string{"SLURM_NPROCS=8 but this is rank 0 of 1: did you forget srun? The shell of salloc runs once, on the first node: write srun before the program"}},
+		"nodes, no tasks":  {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "4", "SLURM_PROCID": "0"}, 4, []string{"SLURM_JOB_NUM_NODES=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
+		"heterogeneous batch": {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "1", "SLURM_HET_SIZE": "2", "SLURM_PROCID": "0",
+			"SLURM_NTASKS_HET_GROUP_0": "1", "SLURM_NTASKS_HET_GROUP_1": "3"}, 4, []string{"SLURM_NTASKS_HET_GROUP_0..1=4 but this is rank 0 of 1: did you forget srun? The batch script runs once, on the first node: write srun before the program"}},
 		"not a number":        {fakeenv.Map{"SLURM_JOB_ID": "9", "SLURM_NTASKS": "many"}, 0, nil},
 		"PALS":                {fakeenv.Map{"PMI_RANK": "1", "PMI_SIZE": "4", "PALS_SIZE": "4"}, 4, []string{"PALS_SIZE=4 but this is rank 0 of 1: start it by srun or ameexec"}},
 		"PMI without server":  {fakeenv.Map{"PMI_RANK": "1", "PMI_SIZE": "4"}, 4, []string{"PMI_SIZE=4 but this is rank 0 of 1: PMI_FD or PMI_PORT did not reach this process; start it by mpiexec itself, not by a wrapper that closes descriptors"}},

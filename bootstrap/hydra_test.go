@@ -79,6 +79,33 @@ func TestHydraReportsTheStatus(t *testing.T) {
 	requireRanks(t, string(output), 4)
 }
 
+// What a rank starts by itself is no rank.
+func TestHydraChildren(t *testing.T) {
+	for _, arguments := range [][]string{nil, {"-pmi-port"}} {
+		output, err := mpiexec(t, "parent", 3, arguments, "{}").CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		requireRanks(t, string(output), 3)
+		assert.Equal(t, 3, strings.Count(string(output), "child: single: rank 0 of 1, 0 warnings\n"), "%s", output)
+	}
+}
+
+// A rank that starts mpiexec of its own has a job in its job.
+func TestHydraBelowARank(t *testing.T) {
+	hydra := need.Program(t, "mpiexec.hydra")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	output, err := mpiexec(t, "", 2, nil, "sh", "-c", nested(hydra, self, 2)).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	assert.Equal(t, 2, strings.Count(string(output), "pmi: rank 0 of 2"), "%s", output)
+	assert.Equal(t, 2, strings.Count(string(output), "pmi: rank 1 of 2"), "%s", output)
+}
+
+// nested is a command line for sh that starts a job as a rank does: with the
+// mark of that rank.
+func nested(mpiexec, program string, size int) string {
+	return fmt.Sprintf("%s=launch exec %s %s -n %d %s", rankRole, program, mpiexec, size, program)
+}
+
 // A second program of the same rank finds the connection closed. It must not
 // go on as rank 0 of a job of its own.
 func TestHydraSecondProgram(t *testing.T) {

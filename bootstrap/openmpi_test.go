@@ -92,6 +92,16 @@ func TestOpenMPIReportsTheStatus(t *testing.T) {
 	assert.Equal(t, 3, exit, output)
 }
 
+// What a rank starts by itself is no rank.
+func TestOpenMPIChildren(t *testing.T) {
+	for _, method := range []string{"pmix", "pmix-file"} {
+		output, exit := openMPI(t, "parent", 3, forced(method), "{}")
+		require.Zero(t, exit, output)
+		requireOpenMPIRanks(t, method, output, 3)
+		assert.Equal(t, 3, strings.Count(output, "child: single: rank 0 of 1, 0 warnings\n"), output)
+	}
+}
+
 // Two programs one after the other in the same task.
 func TestOpenMPISecondProgram(t *testing.T) {
 	for _, method := range []string{"pmix", "pmix-file"} {

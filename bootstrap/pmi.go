@@ -44,13 +44,10 @@ func (pmiMethod) detect(env Env) error {
 
 // pmiEnv hides a PMI_FD that is left over.
 func pmiEnv(env Env) Env {
-	_, hide := nesting.LeftOver(env, nesting.PMIFD)
-	return func(name string) (string, bool) {
-		if hide && name == "PMI_FD" {
-			return "", false
-		}
-		return environ.Lookup(env, name)
+	if _, hide := nesting.LeftOver(env, nesting.PMIFD); hide {
+		env = without(env, "PMI_FD")
 	}
+	return environ.Nonempty(env)
 }
 
 // saidOnce drops the name of package pmi from the text of its error: it is the

@@ -124,6 +124,19 @@ func TestPMIDetects(t *testing.T) {
 	assert.ErrorContains(t, err, "AME_BOOTSTRAP")
 }
 
+// A number left over from an outer step may name a live socket of another kind.
+func TestPMIOfAnotherStep(t *testing.T) {
+	conn, child, err := pmi.Pair()
+	require.NoError(t, err)
+	defer conn.Close()
+	defer child.Close()
+	env := task(t, 0, 2).With("PMI_FD", strconv.Itoa(int(child.Fd())), "PMI_RANK", "0", "PMI_SIZE", "2", "PMI_JOBID", "7.0")
+	require.NoError(t, pmiMethod{}.detect(env.Lookup), "of this step")
+	err = pmiMethod{}.detect(env.With("PMI_JOBID", "7.1").Lookup)
+	require.ErrorIs(t, err, ErrNotDetected)
+	assert.EqualError(t, err, "the PMI variables are left over from step 7.1, this is step 7.0")
+}
+
 // plainLauncher answers one client as simple PMI servers do, and mapping when
 // it asks for the process mapping.
 func plainLauncher(conn net.Conn, mapping string) {

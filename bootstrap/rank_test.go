@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ import (
 //	meet         find the job, connect to rank 0 and print a line
 //	leave        meet, but rank 1 exits with status 0 as soon as it is connected
 //	status       meet, then rank 1 exits with status 3
+//	parent       meet, and start a program that finds its job and prints a line
+//	child        find the job, as that program
+//	launch       find the job and start the command line as a launcher, whose ranks meet
 const rankRole = "BOOTSTRAP_TEST_RANK"
 
 // runRank is the main function of such a rank. It returns the exit status.
@@ -31,9 +35,30 @@ func runRank(role string) int {
 		fmt.Fprintf(os.Stderr, "%v\n%v", err, report)
 		return 1
 	}
-	if role == "find" {
+	switch role {
+	case "find":
 		world.abandon()
 		return 0
+	case "child":
+		fmt.Printf("child: %s: rank %d of %d, %d warnings\n", world.Method, world.Rank, world.Size, len(world.Warnings))
+		return 0
+	case "launch":
+		defer world.Mark(os.LookupEnv)()
+		world.abandon()
+		launcher := exec.Command(os.Args[1], os.Args[2:]...)
+		launcher.Env = append(os.Environ(), rankRole+"=meet")
+		launcher.Stdout, launcher.Stderr = os.Stdout, os.Stderr
+		if err := launcher.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	case "parent":
+		defer world.Mark(os.LookupEnv)()
+		if err := runChild(); err != nil {
+			fmt.Fprintf(os.Stderr, "rank %d: %v\n", world.Rank, err)
+			return 1
+		}
 	}
 	if err := assemble(ctx, world, role == "leave"); err != nil {
 		fmt.Fprintf(os.Stderr, "rank %d: %v\n", world.Rank, err)
@@ -46,6 +71,14 @@ func runRank(role string) int {
 		return 3
 	}
 	return 0
+}
+
+// runChild starts this program as a rank of ours starts one of its own.
+func runChild() error {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), rankRole+"=child")
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	return child.Run()
 }
 
 // assemble lets every rank connect to rank 0, show the key, and wait for its word.

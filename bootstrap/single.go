@@ -11,13 +11,15 @@ import (
 
 // singleMethod is the method of a process that no launcher started: rank 0
 // of 1. It stands last and is always available.
-type singleMethod struct{}
+type singleMethod struct {
+	outside *outsider // nil: not known to be one
+}
 
 func (singleMethod) name() string { return "single" }
 
 func (singleMethod) detect(Env) error { return nil }
 
-func (singleMethod) join(_ context.Context, env Env, _ func(string)) (*World, error) {
+func (m singleMethod) join(_ context.Context, env Env, _ func(string)) (*World, error) {
 	job, err := jobName(env, "single")
 	if err != nil {
 		return nil, err
@@ -27,7 +29,11 @@ func (singleMethod) join(_ context.Context, env Env, _ func(string)) (*World, er
 		Place: Place{Rank: 0, Size: 1, Host: here, LocalRank: 0, LocalSize: 1},
 		Root:  Endpoint{Job: job, Host: here},
 	}
-	if promised, warning := brokenPromise(env); warning != "" {
+	promised, warning := brokenPromise(env)
+	if m.outside != nil {
+		promised, warning = m.outside.promised, m.outside.warning
+	}
+	if warning != "" {
 		world.Promised = promised
 		world.Warnings = append(world.Warnings, warning)
 	}
@@ -88,11 +94,9 @@ func outsideStep(env Env) (promised int, warning string) {
 	if !outside {
 		return 0, ""
 	}
-	asked := "SLURM_NTASKS"
-	promised = slurm.JobTasks(env)
+	promised, asked := slurm.JobTasks(env)
 	if promised == 0 && place != slurm.NoJob { // srun starts one task per node then
-		asked = "SLURM_JOB_NUM_NODES"
-		promised, _ = strconv.Atoi(environ.Value(env, asked))
+		promised, asked = slurm.JobNodes(env)
 	}
 	if promised <= 1 {
 		return 0, ""

@@ -21,6 +21,8 @@ type Comm struct {
 	codec Codec
 	root  bool // this is the one that Init returned, not a Dup
 
+	unmark func() // ends what tells child processes that they are no ranks; nil where nothing does
+
 	inside atomic.Pointer[string] // the loop that this Comm is in
 	loops  *loops
 }
@@ -78,7 +80,8 @@ func newOptions(opts []Option) options {
 // or when ctx ends; after Init, ctx no longer matters.
 //
 // Call it at the start of the program, before descriptors are opened, and
-// Close the Comm at the end. Rank 0 writes to stderr what the user should
+// Close the Comm at the end. Between the two, a program that this process
+// starts is no rank of the job: its own Init returns as rank 0 of 1. Rank 0 writes to stderr what the user should
 // know about the start: warnings, ranks that are missing for long, and with
 // AME_VERBOSE=1 all bootstrap methods and their reasons.
 func Init(ctx context.Context, opts ...Option) (*Comm, error) {
@@ -97,6 +100,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	unmark := world.Mark(env)
 	ctx, stop := world.Watch(ctx)
 	defer stop()
 	backend, err := ame.Connect(ctx, configOf(world, o.logger))
@@ -109,14 +113,17 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		}
 	}
 	if err != nil {
+		unmark()
 		return nil, err
 	}
-	return newComm(backend, o, Info{
+	comm := newComm(backend, o, Info{
 		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Root.Job, Host: world.Host,
 		LocalRank: world.LocalRank, LocalSize: world.LocalSize,
 		Addresses: world.Root.Addresses, Peers: backend.Peers(),
 		Methods: report.Entries, Promised: world.Promised, Warnings: world.Warnings,
-	}), nil
+	})
+	comm.unmark = unmark
+	return comm, nil
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
@@ -200,6 +207,9 @@ func (c *Comm) Close() error {
 			c.ame.Abort(errInside)
 		}
 		c.loops.managers.Wait()
+		if c.unmark != nil {
+			c.unmark()
+		}
 	}
 	return c.ame.Close()
 }

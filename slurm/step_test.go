@@ -315,9 +315,26 @@ func TestHetIsToldByItsSize(t *testing.T) {
 }
 
 func TestJobTasks(t *testing.T) {
-	assert.Equal(t, 8, slurm.JobTasks(lookup(map[string]string{"SLURM_NTASKS": "8"})))
-	assert.Equal(t, 8, slurm.JobTasks(lookup(map[string]string{"SLURM_NPROCS": "8"})))
-	assert.Zero(t, slurm.JobTasks(lookup(nil)))
+	type env = map[string]string
+	het := env{"SLURM_NTASKS": "1", "SLURM_HET_SIZE": "2", "SLURM_NTASKS_HET_GROUP_0": "1", "SLURM_NTASKS_HET_GROUP_1": "3",
+		"SLURM_NTASKS_PACK_GROUP_1": "3", "SLURM_JOB_NUM_NODES_HET_GROUP_0": "1", "SLURM_JOB_NUM_NODES_HET_GROUP_1": "2"}
+	for name, test := range map[string]struct {
+		env          env
+		tasks, nodes int
+		variable     string
+	}{
+		"tasks":          {env{"SLURM_NTASKS": "8", "SLURM_JOB_NUM_NODES": "2"}, 8, 2, "SLURM_NTASKS"},
+		"the other name": {env{"SLURM_NPROCS": "8"}, 8, 0, "SLURM_NPROCS"},
+		"nothing":        {nil, 0, 0, ""},
+		"components":     {het, 4, 3, "SLURM_NTASKS_HET_GROUP_0..1"},
+		"old names":      {env{"SLURM_PACK_SIZE": "2", "SLURM_NTASKS_PACK_GROUP_0": "2", "SLURM_NTASKS_PACK_GROUP_1": "3"}, 5, 0, "SLURM_NTASKS_PACK_GROUP_0..1"},
+		"no components":  {env{"SLURM_NTASKS": "4", "SLURM_NTASKS_PACK_GROUP_0": "9"}, 4, 0, "SLURM_NTASKS"},
+	} {
+		tasks, variable := slurm.JobTasks(lookup(test.env))
+		nodes, _ := slurm.JobNodes(lookup(test.env))
+		assert.Equal(t, []int{test.tasks, test.nodes}, []int{tasks, nodes}, name)
+		assert.Equal(t, test.variable, variable, name)
+	}
 }
 
 func FuzzStep(f *testing.F) {

@@ -16,12 +16,14 @@ type launcher struct {
 	name  string
 	marks []string // what it sets for every rank; others pass it on at most
 	owns  []string // all that describes its job; a trailing * matches any rest
+	names []string // what is not alike on any two ranks of its jobs, taken together
 }
 
 var ameexec = launcher{
 	name:  "ameexec",
 	marks: []string{"AME_CONTROL_FD"}, // its descriptor, see internal/control
-	owns:  []string{"AME_RANK", "AME_SIZE", "AME_HOST", "AME_PORT", "AME_AUTHKEY", "AME_CONTROL_FD", "AME_JOB"},
+	owns:  []string{"AME_RANK", "AME_SIZE", "AME_HOST", "AME_PORT", "AME_AUTHKEY", "AME_CONTROL_FD", "AME_JOB", Mark},
+	names: []string{"AME_RANK", "AME_SIZE", "AME_CONTROL_FD", "AME_HOST", "AME_PORT", "AME_AUTHKEY"},
 }
 
 // hydra is MPICH's mpiexec and its relatives. MPI_LOCALNRANKS is no mark, for
@@ -30,13 +32,24 @@ var hydra = launcher{
 	name:  "mpiexec.hydra",
 	marks: []string{"HYDI_CONTROL_FD", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "PMI_PORT"},
 	owns:  []string{"PMI_*", "PMI2_*", "MPI_LOCAL*", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", "HYDI_*", "HYDRA_*", "MV2_COMM_WORLD_*"},
+	names: []string{"PMI_FD", "PMI_PORT", "PMI_ID", "PMI_RANK", "PMI_SIZE", "PMI_JOBID", "HYDI_CONTROL_FD"},
 }
 
 var launchers = []launcher{
 	ameexec,
 	hydra,
-	{name: "a PMIx launcher", marks: []string{"PMIX_RANK"}, owns: []string{"PMIX_*"}},
-	{name: "mpiexec of Open MPI", marks: []string{"OMPI_COMM_WORLD_RANK"}, owns: []string{"OMPI_*", "PRTE_*", "ORTE_*", "OPAL_*"}},
+	{
+		name:  "a PMIx launcher",
+		marks: []string{"PMIX_RANK"},
+		owns:  []string{"PMIX_*"},
+		names: []string{"PMIX_NAMESPACE", "PMIX_RANK"},
+	},
+	{
+		name:  "mpiexec of Open MPI",
+		marks: []string{"OMPI_COMM_WORLD_RANK"},
+		owns:  []string{"OMPI_*", "PRTE_*", "ORTE_*", "OPAL_*"},
+		names: []string{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+	},
 	{ // srun(1), OUTPUT ENVIRONMENT VARIABLES, those of a step and of a task
 		name:  "srun",
 		marks: []string{"SLURM_PROCID"},
@@ -45,8 +58,14 @@ var launchers = []launcher{
 			"SLURM_STEP_*", "SLURM_STEPID", "SLURM_STEPMGR", "SLURM_SRUN_COMM_*", "SLURM_LAUNCH_NODE_IPADDR",
 			"SLURM_PMI*", "SLURM_MPI_TYPE", "SLURM_DISTRIBUTION",
 		},
+		names: []string{"SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_STEPID", "SLURM_PROCID", "SLURM_RESTART_COUNT"},
 	},
-	{name: "flux", marks: []string{"FLUX_TASK_RANK"}, owns: []string{"FLUX_*"}},
+	{
+		name:  "flux",
+		marks: []string{"FLUX_TASK_RANK"},
+		owns:  []string{"FLUX_*"},
+		names: []string{"FLUX_JOB_ID", "FLUX_TASK_RANK"},
+	},
 	{name: "PALS or ALPS", owns: []string{"PALS_*", "ALPS_*"}},
 	{name: "jsrun", owns: []string{"JSM_*"}},
 }
