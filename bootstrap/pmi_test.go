@@ -130,7 +130,10 @@ func TestPMIOfAnotherStep(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	defer child.Close()
-	env := task(t, 0, 2).With("PMI_FD", strconv.Itoa(int(child.Fd())), "PMI_RANK", "0", "PMI_SIZE", "2", "PMI_JOBID", "7.0")
+	fd, err := syscall.Dup(int(child.Fd())) // inherited ones are not close-on-exec
+	require.NoError(t, err)
+	defer syscall.Close(fd)
+	env := task(t, 0, 2).With("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2", "PMI_JOBID", "7.0")
 	require.NoError(t, pmiMethod{}.detect(env.Lookup), "of this step")
 	err = pmiMethod{}.detect(env.With("PMI_JOBID", "7.1").Lookup)
 	require.ErrorIs(t, err, ErrNotDetected)
