@@ -21,7 +21,7 @@ func joinAmeexec(ctx context.Context, env Env, rank, size int) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := Place{Rank: rank, Size: size, Host: session.Host, LocalRank: session.LocalRank, LocalSize: session.LocalSize}
+	at := Place{Rank: rank, Size: size, Host: session.Host, LocalRank: session.LocalRank, LocalSize: session.LocalSize, App: session.App}
 	world, err := meet(ctx, env, &ameexecExchange{at: at, session: session}, nil)
 	if err == nil && rank == 0 {
 		world.doomed, world.release = session.Doomed(), session.Close

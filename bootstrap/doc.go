@@ -36,6 +36,8 @@
 //	AME_TIMEOUT     time for all ranks to come up: 90s, 10m, or plain seconds      5m
 //	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) ranks listen on       all that are up
 //	AME_PORT_RANGE  ports ranks may listen on: 20000-20100, or one port            any free port
+//	AME_MPMD        1, on all ranks: different programs behind a script are one    0
+//	                job; those that a launcher starts without a script may be
 //	AME_JOB         name of the job in messages; no two jobs at once may share it  made up
 //
 // where ranks meet by a file (pmix-file, and slurm if it is set):
@@ -64,6 +66,9 @@
 //	AME_KEY_FILE      file with a secret that all nodes see and only you can read;   ~/.config/ame/key,
 //	                  it is made if there is none, and MUNGE is not used             without munged only
 //	AME_INSECURE      1: go on without proof; anybody on the network can join        0
+//
+// AME_RANK_PROCESS is set by a rank for the programs that it starts: they are
+// no ranks of its job, and come up as single.
 //
 // AME_CONTROL_FD is set by ameexec and by nobody else; internal/control
 // specifies what travels over it. A variable that is set to nothing counts as not set.

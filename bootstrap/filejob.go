@@ -3,6 +3,8 @@ package bootstrap
 import (
 	"errors"
 	"math"
+	"strconv"
+	"strings"
 
 	"github.com/dlp-mpi/dlp-go/internal/environ"
 	"github.com/dlp-mpi/dlp-go/internal/nesting"
@@ -59,6 +61,7 @@ func openMPIJob(env Env) (fileJob, error) {
 	if n, err := environ.Int(env, "OMPI_COMM_WORLD_LOCAL_RANK", 0, math.MaxInt32); err == nil && n < at.LocalSize {
 		at.LocalRank = n
 	}
+	at.App = openMPIApp(env, rank)
 	return fileJob{
 		at:   at,
 		name: "openmpi-" + namespace,
@@ -66,4 +69,19 @@ func openMPIJob(env Env) (fileJob, error) {
 		// process ids, which repeat soon in containers.
 		secret: environ.Value(env, "OMPI_MCA_orte_precondition_transports"),
 	}, nil
+}
+
+// openMPIApp returns the number of the application of rank. Open MPI tells how
+// many ranks each has, and numbers ranks in the order of applications.
+// OMPI_FIRST_RANKS, which would say the same, is all zeros in 4.1.4.
+func openMPIApp(env Env, rank int) (app int) {
+	for _, field := range strings.Fields(environ.Value(env, "OMPI_APP_CTX_NUM_PROCS")) {
+		n, err := strconv.Atoi(field)
+		if err != nil || rank < n {
+			break
+		}
+		rank -= n
+		app++
+	}
+	return app
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/internal/environ"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 )
 
 // ErrNotDetected is wrapped by the reason of a method that is not available
@@ -93,6 +94,7 @@ func find(ctx context.Context, env Env, tell func(string), methods []method) (*W
 		return nil, report, fmt.Errorf("bootstrap: %s: %w", chosen.name(), err)
 	}
 	world.Method = chosen.name()
+	world.Program = program.This(env, world.App)
 	return world, report, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/internal/nesting"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -77,6 +78,13 @@ func TestHydraReportsTheStatus(t *testing.T) {
 	require.ErrorAs(t, err, &exit, "%s", output)
 	assert.Equal(t, 3, exit.ExitCode())
 	requireRanks(t, string(output), 4)
+}
+
+func TestHydraTellsAboutThePrograms(t *testing.T) {
+	output, err := mpiexec(t, "program", 1, nil, "{}", ":", "-n", "1", "sh", "-c", "{}; true").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	assert.Contains(t, string(output), fmt.Sprintf("rank 0, application 0, parent %d\n", program.Launcher))
+	assert.Contains(t, string(output), fmt.Sprintf("rank 1, application 1, parent %d\n", program.Other))
 }
 
 // What a rank starts by itself is no rank.

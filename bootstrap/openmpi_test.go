@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/internal/nesting"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -90,6 +91,15 @@ func TestOpenMPILetsARankLeaveEarly(t *testing.T) {
 func TestOpenMPIReportsTheStatus(t *testing.T) {
 	output, exit := openMPI(t, "status", 4, nil, "{}")
 	assert.Equal(t, 3, exit, output)
+}
+
+func TestOpenMPITellsAboutThePrograms(t *testing.T) {
+	for _, method := range []string{"pmix", "pmix-file"} {
+		output, exit := openMPI(t, "program", 2, append(forced(method), "AME_RENDEZVOUS_DIR="+t.TempDir()), "{}", ":", "-n", "1", "sh", "-c", "{}; true")
+		require.Zero(t, exit, output)
+		assert.Contains(t, output, fmt.Sprintf("rank 1, application 0, parent %d\n", program.Launcher))
+		assert.Contains(t, output, fmt.Sprintf("rank 2, application 1, parent %d\n", program.Other))
+	}
 }
 
 // What a rank starts by itself is no rank.

@@ -13,6 +13,10 @@ import (
 // say the same about its own node.
 func placePMI(ctx context.Context, env Env, client *pmi.Client) (Place, error) {
 	at := Place{Rank: client.Rank(), Size: client.Size(), Host: environ.Hostname(), LocalRank: -1, LocalSize: -1}
+	var err error
+	if at.App, err = client.AppNum(ctx); err != nil {
+		return at, err
+	}
 	mapping, err := client.Mapping(ctx)
 	var broken *pmi.Error
 	if errors.As(err, &broken) && !errors.Is(err, pmi.ErrNoKey) {

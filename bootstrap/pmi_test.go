@@ -152,6 +152,8 @@ func plainLauncher(conn net.Conn, mapping string) {
 			reply = "cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"
 		case line == "cmd=get_maxes":
 			reply = "cmd=maxes"
+		case line == "cmd=get_appnum":
+			reply = "cmd=appnum appnum=3"
 		case line == "cmd=get_my_kvsname":
 			reply = "cmd=my_kvsname kvsname=7"
 		case strings.HasPrefix(line, "cmd=get "):
@@ -202,6 +204,8 @@ func TestPMIWithoutAMapping(t *testing.T) {
 			<-done
 			require.NoError(t, world.Listener.Close())
 			assert.Equal(t, test.localSize, world.LocalSize)
+			assert.Equal(t, 3, world.App)
+			assert.Equal(t, 3, world.Program.App)
 			if test.oneNode {
 				assert.True(t, loopbackOnly(world.Root.Addresses), world.Root.Addresses)
 			} else {

@@ -90,6 +90,7 @@ func (x *pmixExchange) place() Place {
 		Host:      nodeName(x.client.Host()),
 		LocalRank: x.client.LocalRank(),
 		LocalSize: x.client.LocalSize(),
+		App:       openMPIApp(x.env, x.client.Rank()),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 // real launcher starts. Its value says what the rank does:
 //
 //	find         find the job, no more
+//	program      find the job and print what is known of the program
 //	meet         find the job, connect to rank 0 and print a line
 //	leave        meet, but rank 1 exits with status 0 as soon as it is connected
 //	status       meet, then rank 1 exits with status 3
@@ -37,6 +38,10 @@ func runRank(role string) int {
 	}
 	switch role {
 	case "find":
+		world.abandon()
+		return 0
+	case "program":
+		fmt.Printf("program: rank %d, application %d, parent %d\n", world.Rank, world.Program.App, world.Program.Parent)
 		world.abandon()
 		return 0
 	case "child":

@@ -79,6 +79,15 @@ func TestReadFileJob(t *testing.T) {
 	}
 }
 
+func TestOpenMPIApp(t *testing.T) {
+	env := fakeenv.Map{"OMPI_APP_CTX_NUM_PROCS": "1 2 1"}
+	for rank, want := range []int{0, 1, 1, 2} {
+		assert.Equal(t, want, openMPIApp(env.Lookup, rank), rank)
+	}
+	assert.Zero(t, openMPIApp(fakeenv.Map{}.Lookup, 3))
+	assert.Zero(t, openMPIApp(fakeenv.Map{"OMPI_APP_CTX_NUM_PROCS": "many"}.Lookup, 3))
+}
+
 func TestPMIxDetect(t *testing.T) {
 	assert.NoError(t, pmixMethod{}.detect(slurmPMIxEnv().Lookup))
 	for name, env := range map[string]fakeenv.Map{

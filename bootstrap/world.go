@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/dlp-mpi/dlp-go/internal/program"
 	"github.com/dlp-mpi/dlp-go/internal/secret"
 )
 
@@ -22,6 +23,11 @@ type Place struct {
 	// -1 where the launcher does not tell.
 	LocalRank int // rank among the ranks of this node
 	LocalSize int // number of ranks on this node
+
+	// App is the number of the application that this rank is of, as launchers
+	// count the parts of a command line such as mpiexec -n 1 a : -n 2 b; the same
+	// number on all ranks where the launcher does not count.
+	App int
 }
 
 // oneNode says whether all ranks are known to be on this node.
@@ -57,6 +63,9 @@ type World struct {
 	// Listen opens a listener for direct links from other ranks, and returns
 	// the addresses to try for it. Nil on rank 0 and if Size is 1.
 	Listen func() (net.Listener, []string, error)
+
+	// Program is what this process runs, for the ranks to compare.
+	Program program.Program
 
 	// Promised is how many ranks the environment announces when it announces
 	// more than this job has, as in a batch script that forgot srun; else 0.

@@ -170,6 +170,18 @@ func (c *Client) Mapping(ctx context.Context) (Mapping, error) {
 	return ParseMapping(text)
 }
 
+// AppNum returns the number of the application that this rank is of: launchers
+// count the parts of a command line such as mpiexec -n 1 a : -n 2 b. It is -1
+// where the launcher does not count, as Slurm.
+func (c *Client) AppNum(ctx context.Context) (int, error) {
+	m, err := c.call(ctx, "get_appnum", c.session.appnum())
+	if err != nil {
+		return 0, err
+	}
+	n, err := m.number("appnum")
+	return n, c.fail("get_appnum", err)
+}
+
 // Barrier blocks until all ranks of the job have called it or ctx ends; for five
 // minutes at most if ctx has no deadline.
 func (c *Client) Barrier(ctx context.Context) error {

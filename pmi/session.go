@@ -37,6 +37,7 @@ func (s *session) init() request {
 
 func (s *session) maxes() request    { return newRequest("maxes", "get_maxes") }
 func (s *session) name() request     { return newRequest("my_kvsname", "get_my_kvsname") }
+func (s *session) appnum() request   { return newRequest("appnum", "get_appnum") }
 func (s *session) barrier() request  { return newRequest("barrier_out", "barrier_in") }
 func (s *session) finalize() request { return newRequest("finalize_ack", "finalize") }
 
