@@ -31,31 +31,6 @@ func (pmixMethod) detect(env Env) error {
 	return err
 }
 
-// The invitation goes by pmixKey and the number of the program among those
-// that the task has run one after another; each rank counts its own under
-// pmixCounter. A number of its own for each keeps a rank from the invitation
-// to the program before: servers are slow to replace a value.
-const (
-	pmixKey     = "dlp-go-"
-	pmixCounter = "dlp-go-programs"
-)
-
-// nextProgram returns the key of this program and counts it.
-func nextProgram(ctx context.Context, client *pmix.Client) (key string, err error) {
-	text, err := client.Peek(ctx, client.Rank(), pmixCounter)
-	if errors.Is(err, pmix.StatusNotFound) {
-		text, err = "0", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return "", fmt.Errorf("%s=%q is not ours", pmixCounter, text)
-	}
-	return pmixKey + text, client.Put(pmixCounter, strconv.Itoa(n+1))
-}
-
 func (pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*World, error) {
 	client, err := pmix.Connect(ctx, environ.Nonempty(env))
 	if err != nil {
@@ -63,10 +38,15 @@ func (pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*World,
 	}
 	x := &pmixExchange{env: env, client: client}
 	if client.Size() > 1 {
-		if x.key, err = nextProgram(ctx, client); err != nil {
+		number, err := nextProgram(ctx, client)
+		if err == nil && number > 0 && fencesOnce(env) {
+			return joinAgain(ctx, env, client, number, tell)
+		}
+		if err != nil {
 			client.Close()
 			return nil, err
 		}
+		x.key = pmixKey + strconv.Itoa(number)
 	}
 	world, err := meet(ctx, env, x, tell)
 	if err == nil && x.unfinished != nil {
@@ -136,17 +116,4 @@ func (x *pmixExchange) close(ctx context.Context, failure error) error {
 		x.unfinished = x.client.Finalize(ctx)
 	}
 	return x.client.Close()
-}
-
-// adviseFence says what to do when not all ranks came to the fence in time.
-// The servers of Slurm 22.05 now and then refuse each other's connections
-// (docs/launchers.md), which looks like a missing rank from here.
-func adviseFence(env Env, err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	if environ.AnySet(env, "SLURM_STEP_ID") {
-		return fmt.Errorf("%w: not all ranks came; if all have started, set SLURM_PMIX_DIRECT_CONN=false or use srun --mpi=none", err)
-	}
-	return fmt.Errorf("%w: not all ranks came; has every rank started, and this program on each?", err)
 }
