@@ -7,10 +7,13 @@ import (
 	"net"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap/internal/file"
-	"github.com/dlp-mpi/dlp-go/internal/environ"
 	"github.com/dlp-mpi/dlp-go/internal/listen"
 	"github.com/dlp-mpi/dlp-go/internal/secret"
 )
+
+// Key is the secret that the ranks of one job share. It hides itself from
+// every fmt verb.
+type Key = secret.Key
 
 // Endpoint is how to reach rank 0, and what to show it: what travels from rank
 // 0 to the others.
@@ -110,12 +113,4 @@ func parse(text string, place Place) (Endpoint, error) {
 	}
 	root := Endpoint{Job: i.Job, Key: key, Host: i.Host, Addresses: i.Root}
 	return root, root.check()
-}
-
-// nodeName is the name of this node as the launcher told it, if it did.
-func nodeName(told string) string {
-	if told == "" {
-		return environ.Hostname()
-	}
-	return told
 }

@@ -10,31 +10,6 @@ import (
 	"github.com/dlp-mpi/dlp-go/internal/program"
 )
 
-// ErrNotDetected is wrapped by the reason of a method that is not available
-// because its launcher did not start this process. Any other reason means that
-// the launcher did start this process and that its environment is broken; Find
-// then stops instead of trying the next method.
-var ErrNotDetected = errors.New("not detected")
-
-// Env looks up an environment variable, as os.LookupEnv does. Tests pass a map.
-type Env = environ.Env
-
-// method is one way to learn who this process is and where rank 0 listens.
-type method interface {
-	// name is what AME_BOOTSTRAP selects the method by.
-	name() string
-
-	// detect says whether the launcher that this method serves has started
-	// this process; nil means available. It sends nothing. Besides variables it
-	// looks at inherited descriptors and at what /proc says of this process,
-	// and its answer depends only on what is alike on every rank, so that all
-	// ranks choose the same method.
-	detect(env Env) error
-
-	// join runs the rendezvous, see Find.
-	join(ctx context.Context, env Env, tell func(string)) (*World, error)
-}
-
 // methods is the order in which Find asks. It must end with a method that is
 // always available.
 func methods() []method {
@@ -69,16 +44,6 @@ func Find(ctx context.Context, env Env, tell func(string)) (*World, *Report, err
 	return find(ctx, env, tell, candidates)
 }
 
-// without is env that lacks a variable.
-func without(env Env, hidden string) Env {
-	return func(name string) (string, bool) {
-		if name == hidden {
-			return "", false
-		}
-		return env(name)
-	}
-}
-
 func find(ctx context.Context, env Env, tell func(string), methods []method) (*World, *Report, error) {
 	chosen, report, err := choose(env, methods)
 	if err != nil {
@@ -104,10 +69,8 @@ func choose(env Env, methods []method) (method, *Report, error) {
 	report := &Report{}
 	var chosen method
 	var failure error
-	known := make([]string, 0, len(methods))
 	for _, m := range methods {
 		name := m.name()
-		known = append(known, name)
 		candidate := chosen == nil && failure == nil
 		if isForced {
 			candidate = name == forced
@@ -134,24 +97,46 @@ func choose(env Env, methods []method) (method, *Report, error) {
 		}
 		report.Entries = append(report.Entries, entry)
 	}
-
-	switch {
-	case failure != nil && isForced:
-		return nil, report, fmt.Errorf("AME_BOOTSTRAP=%s: not available: %w", forced, failure)
-	case failure != nil:
-		return nil, report, failure
-	case chosen == nil && isForced:
-		return nil, report, fmt.Errorf("AME_BOOTSTRAP=%q: no such method; known: %s", forced, strings.Join(known, ", "))
-	case chosen == nil:
-		return nil, report, fmt.Errorf("not under a launcher we know: %s: start with srun, mpiexec or ameexec", report.reasons())
+	if failure != nil || chosen == nil {
+		return nil, report, noChoice(report, forced, failure)
 	}
 	return chosen, report, nil
 }
 
-// notDetected is the reason of a method whose launcher is not ours.
-type notDetected string
+// noChoice says why there is no method to use: failure is that of the one that
+// should have been, forced the one that AME_BOOTSTRAP names, if it does.
+func noChoice(report *Report, forced string, failure error) error {
+	switch {
+	case failure != nil && forced != "":
+		return fmt.Errorf("AME_BOOTSTRAP=%s: not available: %w", forced, failure)
+	case failure != nil:
+		return failure
+	case forced != "":
+		return fmt.Errorf("AME_BOOTSTRAP=%q: no such method; known: %s", forced, strings.Join(report.names(), ", "))
+	}
+	return fmt.Errorf("not under a launcher we know: %s: start with srun, mpiexec or ameexec", report.reasons())
+}
 
-func (reason notDetected) Error() string { return string(reason) }
-func (reason notDetected) Unwrap() error { return ErrNotDetected }
+// barred are methods that an outsider must not use: all but single.
+func barred(methods []method, o outsider) []method {
+	out := make([]method, len(methods))
+	for i, m := range methods {
+		out[i] = barredMethod{m, o.why}
+		if _, ok := m.(singleMethod); ok {
+			out[i] = singleMethod{&o}
+		}
+	}
+	return out
+}
 
-func isAbsent(err error) bool { return errors.Is(err, ErrNotDetected) }
+type barredMethod struct {
+	method
+	why string
+}
+
+func (b barredMethod) detect(env Env) error {
+	if err := b.method.detect(env); isAbsent(err) {
+		return err
+	}
+	return notDetected(b.why)
+}

@@ -15,7 +15,7 @@ type singleMethod struct {
 	outside *outsider // nil: not known to be one
 }
 
-func (singleMethod) name() string { return "single" }
+func (singleMethod) name() string { return methodSingle }
 
 func (singleMethod) detect(Env) error { return nil }
 
