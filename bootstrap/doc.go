@@ -24,8 +24,8 @@
 // to the next one: half of the ranks would follow and the job would hang.
 //
 // Launchers may be nested: what is left over from one further up, variables and
-// descriptors, must not win. Each method says how it tells; where none can, the
-// error names the variables, and AME_BOOTSTRAP decides.
+// descriptors, must not win. internal/nesting says how that is told; where it
+// cannot be, the error names the variables, and AME_BOOTSTRAP decides.
 //
 // # Variables a user may set
 //
@@ -34,8 +34,10 @@
 //	AME_BOOTSTRAP   name of the method to use, whatever else is available          first available
 //	AME_VERBOSE     1: print the methods with their reasons on stderr of rank 0    0
 //	AME_TIMEOUT     time for all ranks to come up: 90s, 10m, or plain seconds      5m
-//	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) rank 0 listens on     all that are up
-//	AME_PORT_RANGE  ports rank 0 may listen on: 20000-20100, or one port           any free port
+//	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) ranks listen on       all that are up
+//	AME_PORT_RANGE  ports ranks may listen on: 20000-20100, or one port            any free port
+//	AME_MPMD        1, on all ranks: different programs behind a script are one    0
+//	                job; those that a launcher starts without a script may be
 //	AME_JOB         name of the job in messages; no two jobs at once may share it  made up
 //
 // where ranks meet by a file (pmix-file, and slurm if it is set):
@@ -65,8 +67,11 @@
 //	                  it is made if there is none, and MUNGE is not used             without munged only
 //	AME_INSECURE      1: go on without proof; anybody on the network can join        0
 //
-// AME_CONTROL_FD is set by ameexec and by nobody else; control.go specifies
-// what travels over it. A variable that is set to nothing counts as not set.
+// AME_RANK_PROCESS is set by a rank for the programs that it starts: they are
+// no ranks of its job, and come up as single.
+//
+// AME_CONTROL_FD is set by ameexec and by nobody else; internal/control
+// specifies what travels over it. A variable that is set to nothing counts as not set.
 //
 // # Limits
 //

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dlp-mpi/dlp-go/internal/environ"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 )
 
 // methods is the order in which Find asks. It must end with a method that is
 // always available.
-func methods() []Method {
-	return []Method{
+func methods() []method {
+	return []method{
 		ameMethod{},
 		pmiMethod{},
 		pmixMethod{},
-		pmixFileMethod{},
-		newSlurmMethod(),
+		fileMethod{},
+		slurmMethod{},
 		singleMethod{},
 	}
 }
@@ -23,50 +26,60 @@ func methods() []Method {
 // Find joins the job that this process is part of, by the first available
 // method or by the one that AME_BOOTSTRAP names.
 //
-// Rank 0 returns as soon as it listens and its address is published; the
-// other ranks block until they know that address or ctx ends. The Report is
-// never nil, also not with an error. After an error nothing is left open.
-func Find(ctx context.Context, env Env) (*World, *Report, error) {
-	return find(ctx, env, methods())
+// Rank 0 returns when it listens and has published its address. Where only a
+// barrier of the launcher carries that (pmi, pmix), it blocks until all ranks
+// are in it or ctx ends, and calls tell after 10 s and then every 30 s with a
+// line for the user, unless tell is nil. The other ranks block until they know
+// an address of rank 0; where it may be one of another job (World.Newer) they
+// return at once. The Report is never nil, also not with an error. After an
+// error nothing is left open.
+func Find(ctx context.Context, env Env, tell func(string)) (*World, *Report, error) {
+	here, candidates := look(), methods()
+	if o, ok := here.childOfRank(env); ok {
+		return find(ctx, without(env, "AME_BOOTSTRAP"), tell, barred(candidates, o))
+	}
+	if o, ok := here.shellOfStep(env); ok && !environ.AnySet(env, "AME_BOOTSTRAP") {
+		return find(ctx, env, tell, barred(candidates, o))
+	}
+	return find(ctx, env, tell, candidates)
 }
 
-func find(ctx context.Context, env Env, methods []Method) (*World, *Report, error) {
+func find(ctx context.Context, env Env, tell func(string), methods []method) (*World, *Report, error) {
 	chosen, report, err := choose(env, methods)
 	if err != nil {
 		return nil, report, fmt.Errorf("bootstrap: %w", err)
 	}
-	world, err := chosen.Join(ctx, env)
+	world, err := chosen.join(ctx, env, tell)
 	if err == nil {
 		if err = world.check(); err != nil {
 			world.abandon()
 		}
 	}
 	if err != nil {
-		return nil, report, fmt.Errorf("bootstrap: %s: %w", chosen.Name(), err)
+		return nil, report, fmt.Errorf("bootstrap: %s: %w", chosen.name(), err)
 	}
-	world.Method = chosen.Name()
+	world.Method = chosen.name()
+	world.Program = program.This(env, world.App)
 	return world, report, nil
 }
 
 // choose asks every method, so that the report is complete, and picks one.
-func choose(env Env, methods []Method) (Method, *Report, error) {
-	forced, isForced := lookup(env, "AME_BOOTSTRAP")
+func choose(env Env, methods []method) (method, *Report, error) {
+	forced, isForced := environ.Lookup(env, "AME_BOOTSTRAP")
 	report := &Report{}
-	var chosen Method
+	var chosen method
 	var failure error
-	known := make([]string, 0, len(methods))
-	for _, method := range methods {
-		name := method.Name()
-		known = append(known, name)
+	for _, m := range methods {
+		name := m.name()
 		candidate := chosen == nil && failure == nil
 		if isForced {
 			candidate = name == forced
 		}
-		err := method.Detect(env)
+		err := m.detect(env)
 		entry := Entry{Method: name}
 		switch {
 		case err == nil && candidate:
-			chosen = method
+			chosen = m
 			entry.State, entry.Reason = Chosen, "the first that is available"
 			if isForced {
 				entry.Reason = "AME_BOOTSTRAP=" + forced
@@ -84,22 +97,46 @@ func choose(env Env, methods []Method) (Method, *Report, error) {
 		}
 		report.Entries = append(report.Entries, entry)
 	}
-
-	switch {
-	case failure != nil && isForced:
-		return nil, report, fmt.Errorf("AME_BOOTSTRAP=%s: not available: %w", forced, failure)
-	case failure != nil:
-		return nil, report, failure
-	case chosen == nil && isForced:
-		return nil, report, fmt.Errorf("AME_BOOTSTRAP=%q: no such method; known: %s", forced, strings.Join(known, ", "))
-	case chosen == nil:
-		return nil, report, fmt.Errorf("not under a launcher we know: %s: start with srun, mpiexec or ameexec", report.reasons())
+	if failure != nil || chosen == nil {
+		return nil, report, noChoice(report, forced, failure)
 	}
 	return chosen, report, nil
 }
 
-// notDetected is the reason of a method whose launcher is not ours.
-type notDetected string
+// noChoice says why there is no method to use: failure is that of the one that
+// should have been, forced the one that AME_BOOTSTRAP names, if it does.
+func noChoice(report *Report, forced string, failure error) error {
+	switch {
+	case failure != nil && forced != "":
+		return fmt.Errorf("AME_BOOTSTRAP=%s: not available: %w", forced, failure)
+	case failure != nil:
+		return failure
+	case forced != "":
+		return fmt.Errorf("AME_BOOTSTRAP=%q: no such method; known: %s", forced, strings.Join(report.names(), ", "))
+	}
+	return fmt.Errorf("not under a launcher we know: %s: start with srun, mpiexec or ameexec", report.reasons())
+}
 
-func (reason notDetected) Error() string { return string(reason) }
-func (reason notDetected) Unwrap() error { return ErrNotDetected }
+// barred are methods that an outsider must not use: all but single.
+func barred(methods []method, o outsider) []method {
+	out := make([]method, len(methods))
+	for i, m := range methods {
+		out[i] = barredMethod{m, o.why}
+		if _, ok := m.(singleMethod); ok {
+			out[i] = singleMethod{&o}
+		}
+	}
+	return out
+}
+
+type barredMethod struct {
+	method
+	why string
+}
+
+func (b barredMethod) detect(env Env) error {
+	if err := b.method.detect(env); isAbsent(err) {
+		return err
+	}
+	return notDetected(b.why)
+}

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -28,24 +30,13 @@ func mpiexec(t testing.TB, role string, size int, arguments []string, command ..
 	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra"), arguments...)
 	cmd.WaitDelay = time.Second
 	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {
+		if name, _, _ := strings.Cut(pair, "="); !nesting.Foreign(name) {
 			cmd.Env = append(cmd.Env, pair)
 		}
 	}
 	// A program built with -race would take a second to exit.
 	cmd.Env = append(cmd.Env, rankRole+"="+role, "GORACE=atexit_sleep_ms=0")
 	return cmd
-}
-
-// launcherVariable says whether the tests themselves may run under a launcher
-// that set name.
-func launcherVariable(name string) bool {
-	for _, prefix := range []string{"AME_", "PMI_", "PMIX_", "SLURM_", "OMPI_", "MPI_LOCAL", "HYDI_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // requireRanks wants a line of each rank but those that are gone.
@@ -87,6 +78,40 @@ func TestHydraReportsTheStatus(t *testing.T) {
 	require.ErrorAs(t, err, &exit, "%s", output)
 	assert.Equal(t, 3, exit.ExitCode())
 	requireRanks(t, string(output), 4)
+}
+
+func TestHydraTellsAboutThePrograms(t *testing.T) {
+	output, err := mpiexec(t, "program", 1, nil, "{}", ":", "-n", "1", "sh", "-c", "{}; true").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	assert.Contains(t, string(output), fmt.Sprintf("rank 0, application 0, parent %d\n", program.Launcher))
+	assert.Contains(t, string(output), fmt.Sprintf("rank 1, application 1, parent %d\n", program.Other))
+}
+
+// What a rank starts by itself is no rank.
+func TestHydraChildren(t *testing.T) {
+	for _, arguments := range [][]string{nil, {"-pmi-port"}} {
+		output, err := mpiexec(t, "parent", 3, arguments, "{}").CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		requireRanks(t, string(output), 3)
+		assert.Equal(t, 3, strings.Count(string(output), "child: single: rank 0 of 1, 0 warnings\n"), "%s", output)
+	}
+}
+
+// A rank that starts mpiexec of its own has a job in its job.
+func TestHydraBelowARank(t *testing.T) {
+	hydra := need.Program(t, "mpiexec.hydra")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	output, err := mpiexec(t, "", 2, nil, "sh", "-c", nested(hydra, self, 2)).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	assert.Equal(t, 2, strings.Count(string(output), "pmi: rank 0 of 2"), "%s", output)
+	assert.Equal(t, 2, strings.Count(string(output), "pmi: rank 1 of 2"), "%s", output)
+}
+
+// nested is a command line for sh that starts a job as a rank does: with the
+// mark of that rank.
+func nested(mpiexec, program string, size int) string {
+	return fmt.Sprintf("%s=launch exec %s %s -n %d %s", rankRole, program, mpiexec, size, program)
 }
 
 // A second program of the same rank finds the connection closed. It must not

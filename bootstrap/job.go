@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/dlp-mpi/dlp-go/internal/environ"
 )
 
 // NewJob makes up the id of a job that launcher starts from this process:
@@ -13,7 +15,7 @@ import (
 func NewJob(launcher string) string {
 	var random [6]byte
 	rand.Read(random[:])
-	return fmt.Sprintf("%s-%s-%d-%s", launcher, hostname(), os.Getpid(), hex.EncodeToString(random[:]))
+	return fmt.Sprintf("%s-%s-%d-%s", launcher, environ.Hostname(), os.Getpid(), hex.EncodeToString(random[:]))
 }
 
 // maxJob is the longest AME_JOB, in bytes.
@@ -22,7 +24,7 @@ const maxJob = 128
 // UserJob returns the job id that AME_JOB gives, or "" if it is not set. Job
 // ids go into messages, file names and wire formats, so not everything goes.
 func UserJob(env Env) (string, error) {
-	job, ok := lookup(env, "AME_JOB")
+	job, ok := environ.Lookup(env, "AME_JOB")
 	odd := strings.ContainsFunc(job, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("._:@+-", r)
 	})
@@ -32,19 +34,12 @@ func UserJob(env Env) (string, error) {
 	return job, nil
 }
 
-// nodeName is the name of this node as the launcher told it, if it did.
-func nodeName(told string) string {
-	if told == "" {
-		return hostname()
+// jobName is the id of a job that this process makes up: what AME_JOB says, or
+// one after launcher.
+func jobName(env Env, launcher string) (string, error) {
+	job, err := UserJob(env)
+	if job == "" {
+		job = NewJob(launcher)
 	}
-	return told
-}
-
-// hostname is the name of this node, for people; "localhost" if it has none.
-func hostname() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return "localhost"
-	}
-	return name
+	return job, err
 }

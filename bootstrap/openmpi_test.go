@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -37,11 +39,17 @@ func openMPI(t testing.TB, role string, size int, variables []string, command ..
 	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.WaitDelay = time.Second
 	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {
+		if name, _, _ := strings.Cut(pair, "="); !nesting.Foreign(name) {
 			cmd.Env = append(cmd.Env, pair)
 		}
 	}
 	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // or every rank lives a second longer under -race
+	// Jobs that start and end side by side make and remove one session directory,
+	// and some find it half there. A short path, for it holds sockets.
+	session, err := os.MkdirTemp("", "o")
+	require.NoError(t, err)
+	defer os.RemoveAll(session)
+	cmd.Env = append(cmd.Env, "TMPDIR="+session)
 	cmd.Env = append(cmd.Env, variables...)
 	cmd.Env = append(cmd.Env, rankRole+"="+role)
 	out, err := cmd.CombinedOutput()
@@ -91,6 +99,25 @@ func TestOpenMPIReportsTheStatus(t *testing.T) {
 	assert.Equal(t, 3, exit, output)
 }
 
+func TestOpenMPITellsAboutThePrograms(t *testing.T) {
+	for _, method := range []string{"pmix", "pmix-file"} {
+		output, exit := openMPI(t, "program", 2, append(forced(method), "AME_RENDEZVOUS_DIR="+t.TempDir()), "{}", ":", "-n", "1", "sh", "-c", "{}; true")
+		require.Zero(t, exit, output)
+		assert.Contains(t, output, fmt.Sprintf("rank 1, application 0, parent %d\n", program.Launcher))
+		assert.Contains(t, output, fmt.Sprintf("rank 2, application 1, parent %d\n", program.Other))
+	}
+}
+
+// What a rank starts by itself is no rank.
+func TestOpenMPIChildren(t *testing.T) {
+	for _, method := range []string{"pmix", "pmix-file"} {
+		output, exit := openMPI(t, "parent", 3, forced(method), "{}")
+		require.Zero(t, exit, output)
+		requireOpenMPIRanks(t, method, output, 3)
+		assert.Equal(t, 3, strings.Count(output, "child: single: rank 0 of 1, 0 warnings\n"), output)
+	}
+}
+
 // Two programs one after the other in the same task.
 func TestOpenMPISecondProgram(t *testing.T) {
 	for _, method := range []string{"pmix", "pmix-file"} {
@@ -102,6 +129,23 @@ func TestOpenMPISecondProgram(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where the server is good for one program of a task, the next ones meet by
+// files, without being told. It is one of a better version here.
+func TestOpenMPISecondProgramOfAnOldServer(t *testing.T) {
+	const three = "export PMIX_VERSION=4.0.0; {} && {} && {}"
+	dir := t.TempDir()
+	output, exit := openMPI(t, "meet", 3, []string{"AME_RENDEZVOUS_DIR=" + dir}, "sh", "-c", three)
+	require.Zero(t, exit, output)
+	for rank := range 3 {
+		assert.Equal(t, 3, strings.Count(output, fmt.Sprintf("pmix: rank %d of 3", rank)), output)
+	}
+	assert.Empty(t, entries(t, dir))
+
+	output, exit = openMPI(t, "meet", 3, []string{"AME_RENDEZVOUS_DIR=/nowhere"}, "sh", "-c", three)
+	require.NotZero(t, exit)
+	assert.Contains(t, output, "this is program number 2 of its task, and PMIx 4.0.0 serves the first alone, so the ranks meet by a file: AME_RENDEZVOUS_DIR: stat /nowhere")
 }
 
 // Inside of a user namespace whose ids are not the server's, pmix must not
@@ -148,7 +192,7 @@ func TestOpenMPIFileAllAddresses(t *testing.T) {
 // A directory that cannot be written to ends the job, with the reason, long
 // before anybody's deadline.
 func TestOpenMPIFileDirectoryBroken(t *testing.T) {
-	for name, dir := range map[string]string{"read-only": tmpfs(t, "ro"), "full": tmpfs(t, "nr_inodes=1")} {
+	for name, dir := range map[string]string{"read-only": need.Tmpfs(t, "ro"), "full": need.Tmpfs(t, "nr_inodes=1")} {
 		t.Run(name, func(t *testing.T) {
 			output, exit := openMPI(t, "meet", 3, append(forced("pmix-file"), "AME_RENDEZVOUS_DIR="+dir), "{}")
 			assert.NotZero(t, exit)

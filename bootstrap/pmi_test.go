@@ -14,11 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/pmi"
+	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
 // pmiJob finds the job on every rank, under a PMI server that places rank r
 // on nodes[r]. change may alter the environment of a rank.
-func pmiJob(t *testing.T, nodes []int, change func(rank int, env mapEnv) mapEnv) ([]*World, []error) {
+func pmiJob(t *testing.T, nodes []int, change func(rank int, env fakeenv.Map) fakeenv.Map) ([]*World, []error) {
 	size := len(nodes)
 	server, err := pmi.NewServer(pmi.Config{Job: "kvs_0", Nodes: nodes})
 	require.NoError(t, err)
@@ -32,11 +33,11 @@ func pmiJob(t *testing.T, nodes []int, change func(rank int, env mapEnv) mapEnv)
 		fd, err := syscall.Dup(int(child.Fd())) // inherited ones are not close-on-exec
 		require.NoError(t, err)
 		require.NoError(t, child.Close())
-		env := mapEnv{"PMI_FD": strconv.Itoa(fd), "PMI_RANK": strconv.Itoa(rank), "PMI_SIZE": strconv.Itoa(size)}
+		env := fakeenv.Map{"PMI_FD": strconv.Itoa(fd), "PMI_RANK": strconv.Itoa(rank), "PMI_SIZE": strconv.Itoa(size)}
 		if change != nil {
 			env = change(rank, env)
 		}
-		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.lookup) })
+		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup, nil) })
 	}
 	require.NoError(t, server.Serve(t.Context(), conns))
 	ranks.Wait()
@@ -57,9 +58,9 @@ func TestPMI(t *testing.T) {
 				assert.Equal(t, "pmi", world.Method)
 				assert.Equal(t, rank, world.Rank)
 				assert.Equal(t, len(nodes), world.Size)
-				assert.Equal(t, root.Job, world.Job)
-				assert.Equal(t, root.Key, world.Key)
-				assert.Equal(t, root.Root, world.Root)
+				assert.Equal(t, root.Root.Job, world.Root.Job)
+				assert.Equal(t, root.Root.Key, world.Root.Key)
+				assert.Equal(t, root.Root.Addresses, world.Root.Addresses)
 				local, before := 0, 0
 				for r, node := range nodes {
 					if node == nodes[rank] {
@@ -76,7 +77,7 @@ func TestPMI(t *testing.T) {
 				assert.Nil(t, root.Listener)
 				return
 			}
-			for _, address := range root.Root {
+			for _, address := range root.Root.Addresses {
 				host, _, err := net.SplitHostPort(address)
 				require.NoError(t, err)
 				if nodes[1] == 0 {
@@ -89,9 +90,9 @@ func TestPMI(t *testing.T) {
 }
 
 func TestPMIRootTellsThatItCannotListen(t *testing.T) {
-	_, errs := pmiJob(t, []int{0, 0, 0}, func(rank int, env mapEnv) mapEnv {
+	_, errs := pmiJob(t, []int{0, 0, 0}, func(rank int, env fakeenv.Map) fakeenv.Map {
 		if rank == 0 {
-			return env.with("AME_INTERFACE", "nosuch0")
+			return env.With("AME_INTERFACE", "nosuch0")
 		}
 		return env
 	})
@@ -102,25 +103,41 @@ func TestPMIRootTellsThatItCannotListen(t *testing.T) {
 }
 
 func TestPMITakesTheUsersJob(t *testing.T) {
-	worlds, errs := pmiJob(t, []int{0, 0}, func(_ int, env mapEnv) mapEnv { return env.with("AME_JOB", "night-run.7") })
+	worlds, errs := pmiJob(t, []int{0, 0}, func(_ int, env fakeenv.Map) fakeenv.Map { return env.With("AME_JOB", "night-run.7") })
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1])
 	require.NoError(t, worlds[0].Listener.Close())
-	assert.Equal(t, "night-run.7", worlds[1].Job)
+	assert.Equal(t, "night-run.7", worlds[1].Root.Job)
 }
 
 func TestPMIDetects(t *testing.T) {
-	stale := mapEnv{"PMI_FD": "99999", "PMI_RANK": "1", "PMI_SIZE": "2"}
-	err := pmiMethod{}.Detect(stale.lookup)
+	stale := fakeenv.Map{"PMI_FD": "99999", "PMI_RANK": "1", "PMI_SIZE": "2"}
+	err := pmiMethod{}.detect(stale.Lookup)
 	require.ErrorIs(t, err, ErrNotDetected)
 	assert.EqualError(t, err, "the PMI variables are left over: descriptor 99999 is not open")
-	require.ErrorIs(t, pmiMethod{}.Detect(mapEnv{"PMI_FD": ""}.lookup), ErrNotDetected)
-	require.ErrorIs(t, pmiMethod{}.Detect(stale.with("MPI_LOCALNRANKS", "").lookup), ErrNotDetected)
+	require.ErrorIs(t, pmiMethod{}.detect(fakeenv.Map{"PMI_FD": ""}.Lookup), ErrNotDetected)
+	require.ErrorIs(t, pmiMethod{}.detect(stale.With("MPI_LOCALNRANKS", "").Lookup), ErrNotDetected)
 
-	err = pmiMethod{}.Detect(stale.with("MPI_LOCALNRANKS", "2").lookup)
+	err = pmiMethod{}.detect(stale.With("MPI_LOCALNRANKS", "2").Lookup)
 	require.NotErrorIs(t, err, ErrNotDetected, "half of the ranks would go on alone")
 	assert.ErrorContains(t, err, "start one program per rank")
 	assert.ErrorContains(t, err, "AME_BOOTSTRAP")
+}
+
+// A number left over from an outer step may name a live socket of another kind.
+func TestPMIOfAnotherStep(t *testing.T) {
+	conn, child, err := pmi.Pair()
+	require.NoError(t, err)
+	defer conn.Close()
+	defer child.Close()
+	fd, err := syscall.Dup(int(child.Fd())) // inherited ones are not close-on-exec
+	require.NoError(t, err)
+	defer syscall.Close(fd)
+	env := task(t, 0, 2).With("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2", "PMI_JOBID", "7.0")
+	require.NoError(t, pmiMethod{}.detect(env.Lookup), "of this step")
+	err = pmiMethod{}.detect(env.With("PMI_JOBID", "7.1").Lookup)
+	require.ErrorIs(t, err, ErrNotDetected)
+	assert.EqualError(t, err, "the PMI variables are left over from step 7.1, this is step 7.0")
 }
 
 // plainLauncher answers one client as simple PMI servers do, and mapping when
@@ -135,6 +152,8 @@ func plainLauncher(conn net.Conn, mapping string) {
 			reply = "cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"
 		case line == "cmd=get_maxes":
 			reply = "cmd=maxes"
+		case line == "cmd=get_appnum":
+			reply = "cmd=appnum appnum=3"
 		case line == "cmd=get_my_kvsname":
 			reply = "cmd=my_kvsname kvsname=7"
 		case strings.HasPrefix(line, "cmd=get "):
@@ -153,17 +172,17 @@ func plainLauncher(conn net.Conn, mapping string) {
 }
 
 func TestPMIWithoutAMapping(t *testing.T) {
-	hydra := mapEnv{"MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "2"}
-	spread := mapEnv{"MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "1"}
+	hydra := fakeenv.Map{"MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "2"}
+	spread := fakeenv.Map{"MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "1"}
 	for name, test := range map[string]struct {
 		mapping   string
-		env       mapEnv
+		env       fakeenv.Map
 		localSize int
 		oneNode   bool
 	}{
-		"not there":               {"rc=1", mapEnv{}, -1, false},
-		"unreadable":              {"rc=0 value=(matrix)", mapEnv{}, -1, false},
-		"empty":                   {"rc=0 value=", mapEnv{}, -1, false},
+		"not there":               {"rc=1", fakeenv.Map{}, -1, false},
+		"unreadable":              {"rc=0 value=(matrix)", fakeenv.Map{}, -1, false},
+		"empty":                   {"rc=0 value=", fakeenv.Map{}, -1, false},
 		"hydra, one node":         {"rc=1", hydra, 2, true},
 		"hydra, several nodes":    {"rc=1", spread, 1, false},
 		"the mapping comes first": {"rc=0 value=(vector,(0,2,1))", hydra, 1, false},
@@ -179,16 +198,18 @@ func TestPMIWithoutAMapping(t *testing.T) {
 				plainLauncher(conn, test.mapping)
 				close(done)
 			}()
-			env := test.env.with("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2")
-			world, _, err := Find(t.Context(), env.lookup)
+			env := test.env.With("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2")
+			world, _, err := Find(t.Context(), env.Lookup, nil)
 			require.NoError(t, err)
 			<-done
 			require.NoError(t, world.Listener.Close())
 			assert.Equal(t, test.localSize, world.LocalSize)
+			assert.Equal(t, 3, world.App)
+			assert.Equal(t, 3, world.Program.App)
 			if test.oneNode {
-				assert.True(t, loopbackOnly(world.Root), world.Root)
-			} else if ifs, err := netifs(); err == nil && len(reachable(ifs)) > 0 {
-				assert.False(t, loopbackOnly(world.Root), world.Root)
+				assert.True(t, loopbackOnly(world.Root.Addresses), world.Root.Addresses)
+			} else {
+				assert.False(t, world.oneNode())
 			}
 		})
 	}

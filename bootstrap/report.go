@@ -62,3 +62,12 @@ func (r *Report) reasons() string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// names lists the methods.
+func (r *Report) names() []string {
+	var names []string
+	for _, entry := range r.Entries {
+		names = append(names, entry.Method)
+	}
+	return names
+}

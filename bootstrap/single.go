@@ -5,23 +5,35 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/dlp-mpi/dlp-go/internal/environ"
 	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
 // singleMethod is the method of a process that no launcher started: rank 0
 // of 1. It stands last and is always available.
-type singleMethod struct{}
+type singleMethod struct {
+	outside *outsider // nil: not known to be one
+}
 
-func (singleMethod) Name() string { return "single" }
+func (singleMethod) name() string { return methodSingle }
 
-func (singleMethod) Detect(Env) error { return nil }
+func (singleMethod) detect(Env) error { return nil }
 
-func (singleMethod) Join(_ context.Context, env Env) (*World, error) {
-	world := &World{Rank: 0, Size: 1, Host: hostname(), LocalRank: 0, LocalSize: 1}
-	if err := world.found(env, "single", true); err != nil {
+func (m singleMethod) join(_ context.Context, env Env, _ func(string)) (*World, error) {
+	job, err := jobName(env, "single")
+	if err != nil {
 		return nil, err
 	}
-	if promised, warning := brokenPromise(env); warning != "" {
+	here := environ.Hostname()
+	world := &World{
+		Place: Place{Rank: 0, Size: 1, Host: here, LocalRank: 0, LocalSize: 1},
+		Root:  Endpoint{Job: job, Host: here},
+	}
+	promised, warning := brokenPromise(env)
+	if m.outside != nil {
+		promised, warning = m.outside.promised, m.outside.warning
+	}
+	if warning != "" {
 		world.Promised = promised
 		world.Warnings = append(world.Warnings, warning)
 	}
@@ -47,7 +59,7 @@ func brokenPromise(env Env) (promised int, warning string) {
 		return promised, warning
 	}
 	for _, promise := range promises {
-		text, ok := lookup(env, promise.variable)
+		text, ok := environ.Lookup(env, promise.variable)
 		if !ok {
 			continue
 		}
@@ -58,7 +70,7 @@ func brokenPromise(env Env) (promised int, warning string) {
 		return size, fmt.Sprintf("%s=%d but this is rank 0 of 1: %s", promise.variable, size, promise.remedy)
 	}
 	// PMIx tells the size only over its socket, so this is all we know.
-	if rank, err := strconv.Atoi(value(env, "PMIX_RANK")); err == nil && rank >= 0 {
+	if rank, err := strconv.Atoi(environ.Value(env, "PMIX_RANK")); err == nil && rank >= 0 {
 		if promised = rank + 1; promised == 1 {
 			promised = 0
 		}
@@ -77,16 +89,14 @@ func outsideStep(env Env) (promised int, warning string) {
 		slurm.Batch:       " The batch script runs once, on the first node: write srun before the program",
 		slurm.Interactive: " The shell of salloc runs once, on the first node: write srun before the program",
 	}
-	place := slurm.WhereAmI(slurm.Lookup(env))
+	place := slurm.WhereAmI(env)
 	here, outside := where[place]
 	if !outside {
 		return 0, ""
 	}
-	asked := "SLURM_NTASKS"
-	promised = slurm.JobTasks(slurm.Lookup(env))
+	promised, asked := slurm.JobTasks(env)
 	if promised == 0 && place != slurm.NoJob { // srun starts one task per node then
-		asked = "SLURM_JOB_NUM_NODES"
-		promised, _ = strconv.Atoi(value(env, asked))
+		promised, asked = slurm.JobNodes(env)
 	}
 	if promised <= 1 {
 		return 0, ""

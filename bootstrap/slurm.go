@@ -5,166 +5,130 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net"
-	"net/netip"
-	"syscall"
-	"time"
+	"slices"
 
+	"github.com/dlp-mpi/dlp-go/bootstrap/internal/stepmeet"
+	"github.com/dlp-mpi/dlp-go/internal/environ"
+	"github.com/dlp-mpi/dlp-go/internal/secret"
 	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
 // slurmMethod is the method of srun with any --mpi, none included. Slurm tells
 // every task who it is and offers no channel to say where rank 0 listens, so
-// rank 0 binds one of a few ports that all ranks can work out (slurmports.go),
-// the others look for it there (slurmsearch.go), and both prove to belong to
-// the same user and step before the job's key is handed over (slurmproof.go,
-// slurmwire.go).
-type slurmMethod struct {
-	resolve  func(ctx context.Context, host string) ([]netip.Addr, error)
-	patience time.Duration // with a rank 0 of our step that refuses us
-}
+// the ranks look for it, see package stepmeet.
+type slurmMethod struct{}
 
-func newSlurmMethod() slurmMethod {
-	lookup := func(ctx context.Context, host string) ([]netip.Addr, error) {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	}
-	return slurmMethod{resolve: lookup, patience: 5 * time.Second}
-}
+func (slurmMethod) name() string { return "slurm" }
 
-func (slurmMethod) Name() string { return "slurm" }
-
-func (slurmMethod) Detect(env Env) error {
-	_, err := slurm.StepFromEnv(slurm.Lookup(env))
+func (slurmMethod) detect(env Env) error {
+	_, err := slurm.StepFromEnv(env)
 	if errors.Is(err, slurm.ErrNoStep) {
 		return notDetected(err.Error())
 	}
 	return err
 }
 
-func (m slurmMethod) Join(ctx context.Context, env Env) (*World, error) {
-	step, err := slurm.StepFromEnv(slurm.Lookup(env))
+func (slurmMethod) join(ctx context.Context, env Env, tell func(string)) (*World, error) {
+	step, err := slurm.StepFromEnv(env)
 	if err != nil {
 		return nil, err
 	}
-	job, err := slurmJob(env, step)
-	if err != nil {
-		return nil, err
+	at := placeInStep(step)
+	if environ.AnySet(env, "AME_RENDEZVOUS_DIR") {
+		// For steps without munged and without a home directory that all nodes
+		// see, or whose ports others have.
+		return meetByFile(ctx, env, fileJob{at: at, name: step.Name()}, tell)
 	}
-	world := &World{
-		Rank: step.Rank, Size: step.Size, Job: job, Host: nodeName(step.Node),
-		LocalRank: step.LocalRank, LocalSize: step.LocalSize,
-	}
-	if step.Size == 1 {
-		return world, nil
-	}
-	if anySet(env, "AME_RENDEZVOUS_DIR") {
-		if err := joinStepByFile(ctx, env, step, world); err != nil {
+	x := &slurmExchange{at: at, step: step}
+	if at.Size > 1 {
+		if x.member, err = stepmeet.New(ctx, env, step, at.Host); err != nil {
 			return nil, err
 		}
-		return world, nil
 	}
-	member, err := newSlurmMember(ctx, env, step, world.Host)
-	if err != nil {
-		return nil, err
+	world, err := meet(ctx, env, x, tell)
+	if err == nil {
+		world.Root.Addresses = x.foundFirst(world.Root.Addresses)
 	}
-	if step.Rank == 0 {
-		err = member.serve(env, world)
-	} else {
-		err = member.search(ctx, env, m, world)
+	if err == nil && x.warning != "" {
+		world.Warnings = append(world.Warnings, x.warning)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return world, nil
+	return world, err
 }
 
-// joinStepByFile is for steps without munged and without a home directory
-// that all nodes see, or whose agreed ports others have: the user names a
-// directory, and that is all the ranks need.
-func joinStepByFile(ctx context.Context, env Env, step *slurm.Step, world *World) error {
-	dir, err := rendezvousDirectory(env, world.LocalSize == world.Size)
-	if err != nil {
-		return err
-	}
-	file, err := newRendezvousFile(env, dir, step.Name(), "")
-	if err != nil {
-		return err
-	}
-	return meetByFile(ctx, env, world, step.Name(), file)
+func placeInStep(step *slurm.Step) Place {
+	return Place{Rank: step.Rank, Size: step.Size, Host: nodeName(step.Node), LocalRank: step.LocalRank, LocalSize: step.LocalSize}
 }
 
-// slurmJob names one run of a program. A step can be more than one, one after
-// another, hence the random part; rank 0 tells the others its own.
-func slurmJob(env Env, step *slurm.Step) (string, error) {
+// slurmExchange is rank 0's own listener, which answers the ranks that look for
+// it before it lets anybody else in.
+type slurmExchange struct {
+	at      Place
+	step    *slurm.Step
+	member  *stepmeet.Member // nil if Size is 1
+	server  *stepmeet.Server // of rank 0
+	found   string           // at which address another rank has found rank 0
+	warning string
+}
+
+func (x *slurmExchange) place() Place { return x.at }
+
+// lasting: rank 0 answers until all ranks have joined; no rank finds what is stale.
+func (x *slurmExchange) lasting() bool { return x.at.Rank == 0 }
+
+// host names one run of a program. A step can be more than one, one after
+// another, hence the random part.
+func (x *slurmExchange) host(env Env) (Endpoint, net.Listener, error) {
 	name, err := UserJob(env)
+	if err != nil {
+		return Endpoint{}, nil, err
+	}
 	if name == "" {
-		name = step.Name()
+		name = x.step.Name()
 	}
 	var run [4]byte
 	rand.Read(run[:])
-	return name[:min(len(name), maxJob)] + "-" + hex.EncodeToString(run[:]), err
+	job := name[:min(len(name), maxJob)] + "-" + hex.EncodeToString(run[:])
+	if x.at.Size == 1 {
+		return Endpoint{Job: job, Host: x.at.Host}, nil, nil
+	}
+	var addresses []string
+	if x.server, addresses, err = x.member.Listen(); err != nil {
+		return Endpoint{}, nil, err
+	}
+	x.warning = x.member.Warning()
+	root := Endpoint{Job: job, Key: secret.New(), Host: x.at.Host, Addresses: addresses}
+	return fit(root, x.at.Size), x.server, nil
 }
 
-// slurmMember is what a rank needs for the rendezvous, on either side.
-type slurmMember struct {
-	step     *slurm.Step
-	node     string
-	proofs   *slurmProofs
-	ports    ports
-	instance [slurmInstanceSize]byte // tells this process from another one of its rank
+// fit leaves a node with very many addresses only as many as its invitation
+// can carry.
+func fit(root Endpoint, size int) Endpoint {
+	for len(root.Addresses) > 1 && len(invite(root, size)) > stepmeet.MaxText {
+		root.Addresses = root.Addresses[:len(root.Addresses)-1]
+	}
+	return root
 }
 
-func newSlurmMember(ctx context.Context, env Env, step *slurm.Step, node string) (*slurmMember, error) {
-	m := &slurmMember{step: step, node: node}
-	rand.Read(m.instance[:])
-	var err error
-	if m.ports, err = slurmPorts(env, step); err != nil {
-		return nil, err
-	}
-	m.proofs, err = newSlurmProofs(ctx, env, node)
-	return m, err
+func (x *slurmExchange) publish(_ context.Context, text string) error { return x.server.Offer(text) }
+
+func (x *slurmExchange) fetch(ctx context.Context, _ string) (string, error) {
+	found, err := x.member.Search(ctx)
+	x.found, x.warning = found.Address, found.Warning
+	return found.Text, err
 }
 
-// oneNode says whether all ranks are on this node.
-func (m *slurmMember) oneNode() bool { return m.step.LocalSize == m.step.Size }
+// foundFirst puts the address that is known to work in front.
+func (x *slurmExchange) foundFirst(addresses []string) []string {
+	if x.found == "" {
+		return addresses
+	}
+	return slices.Insert(slices.DeleteFunc(addresses, func(a string) bool { return a == x.found }), 0, x.found)
+}
 
-// serve makes this process rank 0: it listens, and answers the other ranks
-// until World.Listener is closed.
-func (m *slurmMember) serve(env Env, world *World) error {
-	listener, root, err := listen(env, m.oneNode(), m.ports)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w: other programs have them all; AME_PORT_RANGE=20000-20100 makes every rank use other ports", err)
+func (x *slurmExchange) close(context.Context, error) error {
+	if x.server != nil {
+		x.server.Complete()
 	}
-	if err != nil {
-		return err
-	}
-	world.Key, world.Root, world.RootHost = NewKey(), root, world.Host
-	invitation, err := slurmInvitation(*world)
-	if err != nil {
-		listener.Close()
-		return err
-	}
-	if warning := m.proofs.warning(); warning != "" {
-		world.Warnings = append(world.Warnings, warning)
-	}
-	server := newSlurmServer(listener, m, invitation)
-	world.Listener = server
-	world.release = server.Close
 	return nil
-}
-
-// slurmInvitation is the text that the others get from rank 0. Of a node with
-// very many addresses it has only as many as fit a MUNGE credential.
-func slurmInvitation(world World) ([]byte, error) {
-	for {
-		text := invite(&world)
-		if len(text) <= maxSlurmGrant {
-			return []byte(text), nil
-		}
-		if len(world.Root) == 1 {
-			return nil, fmt.Errorf("invitation of %d bytes, at most %d can be sent", len(text), maxSlurmGrant)
-		}
-		world.Root = world.Root[:len(world.Root)-1]
-	}
 }

@@ -3,59 +3,37 @@ package bootstrap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
+
+	"github.com/dlp-mpi/dlp-go/internal/program"
 )
-
-// ErrNotDetected is wrapped by the reason a Method gives for not being
-// available: its launcher did not start this process. Any other error of
-// Method.Detect means that the launcher did start this process and that its
-// environment is broken; Find then stops instead of trying the next method.
-var ErrNotDetected = errors.New("not detected")
-
-// Env looks up an environment variable, as os.LookupEnv does. Tests pass a map.
-type Env func(name string) (value string, ok bool)
-
-// Method is one way to learn who this process is and where rank 0 listens.
-type Method interface {
-	// Name is what AME_BOOTSTRAP selects the method by.
-	Name() string
-
-	// Detect says whether the launcher that this method serves has started
-	// this process. It does no I/O beyond looking at inherited descriptors,
-	// and its answer depends only on what is alike on every rank, so that all
-	// ranks choose the same method. A nil error means available.
-	Detect(env Env) error
-
-	// Join runs the rendezvous. Rank 0 listens before it publishes anything;
-	// the other ranks block until they know where it listens or ctx ends.
-	Join(ctx context.Context, env Env) (*World, error)
-}
 
 // World is what a process must know to join its job.
 type World struct {
-	Method string // the method that found it, as Method.Name
-	Rank   int    // 0 .. Size-1
-	Size   int    // number of ranks of the job
-	Job    string // the same on all ranks and on no other job; not secret
-	Host   string // name of this node as the launcher knows it
+	Method string // name of the method that found it
+	Place
 
-	// Place of this process; -1 where the launcher does not tell.
-	LocalRank int // rank among the ranks of this node
-	LocalSize int // number of ranks on this node
+	// Root is rank 0: on rank 0 its own endpoint, elsewhere what is known of
+	// it so far, the zero value if nothing is. With Size 1 it holds the job's
+	// name alone.
+	Root Endpoint
 
-	// Key is the job's secret, the same on all ranks. Empty if Size is 1.
-	Key Key
+	// Newer waits for another endpoint of rank 0 than Root and those that it has
+	// returned before; if ctx ends it returns an error that says what it has
+	// waited for. Nil where Root is final: on rank 0, and where no endpoint of
+	// another job can be about. It is for one goroutine at a time.
+	Newer func(ctx context.Context) (Endpoint, error)
 
 	// Listener is open on rank 0 of a job with Size > 1 and nil elsewhere.
 	// Whoever gets the World closes it.
 	Listener net.Listener
 
-	// RootHost is the name of rank 0's node, for messages; "" if unknown.
-	RootHost string
+	// Listen opens a listener for direct links from other ranks, and returns
+	// the addresses to try for it. Nil on rank 0 and if Size is 1.
+	Listen func() (net.Listener, []string, error)
 
-	// Root holds the addresses (host:port) to try for rank 0. Nil if Size is 1.
-	Root []string
+	// Program is what this process runs, for the ranks to compare.
+	Program program.Program
 
 	// Promised is how many ranks the environment announces when it announces
 	// more than this job has, as in a batch script that forgot srun; else 0.
@@ -88,7 +66,8 @@ func (w *World) Watch(ctx context.Context) (watched context.Context, stop contex
 
 // Release gives back what the rendezvous kept for ranks still on their way,
 // such as a file in a shared directory. It is called once, when all ranks
-// are connected or have given up; a second call does nothing.
+// are connected or have given up; a second call does nothing. Listener stays
+// open.
 func (w *World) Release() error {
 	if w.release == nil {
 		return nil
@@ -100,34 +79,16 @@ func (w *World) Release() error {
 
 // check holds what every method promises about the World that it returns.
 func (w *World) check() error {
-	switch {
-	case w.Size < 1, w.Rank < 0, w.Rank >= w.Size:
-		return fmt.Errorf("the launcher says rank %d of %d ranks", w.Rank, w.Size)
-	case w.Size > 1 && len(w.Key.secret) < KeySize:
-		return fmt.Errorf("the launcher gave a key of %d bytes, at least %d are needed", len(w.Key.secret), KeySize)
-	case w.Size > 1 && len(w.Root) == 0:
-		return errors.New("the launcher gave no address of rank 0")
-	case w.Size > 1 && w.Rank == 0 && w.Listener == nil:
-		return errors.New("rank 0 does not listen")
-	}
-	return nil
-}
-
-// found makes the job that rank 0 invites the others to: it names the job
-// after the launcher unless AME_JOB does, draws the key and listens.
-func (w *World) found(env Env, launcher string, oneNode bool) (err error) {
-	if w.Job, err = UserJob(env); err != nil {
+	if err := w.Place.check(); err != nil || w.Size == 1 {
 		return err
 	}
-	if w.Job == "" {
-		w.Job = NewJob(launcher)
-	}
-	if w.Size == 1 {
+	if w.Root.isZero() && w.Newer != nil {
 		return nil
 	}
-	w.Key = NewKey()
-	w.Listener, w.Root, err = listen(env, oneNode, ports{})
-	return err
+	if w.Rank == 0 && w.Listener == nil {
+		return errors.New("rank 0 does not listen")
+	}
+	return w.Root.check()
 }
 
 // abandon gives up a World that nobody will get.

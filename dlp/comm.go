@@ -21,6 +21,8 @@ type Comm struct {
 	codec Codec
 	root  bool // this is the one that Init returned, not a Dup
 
+	unmark func() // ends what tells child processes that they are no ranks; nil where nothing does
+
 	inside atomic.Pointer[string] // the loop that this Comm is in
 	loops  *loops
 }
@@ -58,7 +60,8 @@ func newOptions(opts []Option) options {
 // or when ctx ends; after Init, ctx no longer matters.
 //
 // Call it at the start of the program, before descriptors are opened, and
-// Close the Comm at the end. Rank 0 writes to stderr what the user should
+// Close the Comm at the end. Between the two, a program that this process
+// starts is no rank of the job: its own Init returns as rank 0 of 1. Rank 0 writes to stderr what the user should
 // know about the start: warnings, ranks that are missing for long, and with
 // AME_VERBOSE=1 all bootstrap methods and their reasons.
 func Init(ctx context.Context, opts ...Option) (*Comm, error) {
@@ -70,20 +73,17 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	world, report, err := bootstrap.Find(ctx, env)
+	world, report, err := bootstrap.Find(ctx, env, tellWaiting)
 	if bootstrap.Verbose(env) && (world == nil || world.Rank == 0) {
 		fmt.Fprint(os.Stderr, report)
 	}
 	if err != nil {
 		return nil, err
 	}
+	unmark := world.Mark(env)
 	ctx, stop := world.Watch(ctx)
 	defer stop()
-	backend, err := ame.Connect(ctx, ame.Config{
-		Rank: world.Rank, Size: world.Size, Host: world.Host, Listener: world.Listener,
-		Root:    ame.Endpoint{Job: world.Job, Key: world.Key.Bytes(), Host: world.RootHost, Addresses: world.Root},
-		Waiting: tellWaiting, Logger: o.logger,
-	})
+	backend, err := ame.Connect(ctx, configOf(world, o.logger))
 	if left := world.Release(); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
 	}
@@ -93,24 +93,48 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		}
 	}
 	if err != nil {
+		unmark()
 		return nil, err
 	}
-	return newComm(backend, o, Info{
-		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Job, Host: world.Host,
+	comm := newComm(backend, o, Info{
+		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Root.Job, Host: world.Host,
 		LocalRank: world.LocalRank, LocalSize: world.LocalSize,
-		Addresses: world.Root, Peers: peersOf(backend),
+		Addresses: world.Root.Addresses, Peers: peersOf(backend),
 		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
-	}), nil
+	})
+	comm.unmark = unmark
+	return comm, nil
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
 	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}}
 }
 
-// tellWaiting tells the user on rank 0 which ranks the job waits for.
-func tellWaiting(m ame.Missing) {
-	fmt.Fprintf(os.Stderr, "dlp: still waiting: %v\n", m)
+// configOf is what bootstrap has found out, as ame takes it.
+func configOf(world *bootstrap.World, logger *slog.Logger) ame.Config {
+	cfg := ame.Config{
+		Rank: world.Rank, Size: world.Size, Host: world.Host,
+		Root: endpointOf(world.Root), Listener: world.Listener,
+		Waiting: func(m ame.Missing) { tellWaiting(m.String()) }, Logger: logger,
+	}
+	if world.Newer != nil {
+		cfg.Newer = func(ctx context.Context, have ame.Endpoint) (ame.Endpoint, error) {
+			newer, err := world.Newer(ctx)
+			if err == nil {
+				world.Root = newer
+			}
+			return endpointOf(newer), err
+		}
+	}
+	return cfg
 }
+
+func endpointOf(e bootstrap.Endpoint) ame.Endpoint {
+	return ame.Endpoint{Job: e.Job, Key: e.Key.Bytes(), Host: e.Host, Addresses: e.Addresses}
+}
+
+// tellWaiting tells the user on rank 0 what the start waits for.
+func tellWaiting(what string) { fmt.Fprintf(os.Stderr, "dlp: still waiting: %s\n", what) }
 
 // Rank returns this process's rank, 0 .. Size-1.
 func (c *Comm) Rank() int { return c.ame.Rank() }
@@ -152,6 +176,9 @@ func (c *Comm) Close() error {
 			c.ame.Abort(errInside)
 		}
 		c.loops.managers.Wait()
+		if c.unmark != nil {
+			c.unmark()
+		}
 	}
 	return c.ame.Close()
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/dlp-mpi/dlp-go/ame"
-	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/secret"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -105,7 +105,7 @@ func (b *breakable) cut(rank int) {
 
 // testConfig is a rank's part in a job on hosts node0, node1, ...
 func testConfig(rank, size int, address string, listener net.Listener) ame.Config {
-	cfg := ame.Config{Rank: rank, Size: size, Host: fmt.Sprint("node", rank), Root: ame.Endpoint{Job: "test", Key: make([]byte, bootstrap.KeySize)}}
+	cfg := ame.Config{Rank: rank, Size: size, Host: fmt.Sprint("node", rank), Root: ame.Endpoint{Job: "test", Key: make([]byte, secret.Size)}}
 	if rank == 0 {
 		cfg.Listener = listener
 	} else {

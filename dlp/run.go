@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/dlp-mpi/dlp-go/ame"
-	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/secret"
 )
 
 // Run runs body on n ranks that are goroutines of this process, and waits for
@@ -21,7 +21,7 @@ func Run(ctx context.Context, n int, body func(ctx context.Context, c *Comm) err
 	if n < 1 {
 		return fmt.Errorf("dlp: run: %d ranks, at least 1 is needed", n)
 	}
-	r := &run{size: n, options: newOptions(opts), listener: ame.NewMemoryListener(), key: bootstrap.NewKey()}
+	r := &run{size: n, options: newOptions(opts), listener: ame.NewMemoryListener(), key: secret.New()}
 	r.host, _ = os.Hostname()
 	var wg sync.WaitGroup
 	for rank := range n {
@@ -40,7 +40,7 @@ type run struct {
 	size     int
 	host     string
 	listener *ame.MemoryListener
-	key      bootstrap.Key
+	key      secret.Key
 
 	mu       sync.Mutex
 	err      error     // of the body that failed first

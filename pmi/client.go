@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 )
 
 const (
@@ -21,8 +23,7 @@ const (
 
 // Client is the connection of one process to its launcher, from init to
 // finalize. A process has one in its life: launchers close the connection for
-// good after finalize. Its methods are for one goroutine at a time, except
-// Abort, which may be called beside them.
+// good after finalize. Its methods are for one goroutine at a time.
 //
 // A process that has opened a Client must Finalize it before it exits, or
 // hydra kills the other ranks. Close does that if need be.
@@ -65,7 +66,7 @@ func Open(ctx context.Context, env func(string) (string, bool)) (*Client, error)
 		err = c.start(ctx)
 	}
 	if err != nil {
-		if underHydra(env) && gone(err) {
+		if nesting.UnderHydra(env) && gone(err) {
 			err = fmt.Errorf("pmi: %w: %w: a rank can use PMI once: start one program per rank", ErrLost, err)
 		}
 		return nil, errors.Join(err, c.Close())
@@ -169,6 +170,18 @@ func (c *Client) Mapping(ctx context.Context) (Mapping, error) {
 	return ParseMapping(text)
 }
 
+// AppNum returns the number of the application that this rank is of: launchers
+// count the parts of a command line such as mpiexec -n 1 a : -n 2 b. It is -1
+// where the launcher does not count, as Slurm.
+func (c *Client) AppNum(ctx context.Context) (int, error) {
+	m, err := c.call(ctx, "get_appnum", c.session.appnum())
+	if err != nil {
+		return 0, err
+	}
+	n, err := m.number("appnum")
+	return n, c.fail("get_appnum", err)
+}
+
 // Barrier blocks until all ranks of the job have called it or ctx ends; for five
 // minutes at most if ctx has no deadline.
 func (c *Client) Barrier(ctx context.Context) error {
@@ -182,14 +195,6 @@ func (c *Client) Finalize(ctx context.Context) error {
 	c.open = false
 	_, err := c.call(ctx, "finalize", c.session.finalize())
 	return err
-}
-
-// Abort asks the launcher to kill all processes of the job and to exit with
-// code, which is 1 to 255; anything else counts as 1. Slurm ignores the code.
-// It returns before that has happened, and works until Finalize.
-func (c *Client) Abort(code int) error {
-	_, err := c.conn.Write(c.session.abort(code).line)
-	return c.fail("abort", err)
 }
 
 // Close closes the connection; twice is harmless. It tries to finalize a

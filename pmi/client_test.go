@@ -303,19 +303,38 @@ func TestClientRefusesWhatLaunchersCut(t *testing.T) {
 	require.NoError(t, c.Close(), "twice is harmless")
 }
 
-func TestAbortAlwaysHasACode(t *testing.T) {
-	for code, want := range map[int]string{3: "3", 255: "255", 0: "1", -1: "1", 256: "1"} {
-		ours, theirs := net.Pipe()
-		read := make(chan string, 1)
-		go func() {
-			buffer := make([]byte, 100)
-			n, _ := theirs.Read(buffer)
-			read <- string(buffer[:n])
-		}()
-		c := newClient(ours, 0, 1)
-		require.NoError(t, c.Abort(code))
-		assert.Equal(t, "cmd=abort exitcode="+want+"\n", <-read)
-		require.NoError(t, c.Close())
+func TestAppNum(t *testing.T) {
+	for name, test := range map[string]struct {
+		reply string
+		want  int
+		err   string
+	}{
+		"hydra 4.0":  {"cmd=appnum appnum=0", 0, ""},
+		"hydra 5.0":  {"cmd=appnum rc=0 appnum=1", 1, ""},
+		"Slurm":      {"cmd=appnum rc=0 appnum=-1", -1, ""},
+		"no number":  {"cmd=appnum rc=0", 0, "get_appnum"},
+		"other word": {"cmd=maxes rc=0", 0, "cmd=appnum"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			read := make(chan string, 1)
+			go func() {
+				buffer := make([]byte, 100)
+				n, _ := theirs.Read(buffer)
+				read <- string(buffer[:n])
+				io.WriteString(theirs, test.reply+"\n")
+			}()
+			c := newClient(ours, 0, 1)
+			n, err := c.AppNum(t.Context())
+			assert.Equal(t, "cmd=get_appnum\n", <-read)
+			if test.err == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, test.err)
+			}
+			assert.Equal(t, test.want, n)
+			require.NoError(t, c.Close())
+		})
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 )
 
 // endpoint is how a process reaches its launcher.
@@ -50,22 +52,11 @@ func find(env func(string) (string, bool)) (endpoint, error) {
 		return portEndpoint(address, id)
 	case !haveFD:
 		return endpoint{}, fmt.Errorf("pmi: %w: neither PMI_FD nor PMI_PORT with PMI_ID is set", ErrAbsent)
-	case underHydra(env):
+	case nesting.UnderHydra(env):
 		return endpoint{}, fmt.Errorf("pmi: %w: %w: a rank can use PMI once, and only if whatever starts the program "+
 			"passes descriptor %s on: start one program per rank, directly", ErrLost, dead, number)
 	}
 	return endpoint{}, fmt.Errorf("pmi: %w: %w", ErrStale, dead)
-}
-
-// underHydra says whether a hydra proxy is among the ancestors of this
-// process. Its variables are set by 4.0 to 5.0 (MPICH) and Intel's relative.
-func underHydra(env func(string) (string, bool)) bool {
-	for _, name := range []string{"MPI_LOCALNRANKS", "HYDI_CONTROL_FD"} {
-		if _, ok := env(name); ok {
-			return true
-		}
-	}
-	return false
 }
 
 func rankAndSize(env func(string) (string, bool)) (rank, size int, err error) {

@@ -2,7 +2,6 @@ package pmi
 
 import (
 	"fmt"
-	"strconv"
 )
 
 // session is the client's half of the conversation: it writes requests and
@@ -38,6 +37,7 @@ func (s *session) init() request {
 
 func (s *session) maxes() request    { return newRequest("maxes", "get_maxes") }
 func (s *session) name() request     { return newRequest("my_kvsname", "get_my_kvsname") }
+func (s *session) appnum() request   { return newRequest("appnum", "get_appnum") }
 func (s *session) barrier() request  { return newRequest("barrier_out", "barrier_in") }
 func (s *session) finalize() request { return newRequest("finalize_ack", "finalize") }
 
@@ -64,15 +64,6 @@ func short(r request) (request, error) {
 		return request{}, fmt.Errorf("the request has %d bytes, launchers take %d", len(r.line), maxRequest)
 	}
 	return r, nil
-}
-
-// abort always names an exit code: mpiexec 4.0.2 crashes without one. Codes
-// outside of 1..255 would be cut, and 0 would call the job a success.
-func (s *session) abort(code int) request {
-	if code < 1 || code > 255 {
-		code = 1
-	}
-	return newRequest("", "abort", "exitcode", strconv.Itoa(code))
 }
 
 // room returns the length of the longest value that one put of any part of

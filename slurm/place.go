@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -53,8 +54,39 @@ func WhereAmI(env Lookup) Place {
 	return Shell
 }
 
-// JobTasks returns the number of tasks that the job asked for, 0 if it did not
-// say. It is the size of no step; see Step.Size.
-func JobTasks(env Lookup) int {
-	return unsignedOr(0, env, math.MaxInt32, "SLURM_NTASKS", "SLURM_NPROCS")
+// JobTasks returns the number of tasks that the job asked for, over all
+// components of a heterogeneous one, and the variable that says so; 0 and "" if
+// none does. It is the size of no step; see Step.Size.
+func JobTasks(env Lookup) (tasks int, variable string) {
+	return jobSum(env, "SLURM_NTASKS", "SLURM_NPROCS")
+}
+
+// JobNodes is JobTasks for the nodes of the job. Where the job asked for no
+// number of tasks, srun starts one per node.
+func JobNodes(env Lookup) (nodes int, variable string) {
+	return jobSum(env, "SLURM_JOB_NUM_NODES", "SLURM_NNODES")
+}
+
+// jobSum adds up what a variable says for each component. The plain variable
+// is that of the first.
+func jobSum(env Lookup, names ...string) (sum int, variable string) {
+	components := unsignedOr(0, env, maxComponents, "SLURM_HET_SIZE", "SLURM_PACK_SIZE")
+	for i := range components {
+		for _, group := range []string{"HET", "PACK"} {
+			name := fmt.Sprintf("%s_%s_GROUP_%d", names[0], group, i)
+			if n := unsignedOr(0, env, math.MaxInt32, name); n > 0 {
+				sum, variable = sum+n, fmt.Sprintf("%s_%s_GROUP_0..%d", names[0], group, i)
+				break
+			}
+		}
+	}
+	if sum > 0 {
+		return sum, variable
+	}
+	for _, name := range names {
+		if n := unsignedOr(0, env, math.MaxInt32, name); n > 0 {
+			return n, name
+		}
+	}
+	return 0, ""
 }

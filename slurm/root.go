@@ -11,9 +11,11 @@ import "strings"
 // distribution "arbitrary" it is anywhere. In a heterogeneous step it is on the
 // first node of the first component that takes part.
 //
-// The answer is a strong hint and no more: a component that runs beside another
-// on the nodes of one ordinary job is not visible in the environment. Whoever
-// connects must ask the other end who it is, and fall back to Candidates.
+// The answer is a strong hint and no more. Components that run side by side on
+// the nodes of one ordinary job (srun a : b) are not visible in the environment,
+// but where the number of this node does not fit the sorted list, the list is in
+// another order than the nodes, and known is false. Whoever connects must ask
+// the other end who it is.
 func (s *Step) RootHost() (node string, known bool) {
 	if s.rootIsHere && s.Node != "" {
 		return s.Node, true
@@ -23,6 +25,9 @@ func (s *Step) RootHost() (node string, known bool) {
 	}
 	if s.HetSize > 1 {
 		return s.hetRoot()
+	}
+	if listed := nth(s.Nodes, s.NodeID); s.NodeID >= 0 && listed != "" && s.Node != "" && listed != s.Node {
+		return "", false
 	}
 	node = s.Nodes.First()
 	return node, node != ""

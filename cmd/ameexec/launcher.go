@@ -8,7 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/control"
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 )
 
 // launcherMain is the second process: parent of the ranks.
@@ -83,10 +84,10 @@ type launcher struct {
 
 // run starts the ranks and returns the exit status of the job.
 func (l *launcher) run() int {
-	control := bootstrap.NewControl(bootstrap.ControlConfig{
-		Job: l.plan.Job, Host: l.plan.Host, Size: l.plan.size(), Logger: l.log,
+	channel := control.New(control.Config{
+		Job: l.plan.Job, Host: l.plan.Host, Size: l.plan.size(), Apps: l.plan.applications(), Logger: l.log,
 	})
-	l.services = []service{control}
+	l.services = []service{channel}
 	if l.plan.PMI {
 		server, err := newPMIService(l.plan)
 		if err != nil {
@@ -124,7 +125,7 @@ func (l *launcher) startAll() error {
 		return err
 	}
 	defer null.Close()
-	s := spawner{plan: l.plan, output: l.output, services: l.services, environ: cleaned(os.Environ()), null: null}
+	s := spawner{plan: l.plan, output: l.output, services: l.services, environ: nesting.Clean(os.Environ()), null: null}
 	if l.plan.BindCores {
 		bind, undo, err := binder()
 		if err != nil {

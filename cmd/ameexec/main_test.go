@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 )
 
 // The test binary is also ameexec, its launcher, and the program that the
@@ -112,13 +113,13 @@ func rankMain(what string, args []string) {
 func joinOnce() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	world, _, err := bootstrap.Find(ctx, os.LookupEnv)
+	world, _, err := bootstrap.Find(ctx, os.LookupEnv, nil)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	session := world.Job[strings.LastIndexByte(world.Job, '-')+1:]
-	fmt.Printf("%s %d/%d session %s root %d\n", world.Method, world.Rank, world.Size, session, len(world.Root))
+	session := world.Root.Job[strings.LastIndexByte(world.Root.Job, '-')+1:]
+	fmt.Printf("%s %d/%d session %s root %d\n", world.Method, world.Rank, world.Size, session, len(world.Root.Addresses))
 	if world.Listener != nil {
 		defer world.Listener.Close()
 	}
@@ -173,7 +174,7 @@ func command(args ...string) *exec.Cmd {
 // testEnviron is an environment that no launcher has touched. The race
 // detector would let every process sleep for a second at its end.
 func testEnviron() []string {
-	return append(cleaned(os.Environ()), "GORACE=atexit_sleep_ms=0")
+	return append(nesting.Clean(os.Environ()), "GORACE=atexit_sleep_ms=0")
 }
 
 // with joins options and the program's command line.

@@ -39,6 +39,17 @@ func (p *plan) size() int {
 	return size
 }
 
+// applications numbers the parts of the command line, for each rank.
+func (p *plan) applications() []int {
+	var apps []int
+	for number, program := range p.Programs {
+		for range program.Ranks {
+			apps = append(apps, number)
+		}
+	}
+	return apps
+}
+
 // direct says whether rank writes to ameexec's own stdout and stderr, with
 // nothing in between.
 func (p *plan) direct(rank int) bool {

@@ -9,7 +9,7 @@ import (
 )
 
 // service is something that every rank reaches over an inherited descriptor of
-// its own, such as bootstrap.Control. The variables of Environ tell the rank
+// its own, such as control.Server. The variables of Environ tell the rank
 // the descriptor's number.
 type service interface {
 	Child(rank int) (*os.File, error)

@@ -1,5 +1,0 @@
-package bootstrap
-
-import "syscall"
-
-const sendFlags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL

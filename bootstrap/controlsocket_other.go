@@ -1,8 +1,0 @@
-//go:build !linux
-
-package bootstrap
-
-import "syscall"
-
-// Go programs ignore SIGPIPE on descriptors other than 1 and 2, os/signal.
-const sendFlags = syscall.MSG_DONTWAIT

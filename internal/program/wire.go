@@ -1,0 +1,58 @@
+package program
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+)
+
+// On the wire a program is
+//
+//	build 16, args 16, app int32, parent 1, flags 1, length of the command 2, command
+//
+// with integers in big endian; flag 1 is MPMD.
+const (
+	fixedSize = 16 + 16 + 4 + 1 + 1 + 2
+	flagMPMD  = 1
+)
+
+var errShort = errors.New("program: cut short")
+
+// AppendTo writes p behind b.
+func (p Program) AppendTo(b []byte) []byte {
+	b = append(b, p.Build[:]...)
+	b = append(b, p.Args[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(int32(p.App)))
+	flags := byte(0)
+	if p.MPMD {
+		flags |= flagMPMD
+	}
+	b = append(b, byte(p.Parent), flags)
+	command := p.Command[:min(len(p.Command), maxCommand)]
+	b = binary.BigEndian.AppendUint16(b, uint16(len(command)))
+	return append(b, command...)
+}
+
+// Parse reads a program and returns what follows it. The command of a stranger
+// is made fit to be printed.
+func Parse(b []byte) (p Program, rest []byte, err error) {
+	if len(b) < fixedSize {
+		return p, nil, errShort
+	}
+	b = b[copy(p.Build[:], b):]
+	b = b[copy(p.Args[:], b):]
+	p.App = int(int32(binary.BigEndian.Uint32(b)))
+	p.Parent, p.MPMD = Parent(b[4]), b[5]&flagMPMD != 0
+	n := int(binary.BigEndian.Uint16(b[6:]))
+	b = b[8:]
+	if n > maxCommand || n > len(b) {
+		return Program{}, nil, errShort
+	}
+	p.Command = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(string(b[:n]), "?"))
+	return p, b[n:], nil
+}
