@@ -30,7 +30,7 @@ func TestExitStatus(t *testing.T) {
 		"success":            {with(ranks("args"), "-n", "3"), 0, `^$`},
 		"np":                 {with(ranks("args"), "-np", "3"), 0, `^$`},
 		"failure":            {with(ranks("exit", "2", "7"), "-n", "4"), 7, `^ameexec: rank 2 \(pid \d+\) on \S+: exit status 7\nameexec: stopped 3 other ranks\n$`},
-		"signal":             {with(ranks("die", "1", "9"), "-n", "2"), 137, `^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 9 \(SIGKILL\)\nameexec: stopped one other rank\n$`},
+		"signal":             {with(ranks("die", "1", "9"), "-n", "2"), 137, `^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 9 \(SIGKILL\)\nameexec: stopped 1 other rank\n$`},
 		"no such program":    {[]string{"-n", "2", "no-such-program"}, 127, `^ameexec: no-such-program: not found in PATH\n$`},
 		"no such file":       {[]string{"-n", "2", "./no-such-program"}, 127, `no such file`},
 		"not executable":     {[]string{"-n", "2", plain}, 126, `not executable; chmod \+x`},
@@ -71,7 +71,7 @@ func TestLimits(t *testing.T) {
 		"nproc=5":   "ameexec: -n 6: the limit of processes is 5 (ulimit -u)\n",
 		"nofile=40": "ameexec: -n 6: needs 68 open files, the limit is 40 (ulimit -Hn)\n",
 	} {
-		cmd := command(with(ranks("args"), "-n", "6")...)
+		cmd := command(t, with(ranks("args"), "-n", "6")...)
 		cmd.Args = slices.Insert(cmd.Args, 1, "limited", limit)
 		r := finishRun(t, cmd)
 		assert.Equal(t, 1, r.status)
@@ -116,7 +116,7 @@ func TestSeveralPrograms(t *testing.T) {
 }
 
 func TestForeignVariablesAreDropped(t *testing.T) {
-	cmd := command(with(ranks("env", "PMI_SUBVERSION", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID", "AME_HOST", "AME_TIMEOUT", "OMPI_COMM_WORLD_RANK"),
+	cmd := command(t, with(ranks("env", "PMI_SUBVERSION", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID", "AME_HOST", "AME_TIMEOUT", "OMPI_COMM_WORLD_RANK"),
 		"-n", "1", "-x", "OMPI_COMM_WORLD_RANK")...)
 	cmd.Env = append(cmd.Env, "PMI_SUBVERSION=2", "SLURM_PROCID=1", "SLURM_STEP_ID=1", "SLURM_JOB_ID=1", "AME_HOST=1", "AME_TIMEOUT=1", "OMPI_COMM_WORLD_RANK=1")
 	assert.Equal(t, []string{
@@ -143,7 +143,7 @@ func TestStdin(t *testing.T) {
 		"no stdin": {nil, []string{"rank 0 read 0", "rank 1 read 0", "rank 2 read 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := command(with(ranks("cat"), append(test.options, "-n", "3")...)...)
+			cmd := command(t, with(ranks("cat"), append(test.options, "-n", "3")...)...)
 			if name != "no stdin" {
 				cmd.Stdin = strings.NewReader("input")
 			}
@@ -217,7 +217,7 @@ func TestOutputDir(t *testing.T) {
 
 // ameexec ... | head -1
 func TestReaderGoesAway(t *testing.T) {
-	cmd := command(with(ranks("flood"), "-n", "2")...)
+	cmd := command(t, with(ranks("flood"), "-n", "2")...)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

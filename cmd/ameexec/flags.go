@@ -14,14 +14,21 @@ import (
 	"github.com/dlp-mpi/dlp-go/bootstrap"
 )
 
-// defaultGrace is the time between SIGTERM and SIGKILL.
-const defaultGrace = 5 * time.Second
+const (
+	// defaultGrace is the time between SIGTERM and SIGKILL when a rank has
+	// failed: the others have nothing to finish.
+	defaultGrace = 5 * time.Second
+
+	// defaultPatience is that time when somebody has sent SIGTERM to ameexec.
+	// It is Slurm's, KillWait in slurm.conf(5).
+	defaultPatience = 30 * time.Second
+)
 
 // parse turns the command line into a plan. It returns nil without an error if
 // the command line asked for help or the version, which are then printed.
 func parse(args []string, stdout io.Writer) (*plan, error) {
 	parts := splitParts(args[1:])
-	p := &plan{Grace: defaultGrace, StdinRank: -1}
+	p := &plan{Grace: defaultGrace, Patience: defaultPatience, StdinRank: -1}
 	var shared program
 	done := false
 	first := newApp(stdout, append(partFlags(), jobFlags()...), func(c *cli.Context) error {
@@ -158,6 +165,7 @@ func (p *plan) setJob(c *cli.Context) error {
 	p.Timeout = time.Duration(*c.Generic("timeout").(*duration))
 	if c.IsSet("grace") {
 		p.Grace = time.Duration(*c.Generic("grace").(*duration))
+		p.Patience = p.Grace
 	}
 	p.Continue = c.Bool("continue")
 	p.Debug = c.Bool("debug")

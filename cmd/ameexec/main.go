@@ -6,23 +6,31 @@
 // # Exit status
 //
 // Zero if every rank ended with zero; else the status of the rank that failed
-// first, 128+n if signal n killed it. 127: a program was not found; 126: it
-// cannot be executed; 124: --timeout has passed; 2: wrong options. Every
-// failed rank gets a line on stderr with rank, pid, host and status.
+// first, 128+n if signal n killed it. Of ranks that fail within 100 ms, one
+// that a signal killed comes first: the others have only lost it. 127: a
+// program was not found; 126: it cannot be executed; 124: --timeout has passed;
+// 2: wrong options. Every failed rank gets a line on stderr with rank, pid, host
+// and status, which also says when the kernel killed it for want of memory.
 //
-// When a rank fails, the others have 100 ms to say why they end too, then get
-// SIGTERM, and SIGKILL after --grace; --continue lets them run on. SIGINT,
-// SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP and SIGCONT are
-// forwarded to every rank's process group; a second SIGINT kills at once. When
-// the reader of stdout goes away (ameexec ... | head -1), the job ends with
-// status 141.
+// When a rank fails, the others have those 100 ms to say why they end too, then
+// get SIGTERM, and SIGKILL after --grace (5 s); --continue lets them run on.
+//
+// # Signals
+//
+// SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP and
+// SIGCONT are forwarded to every rank's process group, two SIGINT at most: the
+// third kills. 30 s after a SIGTERM, or after --grace, what is left is killed.
+// Signals that ameexec was started to ignore (nohup) the ranks ignore too.
 //
 // # Output
 //
 // What the ranks print is merged line by line, stdout and stderr apart, each
-// line in one write; lines.go has the rules for unfinished lines. A job of one
-// rank, and with --pty the rank at the terminal, writes straight to where
-// ameexec writes.
+// line in one write; package launch has the rules for unfinished lines. A job of
+// one rank, and with --pty the rank at the terminal, writes straight to where
+// ameexec writes. Output that nobody takes (less, Ctrl-S) does not keep a job
+// from being ended. When the reader of stdout goes away (ameexec ... | head -1),
+// the job ends with status 141; when a write fails, also one to a file of
+// --output-dir, with status 1.
 //
 // # Processes
 //

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // The test binary is also ameexec, its launcher, and the program that the
@@ -37,6 +39,13 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 2 && os.Args[1] == "rank":
 		rankMain(os.Args[2], os.Args[3:])
 		os.Exit(0)
+	}
+	// nohup(1) and sh(1), in the background, have signals ignored, which is
+	// inherited: what is handled here is at its default in our children.
+	for _, s := range forwarded {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -99,6 +108,13 @@ func rankMain(what string, args []string) {
 				os.Exit(1)
 			}
 		}
+	case "swallow": // swallow BYTES: use so much memory
+		size, _ := strconv.Atoi(args[0])
+		memory := make([]byte, size)
+		for i := range memory {
+			memory[i] = 1
+		}
+		fmt.Println(len(memory))
 	case "join": // join N: be rank of N jobs one after another
 		times, _ := strconv.Atoi(args[0])
 		for range times {
@@ -164,16 +180,35 @@ func ranks(what string, args ...string) []string {
 }
 
 // command is ameexec with the environment of a test.
-func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], append([]string{"ameexec"}, args...)...)
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(deadline(t), os.Args[0], append([]string{"ameexec"}, args...)...)
 	cmd.Env = testEnviron()
 	return cmd
+}
+
+// patience is how long a test may take, and what it has started.
+const patience = time.Minute
+
+// deadline returns a context that ends all that a test has started in time to
+// say where the test is: a panic prints the stacks.
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	late := time.AfterFunc(patience+10*time.Second, func() {
+		debug.SetTraceback("all")
+		panic(t.Name() + " hangs")
+	})
+	t.Cleanup(func() {
+		late.Stop()
+		cancel()
+	})
+	return ctx
 }
 
 // testEnviron is an environment that no launcher has touched. The race
 // detector would let every process sleep for a second at its end.
 func testEnviron() []string {
-	return append(cleaned(os.Environ()), "GORACE=atexit_sleep_ms=0")
+	return append(launch.Cleaned(os.Environ()), "GORACE=atexit_sleep_ms=0")
 }
 
 // with joins options and the program's command line.
@@ -181,7 +216,7 @@ func with(program []string, options ...string) []string { return append(options,
 
 func run(t *testing.T, args ...string) result {
 	t.Helper()
-	return finishRun(t, command(args...))
+	return finishRun(t, command(t, args...))
 }
 
 func finishRun(t *testing.T, cmd *exec.Cmd) result {
@@ -206,6 +241,7 @@ type alive struct {
 }
 
 func newAlive(t *testing.T) *alive {
+	deadline(t)
 	path := filepath.Join(t.TempDir(), "alive")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	return &alive{path: path}

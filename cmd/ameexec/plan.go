@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // plan is a job as the command line describes it, checked by the front and
 // sent to ame-launcher.
@@ -13,7 +16,8 @@ type plan struct {
 	Label     bool
 	OutputDir string
 	Timeout   time.Duration // 0: none
-	Grace     time.Duration
+	Grace     time.Duration // between SIGTERM and SIGKILL when a rank has failed
+	Patience  time.Duration // the same when somebody has sent us SIGTERM
 	Continue  bool
 	BindCores bool
 	PMI       bool // serve PMI-1 to the ranks
@@ -46,4 +50,12 @@ func (p *plan) direct(rank int) bool {
 		return false
 	}
 	return p.size() == 1 || p.Terminal && rank == p.StdinRank
+}
+
+// count is a number with the word for what is counted.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + several
 }

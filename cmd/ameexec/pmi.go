@@ -105,13 +105,13 @@ func (l *launcher) mpiFailed(failure *pmi.JobError) {
 func (l *launcher) believe() {
 	failure := l.mpi.doubt
 	l.mpi.doubt, l.mpi.doubtEnd = nil, nil
-	failing := l.reprieve != nil // a rank has failed, and said so
-	if l.stopping || failing && !failure.Aborted {
+	failing := l.ending.reprieve != nil && !l.plan.Continue // a rank has failed, and said so
+	if l.ending.stopping || failing && !failure.Aborted {
 		return
 	}
 	l.mpi.cause = failure
 	l.output.say("rank %d on %s: %v", failure.Rank, l.plan.Host, failure.Err)
-	l.verdict.settle(failure.Status)
+	l.verdict.Settle(failure.Status)
 	l.stop()
 }
 

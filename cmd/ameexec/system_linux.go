@@ -23,14 +23,25 @@ func rename(name string) {
 	}
 }
 
-// rankAttributes puts a rank in a process group of its own and has the kernel
-// kill it when the thread that started it dies.
+// rankAttributes gives a rank a session of its own, as hydra does, and has the
+// kernel kill it when the thread that started it dies. The kernel shares the
+// processors out among sessions (sched(7), autogroup): in one session, all
+// ranks together get as much as any other program of the user.
 func rankAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // terminalAttributes fails unless file is a terminal.
 func terminalAttributes(file *os.File) error {
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
 	return err
+}
+
+// terminalWidth returns how many columns the terminal at stderr has.
+func terminalWidth() int {
+	size, err := unix.IoctlGetWinsize(int(os.Stderr.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Col == 0 {
+		return defaultWidth
+	}
+	return int(size.Col)
 }

@@ -18,10 +18,19 @@ func adopt() error { return nil }
 func rename(string) {}
 
 func rankAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
+	return &syscall.SysProcAttr{Setsid: true}
 }
 
 func terminalAttributes(file *os.File) error {
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TIOCGETA)
 	return err
+}
+
+// terminalWidth returns how many columns the terminal at stderr has.
+func terminalWidth() int {
+	size, err := unix.IoctlGetWinsize(int(os.Stderr.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Col == 0 {
+		return defaultWidth
+	}
+	return int(size.Col)
 }

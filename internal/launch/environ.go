@@ -1,4 +1,4 @@
-package main
+package launch
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 )
 
 // foreign are the variables by which a launcher describes the job that it
-// started. Ameexec may run inside such a job; its ranks are another one, and
+// started. Ours may run inside such a job; its ranks are another one, and
 // would take these for their own. Trailing * matches any rest. In return,
 // package bootstrap takes those that a rank sees beside AME_CONTROL_FD for a
 // newer launcher's.
@@ -25,8 +25,9 @@ var foreign = []string{
 	"SLURM_PMI*", "SLURM_MPI_TYPE", "SLURM_DISTRIBUTION",
 }
 
-// cleaned returns environ without what is foreign.
-func cleaned(environ []string) []string {
+// Cleaned returns environ without the variables by which launchers describe
+// their own job to its processes.
+func Cleaned(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		return slices.ContainsFunc(foreign, func(pattern string) bool {
@@ -36,8 +37,9 @@ func cleaned(environ []string) []string {
 	})
 }
 
-// overlay sets the variables of pairs in environ; later ones win.
-func overlay(environ []string, pairs ...string) []string {
+// Overlay returns environ with the variables of pairs, NAME=VALUE, set in it;
+// later ones win.
+func Overlay(environ []string, pairs ...string) []string {
 	out := slices.Clone(environ)
 	for _, pair := range pairs {
 		name, _, _ := strings.Cut(pair, "=")
