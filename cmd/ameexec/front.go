@@ -39,10 +39,8 @@ func frontMain(args []string) int {
 	if p == nil {
 		return 0 // --help, --version
 	}
-	for _, program := range p.Programs {
-		for _, name := range program.missing {
-			fmt.Fprintf(os.Stderr, "ameexec: -x %s: not set here, so nothing to pass on\n", name)
-		}
+	for _, notice := range p.notices() {
+		fmt.Fprintf(os.Stderr, "ameexec: %s\n", notice)
 	}
 	status, err := front(p)
 	if err != nil {

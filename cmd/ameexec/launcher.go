@@ -43,7 +43,7 @@ func launcherMain() int {
 		orders:  orders,
 		signals: signals,
 		ranks:   make(map[int]int),
-		memory:  watchMemory(),
+		memory:  watchMemory("/"),
 	}
 	if p.Debug {
 		l.log = slog.New(slog.NewTextHandler(out.own, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: dropTime}))
@@ -124,13 +124,17 @@ func (l *launcher) startAll() error {
 		return err
 	}
 	defer null.Close()
-	s := spawner{plan: l.plan, output: l.output, services: l.services, environ: launch.Cleaned(os.Environ()), null: null}
+	s := spawner{plan: l.plan, output: l.output, services: l.services, null: null}
+	s.environ = append(launch.Cleaned(os.Environ()), shareOfQuota("/", l.plan.size())...)
 	if l.plan.BindCores {
-		bind, undo, err := binder()
+		bind, cores, undo, err := binder()
 		if err != nil {
 			return err
 		}
 		defer undo()
+		if size := l.plan.size(); size > cores {
+			l.output.say("--bind-to core: %s for %d ranks: rank %d begins again at the first one", count(cores, "core", "cores"), size, cores)
+		}
 		s.bind = bind
 	}
 	rank := 0

@@ -3,6 +3,12 @@
 //
 //	ameexec [-n N] [options] PROGRAM [ARGS...] [: -n K PROGRAM2 [ARGS...]]...
 //
+// Without -n there is a rank for each usable core, but no more than a quota of
+// processor time allows (cgroup cpu.max); under such a quota ranks get their
+// share of it as GOMAXPROCS, at least 2, unless that is set. Options of other
+// mpiexecs and of srun are accepted with a notice where a job on one machine is
+// the same without them, and refused with a sentence where it is not.
+//
 // # Exit status
 //
 // Zero if every rank ended with zero; else the status of the rank that failed

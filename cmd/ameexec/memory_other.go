@@ -5,6 +5,6 @@ package main
 // memory has nothing to tell here.
 type memory struct{}
 
-func watchMemory() memory { return memory{} }
+func watchMemory(string) memory { return memory{} }
 
 func (memory) verdict() string { return "" }

@@ -238,3 +238,9 @@ func sameFile(a, b *os.File) bool {
 // brokenPipe says whether a destination failed because its reader went away,
 // which is no fault: ameexec ... | head -1.
 func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// isTerminal says whether file is a terminal. /dev/null is a device too, but
+// none that a user types into.
+func isTerminal(file *os.File) bool {
+	return terminalAttributes(file) == nil
+}

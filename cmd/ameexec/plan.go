@@ -22,6 +22,7 @@ type plan struct {
 	BindCores bool
 	PMI       bool // serve PMI-1 to the ranks
 	Debug     bool
+	Notices   []string // about the options
 }
 
 // program is what one part of the command line starts.
@@ -32,6 +33,21 @@ type program struct {
 	Dir     string   // "": that of ameexec
 	Environ []string // from -x, NAME=VALUE
 	missing []string // from -x NAME, but not set
+	hint    string   // what the user may have meant; ""
+}
+
+// notices are what the user should know before the start.
+func (p *plan) notices() []string {
+	notices := p.Notices
+	for _, program := range p.Programs {
+		for _, name := range program.missing {
+			notices = append(notices, "-x "+name+": not set here, so nothing to pass on")
+		}
+		if program.hint != "" {
+			notices = append(notices, program.hint)
+		}
+	}
+	return notices
 }
 
 // size is the number of ranks of the job.

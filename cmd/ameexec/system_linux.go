@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"unsafe"
 
@@ -9,7 +11,34 @@ import (
 )
 
 // selfPath starts this very program again, also if its file was replaced.
-func selfPath() (string, error) { return "/proc/self/exe", nil }
+func selfPath() (string, error) {
+	const path = "/proc/self/exe"
+	if _, err := os.Lstat(path); err != nil {
+		return "", errors.New("/proc is not mounted here, and ameexec finds the processes of a job by it")
+	}
+	return path, nil
+}
+
+// noexecMount returns where the file system of path is mounted, if nothing may
+// be executed there.
+func noexecMount(path string) string {
+	var info unix.Statfs_t
+	if unix.Statfs(path, &info) != nil || info.Flags&unix.ST_NOEXEC == 0 {
+		return ""
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	var here, above unix.Stat_t
+	for err == nil && unix.Stat(path, &here) == nil && unix.Stat(filepath.Dir(path), &above) == nil {
+		if here.Dev != above.Dev || path == "/" {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
 
 // adopt makes this process the parent of all its descendants whose parents
 // die, so that none gets lost.

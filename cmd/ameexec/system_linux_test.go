@@ -24,6 +24,7 @@ func TestBindToCore(t *testing.T) {
 		list[strings.TrimSpace(rank)] = strings.TrimSpace(strings.TrimPrefix(status, "Cpus_allowed_list:"))
 	}
 	require.Len(t, list, size)
+	assert.Contains(t, r.stderr, "ameexec: --bind-to core: "+count(len(found), "core", "cores")+" for "+strconv.Itoa(size)+" ranks: rank "+strconv.Itoa(len(found))+" begins again at the first one\n")
 	assert.Equal(t, list["0"], list[strconv.Itoa(size-1)])
 	if len(found) > 1 {
 		assert.NotEqual(t, list["0"], list["1"])

@@ -11,6 +11,9 @@ import (
 
 func selfPath() (string, error) { return os.Executable() }
 
+// noexecMount does not know here.
+func noexecMount(string) string { return "" }
+
 // adopt does nothing: there is no subreaper here, daemons get away.
 func adopt() error { return nil }
 
