@@ -26,6 +26,8 @@ func (l *launcher) step() bool {
 		l.forward(s.(syscall.Signal))
 	case failure := <-l.mpi.failed:
 		l.mpiFailed(failure)
+	case <-l.mpi.silence:
+		l.explainSilence()
 	case <-l.mpi.doubtEnd:
 		l.believe()
 	case err := <-l.output.failure:

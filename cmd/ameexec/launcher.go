@@ -85,13 +85,14 @@ func (l *launcher) run() int {
 	})
 	l.services = []service{control}
 	if l.plan.PMI {
-		server, err := newPMIService(l.plan)
+		server, err := newPMIService(l.plan, l.output)
 		if err != nil {
 			l.output.say("%v", err)
 			return statusError
 		}
 		l.services = append(l.services, server)
-		l.mpi.failed = server.failed
+		l.mpi.server, l.mpi.failed = server, server.failed
+		l.mpi.silence = time.After(mpiSilence)
 	}
 	defer func() {
 		for _, service := range l.services {
@@ -112,6 +113,7 @@ func (l *launcher) run() int {
 	os.Stdin.Close()
 	for l.step() {
 	}
+	l.explainSilence()
 	l.summary()
 	l.drain()
 	return l.verdict.Status()

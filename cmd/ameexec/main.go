@@ -58,9 +58,12 @@
 //
 // The ranks of a program that is linked with MPICH or one of its relatives
 // (Intel MPI, MVAPICH) find each other by PMI-1, for which ameexec has a server;
-// MPI_Abort's code becomes the exit status. Spawning processes and publishing
-// names are refused. --pmi none switches it off. Programs of Open MPI have no
-// PMI-1: each of them comes up as rank 0 of 1, and ameexec cannot tell.
+// MPI_Abort's code becomes the exit status, and names that are published are
+// found. Spawning processes is refused, with a line that says so, and so is
+// PMI-2. --pmi none switches the server off. Programs of Open MPI have no PMI-1,
+// nor have those of an MPICH that was built on PMIx (Ubuntu 24.04): each of them
+// comes up as rank 0 of 1. Ameexec says so when a program is linked with such a
+// library and no rank has used the server.
 package main
 
 import (
