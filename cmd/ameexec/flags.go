@@ -27,7 +27,8 @@ func newApp(stdout io.Writer, flags []cli.Flag, action cli.ActionFunc) *cli.App 
 		Version:   bootstrap.Version(),
 		Description: "The exit status is that of the rank that failed first, 128+n for signal n,\n" +
 			"127 if a program was not found, 126 if it is not executable, 124 after --timeout.\n" +
-			"What follows PROGRAM belongs to it; -- ends the options before it.",
+			"What follows PROGRAM belongs to it; -- ends the options before it.\n\n" +
+			"Ctrl-C is passed on to all ranks twice, the third one kills them.",
 		Flags:           flags,
 		Action:          action,
 		HideHelpCommand: true, // "help" may be somebody's program
@@ -52,14 +53,14 @@ func partFlags() []cli.Flag {
 // jobFlags are given once, before the first program.
 func jobFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "label", Aliases: []string{"l"}, Usage: "begin every line with its rank, as srun -l does"},
+		&cli.BoolFlag{Name: "label", Aliases: []string{"l"}, DisableDefaultText: true, Usage: "begin every line with its rank, as srun -l does"},
 		&cli.StringFlag{Name: "output-dir", Usage: "write rank-R.out and rank-R.err in `DIR` instead of stdout and stderr"},
 		&cli.IntFlag{Name: "pty", Value: -1, Usage: "give stdin and the terminal to `RANK`, -1: to none", DefaultText: "stdin to rank 0 if it is no terminal"},
 		&cli.GenericFlag{Name: "timeout", Value: new(duration), Usage: "stop the job after `DURATION` (90s, 10m, or seconds)", DefaultText: "never"},
-		&cli.GenericFlag{Name: "grace", Value: new(duration), Usage: "kill `DURATION` after asking to terminate", DefaultText: defaultGrace.String()},
-		&cli.BoolFlag{Name: "continue", Usage: "let the other ranks run on when one fails"},
-		&cli.StringFlag{Name: "bind-to", Value: "none", Usage: "bind each rank to one `core` in turn, or none"},
-		&cli.StringFlag{Name: "pmi", Value: "1", Usage: "start programs of MPICH and its relatives as one MPI job by PMI version `1`, or none"},
-		&cli.BoolFlag{Name: "debug", Usage: "print method, endpoints, pids and exit statuses on stderr"},
+		&cli.GenericFlag{Name: "grace", Value: new(duration), Usage: "kill ranks `DURATION` after SIGTERM", DefaultText: defaultGrace.String() + " when a rank has failed, " + defaultPatience.String() + " when ameexec gets SIGTERM"},
+		&cli.BoolFlag{Name: "continue", DisableDefaultText: true, Usage: "let the other ranks run on when one fails"},
+		&cli.StringFlag{Name: "bind-to", Value: "none", Usage: "bind each rank to one core in turn, or to none: `WHAT` is core or none"},
+		&cli.StringFlag{Name: "pmi", Value: "1", Usage: "serve programs of MPICH and its relatives by PMI `VERSION` 1, or none"},
+		&cli.BoolFlag{Name: "debug", DisableDefaultText: true, Usage: "print method, endpoints, pids and exit statuses on stderr"},
 	}
 }

@@ -150,13 +150,18 @@ func (m *mixer) leave(s *source) {
 
 // emit makes the first n bytes of what s has ready.
 func (m *mixer) emit(s *source, n int) {
-	var data []byte
-	if s.label != "" {
-		data = s.marker.mark(s.pending[:n], s.label)
-	} else {
-		data = bytes.Clone(s.pending[:n])
+	data := s.pending[:n]
+	if s.cut { // the newline that ends the line stands there already
+		data = bytes.TrimPrefix(data, []byte{'\n'})
 	}
-	m.ready = append(m.ready, chunk{s.out, data})
+	if s.label != "" {
+		data = s.marker.mark(data, s.label)
+	} else {
+		data = bytes.Clone(data)
+	}
+	if len(data) > 0 {
+		m.ready = append(m.ready, chunk{s.out, data})
+	}
 	rest := s.pending[n:]
 	if cap(s.pending) > maxHeld {
 		s.pending = bytes.Clone(rest) // one long line must not cost memory for ever

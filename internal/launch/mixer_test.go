@@ -50,6 +50,7 @@ func TestMixer(t *testing.T) {
 		"labels end the last line":        {true, []event{{0, "a", 0, ""}, {0, "", 0, "0: a\n"}, {1, "", 0, ""}}},
 		"labels and a prompt":             {true, []event{{0, "a?", showAfter, "0: a?"}, {0, "b", 0, "b"}, {0, "", 0, "\n"}}},
 		"labels and a cut":                {true, []event{{0, "a?", showAfter, "0: a?"}, {1, "b\n", holdFor, "\n1: b\n"}, {0, "c\n", 0, "0: c\n"}}},
+		"a cut line that ends at once":    {true, []event{{0, "a?", showAfter, "0: a?"}, {1, "b", showAfter, "\n1: b"}, {1, "\n", 0, "\n"}, {0, "\nc\n", 0, "0: c\n"}}},
 		"labels and bars":                 {true, []event{{0, "1%\r", showAfter, "0: 1%\r"}, {0, "2%", 0, "0: 2%"}, {0, "\r3%\r\n", 0, "\r0: 3%\r\n"}}},
 		"labels and a bar cut after \\r":  {true, []event{{0, "1%\r", showAfter, "0: 1%\r"}, {1, "b", showAfter, "\n1: b"}, {0, "2%\r", holdFor, "\n0: 2%\r"}}},
 		"too much waits":                  {false, []event{{0, "50%", showAfter, "50%"}, {1, strings.Repeat("x", maxHeld) + "\n", 0, "\n" + strings.Repeat("x", maxHeld) + "\n"}}},
