@@ -26,6 +26,9 @@
 //	cmd=get kvsname= key=                      cmd=get_result [rc] [msg] value [found]
 //	cmd=finalize                               cmd=finalize_ack [rc]
 //	cmd=abort exitcode=                        none: the job is killed
+//	cmd=publish_name service= port=            cmd=publish_result [info] [rc] [msg]
+//	cmd=lookup_name service=                   cmd=lookup_result port [info] [rc] [msg]
+//	cmd=unpublish_name service=                cmd=unpublish_result [info] [rc] [msg]
 //	mcmd=spawn ... endcmd (several lines)      cmd=spawn_result rc
 //
 // An absent rc means 0. Whether a get found its key is told by rc alone: some

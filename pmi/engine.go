@@ -3,6 +3,7 @@ package pmi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,23 +31,21 @@ type engine struct {
 	kvsname string
 	size    int
 	kvs     map[string]string
-	stored  int // bytes, as serverStore counts them
+	stored  int               // bytes, as serverStore counts them
+	names   map[string]string // services that were published, and their ports
 	members []member
-	waiting int // members in the barrier
+	waiting int             // members in the barrier
+	told    map[Notice]bool // notices that were given
 }
 
 // member is what the engine knows of a rank.
 type member struct {
+	heard     bool // it has sent something
 	inited    bool
 	inBarrier bool
 	spawn     *spawning // between mcmd= and endcmd
 	finalized bool
 	gone      bool // its connection has ended
-}
-
-// spawning is what matters of one block of a spawn request.
-type spawning struct {
-	total, number int // totspawns and spawnssofar: blocks of the request, and which one this is
 }
 
 // step is what the server has to do after an event.
@@ -55,6 +54,7 @@ type step struct {
 	close   bool      // the connection the event came from
 	fail    *JobError // the job has failed: tell and stop
 	desert  bool      // the rank left the others behind: call deserted after a while
+	notice  Notice    // what the user should know of the rank; zero: nothing
 }
 
 type reply struct {
@@ -63,7 +63,8 @@ type reply struct {
 }
 
 func newEngine(kvsname string, nodes []int) *engine {
-	e := &engine{kvsname: kvsname, size: len(nodes), kvs: make(map[string]string), members: make([]member, len(nodes))}
+	e := &engine{kvsname: kvsname, size: len(nodes), kvs: make(map[string]string),
+		names: make(map[string]string), members: make([]member, len(nodes)), told: make(map[Notice]bool)}
 	e.kvs[MappingKey] = MappingOf(nodes).String()
 	return e
 }
@@ -71,6 +72,7 @@ func newEngine(kvsname string, nodes []int) *engine {
 // receive takes a line of rank, without its newline.
 func (e *engine) receive(rank int, line string) step {
 	member := &e.members[rank]
+	member.heard = true
 	switch {
 	case member.finalized || member.gone:
 		return step{close: true}
@@ -90,7 +92,6 @@ func (e *engine) receive(rank int, line string) step {
 	}
 	switch command {
 	case "init":
-		member.inited = true
 		return e.init(rank, m)
 	case "get_maxes":
 		return answer(rank, "maxes", "kvsname_max", strconv.Itoa(serverNameMax),
@@ -110,13 +111,13 @@ func (e *engine) receive(rank int, line string) step {
 	case "finalize":
 		return e.finalize(rank)
 	case "abort":
-		return e.abort(rank, m)
+		return e.abort(rank, m, line)
 	case "publish_name":
-		return answer(rank, "publish_result", "rc", "-1", "msg", "name_service_not_supported")
+		return e.publish(rank, m)
 	case "unpublish_name":
-		return answer(rank, "unpublish_result", "rc", "-1", "msg", "name_service_not_supported")
+		return e.unpublish(rank, m)
 	case "lookup_name":
-		return answer(rank, "lookup_result", "rc", "-1", "msg", "name_service_not_supported")
+		return e.lookup(rank, m)
 	}
 	// No reply would be better than a wrong one: the client would take it for
 	// the reply to its next request.
@@ -165,54 +166,30 @@ func (e *engine) reject(rank int, err error) step {
 // init answers whoever asks for PMI-1 with 1.1. A PMI-2 client learns from rc
 // that it has to do without, as it does under Flux.
 func (e *engine) init(rank int, m message) step {
-	rc := "0"
-	if version, _ := m.get("pmi_version"); version != "1" {
-		rc = "-1"
+	version, _ := m.get("pmi_version")
+	if version == "1" {
+		e.members[rank].inited = true
+		return answer(rank, "response_to_init", "pmi_version", "1", "pmi_subversion", "1", "rc", "0")
 	}
-	return answer(rank, "response_to_init", "pmi_version", "1", "pmi_subversion", "1", "rc", rc)
+	subversion, _ := m.get("pmi_subversion")
+	s := answer(rank, "response_to_init", "pmi_version", "1", "pmi_subversion", "1", "rc", "-1")
+	s.notice = e.once(Notice{OtherVersion, fmt.Sprintf("asked for PMI version %.20s.%.20s, this server speaks 1.1 only", version, subversion)})
+	return s
 }
 
-// put stores a value at once: that is visible earlier than at the barrier,
-// which no client minds. The name of the KVS is not looked at, there is one.
-func (e *engine) put(rank int, m message) step {
-	key, haveKey := m.get("key")
-	value, haveValue := m.get("value")
-	refuse := func(why string) step { return answer(rank, "put_result", "rc", "-1", "msg", why) }
-	switch {
-	case !haveKey || key == "":
-		return refuse("no_key")
-	case !haveValue:
-		return refuse("no_value")
-	case strings.HasPrefix(key, "PMI_"): // as hydra since 4.1; the mapping is one
-		return refuse("key_is_reserved")
-	case len(key) > serverKeyMax:
-		return refuse("key_too_long")
-	case len(value) > serverValueMax:
-		return refuse("value_too_long")
-	case m.stray() != "": // hydra and Slurm store the first word and say success
-		return refuse("space_in_value")
+// once returns a notice the first time, and then a zero one: all ranks may ask
+// for the same.
+func (e *engine) once(notice Notice) Notice {
+	if e.told[notice] {
+		return Notice{}
 	}
-	cost := len(value)
-	if old, ok := e.kvs[key]; ok {
-		cost -= len(old)
-	} else {
-		cost += len(key) + entryCost
-	}
-	if e.stored+cost > serverStore*e.size {
-		return refuse("kvs_is_full")
-	}
-	e.stored += cost
-	e.kvs[strings.Clone(key)] = strings.Clone(value) // they are parts of a line that may be much longer
-	return answer(rank, "put_result", "rc", "0", "msg", "success")
+	e.told[notice] = true
+	return notice
 }
 
-func (e *engine) get(rank int, m message) step {
-	key, _ := m.get("key")
-	value, ok := e.kvs[key]
-	if !ok {
-		return answer(rank, "get_result", "rc", "-1", "msg", "key_"+key+"_not_found", "value", "unknown")
-	}
-	return answer(rank, "get_result", "rc", "0", "msg", "success", "value", value)
+// heard says whether any member has sent anything.
+func (e *engine) heard() bool {
+	return slices.ContainsFunc(e.members, func(m member) bool { return m.heard })
 }
 
 func (e *engine) barrier(rank int) step {
@@ -263,46 +240,4 @@ func (e *engine) finalize(rank int) step {
 	s.replies = append(answer(rank, "finalize_ack").replies, s.replies...)
 	s.close = true
 	return s
-}
-
-// abort takes the lowest byte of the code, as exit and hydra do; 0 stays 0, but
-// no other code becomes 0.
-func (e *engine) abort(rank int, m message) step {
-	code, err := m.number("exitcode")
-	status := code & 0xff
-	if err != nil || (code != 0 && status == 0) {
-		status = 1
-	}
-	reason := fmt.Errorf("aborted the job with exit code %d", status)
-	for _, key := range []string{"error_msg", "message", "msg"} {
-		if text, ok := m.get(key); ok {
-			reason = fmt.Errorf("%w: %.200q", reason, text)
-			break
-		}
-	}
-	return step{close: true, fail: &JobError{Rank: rank, Aborted: true, Status: status, Err: reason}}
-}
-
-// spawnLine skips the lines of a spawn request and refuses it at its end.
-// MPI_Comm_spawn_multiple sends a block for each of its commands and waits for
-// one reply, after the last.
-func (e *engine) spawnLine(rank int, line string) step {
-	spawn := e.members[rank].spawn
-	if line == "endcmd" {
-		e.members[rank].spawn = nil
-		if spawn.number < spawn.total {
-			return step{}
-		}
-		return answer(rank, "spawn_result", "rc", "-1")
-	}
-	key, value, _ := strings.Cut(line, "=")
-	n, err := strconv.Atoi(value)
-	switch {
-	case err != nil:
-	case key == "totspawns":
-		spawn.total = n
-	case key == "spawnssofar":
-		spawn.number = n
-	}
-	return step{}
 }

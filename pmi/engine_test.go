@@ -67,6 +67,8 @@ func TestEngineAgainstHydra(t *testing.T) {
 			}
 			if keep {
 				s.rank = rank
+				// Ours is the code of which clients of other libraries make sense.
+				s.line = strings.Replace(s.line, "rc=-1 msg=key_nosuch", "rc=4 msg=key_nosuch", 1)
 				phases[phase] = append(phases[phase], s)
 			}
 			if s.line == "cmd=barrier_in" {
@@ -77,6 +79,65 @@ func TestEngineAgainstHydra(t *testing.T) {
 	last := replay(t, e, slices.Concat(phases[:]...))
 	assert.Nil(t, last.fail)
 	assert.True(t, last.close)
+}
+
+// What one rank publishes another one finds, until it is withdrawn.
+func TestEngineKeepsPublishedNames(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(2))
+	for i, exchange := range []struct {
+		rank           int
+		request, reply string
+	}{
+		{0, "publish_name service=ocean port=tag#0$description#node1$", "publish_result info=ok rc=0 msg=success"},
+		{1, "lookup_name service=ocean", "lookup_result port=tag#0$description#node1$ info=ok rc=0 msg=success"},
+		{1, "publish_name service=ocean port=other", "publish_result info=ok rc=1 msg=key_already_present"},
+		{1, "get kvsname=kvs_0 key=ocean", "get_result rc=4 msg=key_ocean_not_found value=unknown"},
+		{1, "unpublish_name service=ocean", "unpublish_result info=ok rc=0 msg=success"},
+		{0, "lookup_name service=ocean", "lookup_result rc=1 msg=service_not_found"},
+		{0, "publish_name service=ocean port=other", "publish_result info=ok rc=0 msg=success"},
+	} {
+		s := e.receive(exchange.rank, "cmd="+exchange.request)
+		require.Len(t, s.replies, 1)
+		assert.Equal(t, "cmd="+exchange.reply+"\n", string(s.replies[0].line), "exchange %d", i)
+	}
+	e.receive(0, "cmd=unpublish_name service=ocean")
+	assert.Zero(t, e.stored)
+}
+
+// What ranks ask for in vain the user is told once, in its own words.
+func TestEngineGivesNotice(t *testing.T) {
+	e := newEngine("kvs_0", oneNode(2))
+	assert.False(t, e.heard())
+	var notices []string
+	for rank := range 2 {
+		for _, line := range []string{"cmd=init pmi_version=2 pmi_subversion=0", "mcmd=spawn", "execname=worker", "endcmd"} {
+			if s := e.receive(rank, line); s.notice != (Notice{}) {
+				notices = append(notices, s.notice.Text)
+			}
+		}
+	}
+	assert.Equal(t, []string{
+		"asked for PMI version 2.0, this server speaks 1.1 only",
+		"asked to spawn \"worker\" (MPI_Comm_spawn), which this server does not do",
+	}, notices)
+	assert.True(t, e.heard())
+	assert.False(t, e.members[0].inited, "it was refused")
+}
+
+func TestAbortText(t *testing.T) {
+	const mpich42 = "application called MPI_Abort(MPI_COMM_WORLD, 7) - process 1"
+	for line, want := range map[string]string{
+		"cmd=abort exitcode=7":                           "",
+		"cmd=abort exitcode=7 message=" + mpich42:        mpich42,
+		"cmd=abort message=" + mpich42 + " exitcode=7":   mpich42,
+		"cmd=abort exitcode=7 error_msg=a=b  c message=": "a=b  c message=",
+		"cmd=abort exitcode=7 msg=":                      "",
+	} {
+		assert.Equal(t, want, abortText(line), line)
+	}
+	s := newEngine("kvs_0", oneNode(2)).receive(1, "cmd=abort exitcode=7 message="+mpich42)
+	assert.EqualError(t, s.fail, `pmi: rank 1: aborted the job with exit code 7: "`+mpich42+`"`)
+	assert.Equal(t, 7, s.fail.Status)
 }
 
 func TestEngineRefusesSpawn(t *testing.T) {
@@ -126,8 +187,8 @@ func TestEngineReplies(t *testing.T) {
 		{"order swapped", "cmd=init pmi_subversion=1 pmi_version=1", "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0"},
 		{"universe", "cmd=get_universe_size", "cmd=universe_size size=3"},
 		{"kvsname of another", "cmd=get kvsname=WRONG key=PMI_process_mapping", "cmd=get_result rc=0 msg=success value=(vector,(0,1,2),(1,1,1))"},
-		{"not found", "cmd=get kvsname=kvs_0 key=nosuch", "cmd=get_result rc=-1 msg=key_nosuch_not_found value=unknown"},
-		{"get without key", "cmd=get", "cmd=get_result rc=-1 msg=key__not_found value=unknown"},
+		{"not found", "cmd=get kvsname=kvs_0 key=nosuch", "cmd=get_result rc=4 msg=key_nosuch_not_found value=unknown"},
+		{"get without key", "cmd=get", "cmd=get_result rc=4 msg=key__not_found value=unknown"},
 		{"put", "cmd=put kvsname=kvs_0 key=-allgather-shm-1-0 value=[a]/b=c", "cmd=put_result rc=0 msg=success"},
 		{"put in another order", "cmd=put value=1 key=a kvsname=kvs_0", "cmd=put_result rc=0 msg=success"},
 		{"empty value", "cmd=put kvsname=kvs_0 key=a value=", "cmd=put_result rc=0 msg=success"},
@@ -139,9 +200,13 @@ func TestEngineReplies(t *testing.T) {
 		{"no key", "cmd=put value=1", "cmd=put_result rc=-1 msg=no_key"},
 		{"no value", "cmd=put key=a", "cmd=put_result rc=-1 msg=no_value"},
 		{"the mapping is ours", "cmd=put key=PMI_process_mapping value=1", "cmd=put_result rc=-1 msg=key_is_reserved"},
-		{"publish", "cmd=publish_name service=s port=p", "cmd=publish_result rc=-1 msg=name_service_not_supported"},
-		{"unpublish", "cmd=unpublish_name service=s", "cmd=unpublish_result rc=-1 msg=name_service_not_supported"},
-		{"lookup", "cmd=lookup_name service=s", "cmd=lookup_result rc=-1 msg=name_service_not_supported"},
+		{"publish", "cmd=publish_name service=s port=p", "cmd=publish_result info=ok rc=0 msg=success"},
+		{"publish nothing", "cmd=publish_name service=s", "cmd=publish_result info=ok rc=1 msg=no_service_or_port"},
+		{"publish without a name", "cmd=publish_name service= port=p", "cmd=publish_result info=ok rc=1 msg=no_service_or_port"},
+		{"publish blanks", "cmd=publish_name service=s port=p q", "cmd=publish_result info=ok rc=1 msg=space_in_name"},
+		{"publish too much", "cmd=publish_name service=s port=" + strings.Repeat("p", 1025), "cmd=publish_result info=ok rc=1 msg=name_too_long"},
+		{"unpublish what is not there", "cmd=unpublish_name service=s", "cmd=unpublish_result info=ok rc=1 msg=service_not_found"},
+		{"look up what is not there", "cmd=lookup_name service=s", "cmd=lookup_result rc=1 msg=service_not_found"},
 		{"spaces", "  cmd=get_appnum  ", "cmd=appnum appnum=0"},
 	}
 	for _, tt := range tests {

@@ -78,6 +78,13 @@ func TestServerRunsMPICH(t *testing.T) {
 	}
 }
 
+// The names that ranks publish are those of the server, not files.
+func TestServerKeepsNamesOfMPICH(t *testing.T) {
+	output, err := runUnder(t, 3, buildMPICH(t), "publish")
+	require.NoError(t, err, output)
+	assert.Equal(t, 3, strings.Count(output, "is done\n"), output)
+}
+
 func TestServerEndsMPICHJobs(t *testing.T) {
 	program := buildMPICH(t)
 	for _, tt := range []struct {

@@ -35,12 +35,31 @@ type Config struct {
 	// Nodes has an entry per rank: the number of the node that the rank runs
 	// on, counted from 0.
 	Nodes []int
+
+	// Notice is told, if it is not nil, once of each thing that a rank asks for
+	// in vain. It must not wait, nor call methods of the Server.
+	Notice func(rank int, n Notice)
 }
 
+// Notice is something that a rank asked for in vain.
+type Notice struct {
+	Kind NoticeKind
+	Text string // "asked for ..."
+}
+
+// NoticeKind tells notices apart, for what to advise.
+type NoticeKind int
+
+const (
+	OtherVersion NoticeKind = 1 // of PMI
+	Spawn        NoticeKind = 2 // of processes
+)
+
 // Server is the launcher's side of PMI-1 for one job. It does what MPI_Init and
-// MPI_Finalize need; spawning and name publishing are refused.
+// MPI_Finalize need, and keeps the names that ranks publish; spawning is refused.
 type Server struct {
 	size      int
+	notice    func(rank int, n Notice)
 	desertion time.Duration
 
 	mu      sync.Mutex
@@ -61,6 +80,7 @@ func NewServer(config Config) (*Server, error) {
 	}
 	return &Server{
 		size:      len(config.Nodes),
+		notice:    config.Notice,
 		desertion: defaultDesertion,
 		engine:    newEngine(config.Job, config.Nodes),
 	}, nil
@@ -133,6 +153,14 @@ func (s *Server) Exited(rank int) {
 	}
 }
 
+// Heard says whether any rank has sent anything: none does that runs no program
+// of PMI-1.
+func (s *Server) Heard() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engine.heard()
+}
+
 // ended handles the end of a client's lines. Half a line counts for nothing:
 // its sender was killed.
 func (s *Server) ended(rank int, err error) {
@@ -163,6 +191,9 @@ func (s *Server) handle(rank int, event func() step) bool {
 	}
 	s.mu.Unlock()
 
+	if todo.notice != (Notice{}) && s.notice != nil {
+		s.notice(rank, todo.notice)
+	}
 	for _, r := range todo.replies {
 		s.write(r)
 	}

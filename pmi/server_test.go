@@ -170,6 +170,22 @@ func TestServerTakesLinesInPiecesAndTogether(t *testing.T) {
 	require.NoError(t, <-served)
 }
 
+func TestServerPassesNoticesOn(t *testing.T) {
+	var told []Notice
+	s, err := NewServer(Config{Job: "kvs_0", Nodes: oneNode(1), Notice: func(_ int, n Notice) { told = append(told, n) }})
+	require.NoError(t, err)
+	assert.False(t, s.Heard())
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(t.Context(), []net.Conn{ours}) }()
+	assert.Equal(t, "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=-1", ask(t, theirs, "cmd=init pmi_version=2 pmi_subversion=0"))
+	assert.True(t, s.Heard())
+	require.NoError(t, theirs.Close())
+	require.NoError(t, <-served)
+	assert.Equal(t, []Notice{{OtherVersion, "asked for PMI version 2.0, this server speaks 1.1 only"}}, told)
+}
+
 func TestServerEndsTheSessionAfterFinalize(t *testing.T) {
 	_, conns, served := startServer(t, 1)
 	assert.Equal(t, "cmd=finalize_ack", ask(t, conns[0], "cmd=finalize"))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,10 +26,11 @@ func TestExitStatus(t *testing.T) {
 		status int
 		stderr string // a regular expression
 	}{
+		"empty name":         {[]string{"-n", "2", ""}, 2, `^ameexec: the name of the program is empty\n$`},
 		"success":            {with(ranks("args"), "-n", "3"), 0, `^$`},
 		"np":                 {with(ranks("args"), "-np", "3"), 0, `^$`},
 		"failure":            {with(ranks("exit", "2", "7"), "-n", "4"), 7, `^ameexec: rank 2 \(pid \d+\) on \S+: exit status 7\nameexec: stopped 3 other ranks\n$`},
-		"signal":             {with(ranks("die", "1", "9"), "-n", "2"), 137, `^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 9 \(SIGKILL\)\nameexec: stopped one other rank\n$`},
+		"signal":             {with(ranks("die", "1", "9"), "-n", "2"), 137, `^ameexec: rank 1 \(pid \d+\) on \S+: killed by signal 9 \(SIGKILL\)\nameexec: stopped 1 other rank\n$`},
 		"no such program":    {[]string{"-n", "2", "no-such-program"}, 127, `^ameexec: no-such-program: not found in PATH\n$`},
 		"no such file":       {[]string{"-n", "2", "./no-such-program"}, 127, `no such file`},
 		"not executable":     {[]string{"-n", "2", plain}, 126, `not executable; chmod \+x`},
@@ -40,9 +40,9 @@ func TestExitStatus(t *testing.T) {
 		"second not found":   {append(with(ranks("exit", "0", "1"), "-n", "1"), ":", "-n", "1", "no-such-program"), 127, `program 2: no-such-program: not found in PATH`},
 		"timeout":            {with(ranks("exit", "9", "1"), "-n", "2", "--timeout", "0.2"), 124, `^ameexec: timeout: 200ms have passed\n`},
 		"continue":           {with(ranks("print", "", ""), "--continue", "-n", "2"), 0, `^$`},
-		"zero ranks":         {with(ranks("args"), "-n", "0"), 2, `-n 0: a job has at least one rank`},
-		"negative":           {with(ranks("args"), "-n", "-3"), 2, `-n -3: a job has at least one rank`},
-		"no number":          {with(ranks("args"), "-n", "four"), 2, `invalid value "four"`},
+		"zero ranks":         {with(ranks("args"), "-n", "0"), 2, `invalid value "0" for flag -n: a job has at least one rank`},
+		"negative":           {with(ranks("args"), "-n", "-3"), 2, `invalid value "-3" for flag -n: a job has at least one rank`},
+		"no number":          {with(ranks("args"), "-n", "four"), 2, `invalid value "four" for flag -n: want a number of ranks, such as -n 4`},
 		"unknown option":     {with(ranks("args"), "--frobnicate"), 2, `not defined: -frobnicate; see ameexec --help`},
 		"no program":         {[]string{"-n", "2"}, 2, `no program given`},
 		"nothing":            {nil, 2, `no program given`},
@@ -71,7 +71,7 @@ func TestLimits(t *testing.T) {
 		"nproc=5":   "ameexec: -n 6: the limit of processes is 5 (ulimit -u)\n",
 		"nofile=40": "ameexec: -n 6: needs 68 open files, the limit is 40 (ulimit -Hn)\n",
 	} {
-		cmd := command(with(ranks("args"), "-n", "6")...)
+		cmd := command(t, with(ranks("args"), "-n", "6")...)
 		cmd.Args = slices.Insert(cmd.Args, 1, "limited", limit)
 		r := finishRun(t, cmd)
 		assert.Equal(t, 1, r.status)
@@ -116,7 +116,7 @@ func TestSeveralPrograms(t *testing.T) {
 }
 
 func TestForeignVariablesAreDropped(t *testing.T) {
-	cmd := command(with(ranks("env", "PMI_SUBVERSION", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID", "AME_HOST", "AME_TIMEOUT", "OMPI_COMM_WORLD_RANK"),
+	cmd := command(t, with(ranks("env", "PMI_SUBVERSION", "SLURM_PROCID", "SLURM_STEP_ID", "SLURM_JOB_ID", "AME_HOST", "AME_TIMEOUT", "OMPI_COMM_WORLD_RANK"),
 		"-n", "1", "-x", "OMPI_COMM_WORLD_RANK")...)
 	cmd.Env = append(cmd.Env, "PMI_SUBVERSION=2", "SLURM_PROCID=1", "SLURM_STEP_ID=1", "SLURM_JOB_ID=1", "AME_HOST=1", "AME_TIMEOUT=1", "OMPI_COMM_WORLD_RANK=1")
 	assert.Equal(t, []string{
@@ -143,7 +143,7 @@ func TestStdin(t *testing.T) {
 		"no stdin": {nil, []string{"rank 0 read 0", "rank 1 read 0", "rank 2 read 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := command(with(ranks("cat"), append(test.options, "-n", "3")...)...)
+			cmd := command(t, with(ranks("cat"), append(test.options, "-n", "3")...)...)
 			if name != "no stdin" {
 				cmd.Stdin = strings.NewReader("input")
 			}
@@ -152,80 +152,6 @@ func TestStdin(t *testing.T) {
 			assert.Equal(t, test.want, got)
 		})
 	}
-}
-
-func TestLinesAreWhole(t *testing.T) {
-	const count, size = 500, 4
-	whole := regexp.MustCompile(`^rank (\d) line \d+ of 500$`)
-	for _, label := range []bool{false, true} {
-		args := with(ranks("halves", "500"), "-n", "4")
-		if label {
-			args = append([]string{"-l"}, args...)
-		}
-		r := run(t, args...)
-		require.Equal(t, 0, r.status)
-		got := lines(r.stdout)
-		require.Len(t, got, count*size)
-		for _, line := range got {
-			if label {
-				require.Equal(t, line[:1], string(line[len("0: rank ")]))
-				line = line[len("0: "):]
-			}
-			require.Regexp(t, whole, line)
-		}
-	}
-}
-
-func TestLongLines(t *testing.T) {
-	const size = 1 << 20
-	r := run(t, with(ranks("long", "1048576"), "-l", "-n", "3")...)
-	got := lines(r.stdout)
-	slices.Sort(got)
-	require.Len(t, got, 3)
-	for rank, digit := range []string{"0", "1", "2"} {
-		assert.True(t, got[rank] == digit+": "+strings.Repeat(digit, size), "rank %d", rank)
-	}
-}
-
-func TestLabelEndsTheLastLine(t *testing.T) {
-	r := run(t, with(ranks("print", "a\n\nb", "c"), "--label", "-n", "1")...)
-	assert.Equal(t, "0: a\n0: \n0: b\n", r.stdout)
-	assert.Equal(t, "0: c\n", r.stderr)
-}
-
-func TestOutputDir(t *testing.T) {
-	for _, label := range []bool{false, true} {
-		dir := filepath.Join(t.TempDir(), "a", "b")
-		args := with(ranks("print", "out\n", "err"), "--output-dir", dir, "-n", "11")
-		want := []string{"out\n", "err"}
-		if label {
-			args = append([]string{"-l"}, args...)
-			want = []string{" 3: out\n", " 3: err\n"}
-		}
-		r := run(t, args...)
-		assert.Equal(t, result{0, "", ""}, r)
-		for i, suffix := range []string{"out", "err"} {
-			text, err := os.ReadFile(filepath.Join(dir, "rank-03."+suffix))
-			require.NoError(t, err)
-			assert.Equal(t, want[i], string(text))
-		}
-		entries, err := os.ReadDir(dir)
-		require.NoError(t, err)
-		assert.Len(t, entries, 22)
-	}
-}
-
-// ameexec ... | head -1
-func TestReaderGoesAway(t *testing.T) {
-	cmd := command(with(ranks("flood"), "-n", "2")...)
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	_, err = io.ReadFull(stdout, make([]byte, len("flood\n")))
-	require.NoError(t, err)
-	stdout.Close()
-	cmd.Wait()
-	assert.Equal(t, 141, cmd.ProcessState.ExitCode())
 }
 
 // What hydra cannot do: several jobs one after another under one launcher.

@@ -44,15 +44,16 @@ func coreOf(cpu int) string {
 }
 
 // binder returns a function that binds this thread, and what it starts from
-// then on, to the core for a rank, and one that undoes it.
-func binder() (bind func(rank int) error, undo func(), err error) {
+// then on, to the core for a rank, the number of cores, and a function that
+// undoes the binding.
+func binder() (bind func(rank int) error, count int, undo func(), err error) {
 	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return nil, nil, fmt.Errorf("--bind-to core: %w", err)
+		return nil, 0, nil, fmt.Errorf("--bind-to core: %w", err)
 	}
 	found, err := cores()
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	bind = func(rank int) error {
 		if err := unix.SchedSetaffinity(0, &found[rank%len(found)]); err != nil {
@@ -60,5 +61,5 @@ func binder() (bind func(rank int) error, undo func(), err error) {
 		}
 		return nil
 	}
-	return bind, func() { unix.SchedSetaffinity(0, &before) }, nil
+	return bind, len(found), func() { unix.SchedSetaffinity(0, &before) }, nil
 }

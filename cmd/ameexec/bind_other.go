@@ -7,6 +7,6 @@ import (
 	"runtime"
 )
 
-func binder() (bind func(rank int) error, undo func(), err error) {
-	return nil, nil, fmt.Errorf("--bind-to core: not possible on %s", runtime.GOOS)
+func binder() (bind func(rank int) error, cores int, undo func(), err error) {
+	return nil, 0, nil, fmt.Errorf("--bind-to core: not possible on %s", runtime.GOOS)
 }

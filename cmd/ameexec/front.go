@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // forwarded are the signals that the front passes on.
@@ -16,7 +18,7 @@ var forwarded = []os.Signal{
 	syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT,
 }
 
-// impatience is how long the launcher may take to end after a second SIGINT
+// impatience is how long the launcher may take to end after a third SIGINT
 // before the front kills it together with everything else.
 const impatience = 3 * time.Second
 
@@ -37,10 +39,8 @@ func frontMain(args []string) int {
 	if p == nil {
 		return 0 // --help, --version
 	}
-	for _, program := range p.Programs {
-		for _, name := range program.missing {
-			fmt.Fprintf(os.Stderr, "ameexec: -x %s: not set here, so nothing to pass on\n", name)
-		}
+	for _, notice := range p.notices() {
+		fmt.Fprintf(os.Stderr, "ameexec: %s\n", notice)
 	}
 	status, err := front(p)
 	if err != nil {
@@ -50,20 +50,14 @@ func frontMain(args []string) int {
 }
 
 func front(p *plan) (int, error) {
-	// nohup(1) ignores SIGHUP, and so should the job.
-	hangup := signal.Ignored(syscall.SIGHUP)
 	signals := make(chan os.Signal, 64)
-	for _, s := range forwarded {
-		if s != syscall.SIGHUP || !hangup {
-			signal.Notify(signals, s)
-		}
-	}
+	notify(signals, forwarded...)
 	if err := adopt(); err != nil {
 		return statusError, fmt.Errorf("subreaper: %w", err)
 	}
 	// A shell may have started others before it became ameexec by exec.
 	strangers := make(map[int]bool)
-	for _, pid := range descendants(nil) {
+	for _, pid := range launch.Descendants(nil) {
 		strangers[pid] = true
 	}
 	pid, socket, err := startLauncher()
@@ -83,8 +77,19 @@ func front(p *plan) (int, error) {
 		return status.ExitStatus(), nil
 	} else {
 		left := sweepAll(strangers)
-		err := fmt.Errorf("%s (pid %d) was %s: killed %d processes of the job", launcherName, pid, describeStatus(status), left)
-		return exitStatus(status), err
+		err := fmt.Errorf("%s (pid %d) was %s: killed %d processes of the job", launcherName, pid, launch.Describe(status), left)
+		return launch.ExitStatus(status), err
+	}
+}
+
+// notify has signals delivered, but for those that whoever started this process
+// has it ignore, as nohup(1) does and sh(1) for its background jobs. The ranks
+// then ignore them too.
+func notify(c chan<- os.Signal, signals ...os.Signal) {
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
 	}
 }
 
@@ -122,7 +127,7 @@ func forward(signals <-chan os.Signal, orders *gob.Encoder, pid int, ended <-cha
 			orders.Encode(order{s.(syscall.Signal)})
 			switch s {
 			case syscall.SIGINT:
-				if interrupts++; interrupts == 2 {
+				if interrupts++; interrupts == patientInterrupts+1 {
 					time.AfterFunc(impatience, func() { syscall.Kill(pid, syscall.SIGKILL) })
 				}
 			case syscall.SIGTSTP:
@@ -145,7 +150,7 @@ func wait(pid int) syscall.WaitStatus {
 // sweepAll kills what the launcher left, which is now ours, and returns how
 // many processes that were at first.
 func sweepAll(strangers map[int]bool) int {
-	first := sweep(nil, strangers)
+	first := launch.Sweep(nil, strangers)
 	for deadline := time.Now().Add(sweepLimit); time.Now().Before(deadline); time.Sleep(sweepPause) {
 		var status syscall.WaitStatus
 		for {
@@ -153,7 +158,7 @@ func sweepAll(strangers map[int]bool) int {
 				break
 			}
 		}
-		if sweep(nil, strangers) == 0 {
+		if launch.Sweep(nil, strangers) == 0 {
 			break
 		}
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // findProgram returns the absolute path of a program, found as a shell finds
@@ -15,6 +18,8 @@ import (
 func findProgram(name, dir, path string) (string, error) {
 	var candidates []string
 	switch {
+	case name == "":
+		return "", withStatus(statusUsage, "the name of the program is empty")
 	case filepath.IsAbs(name):
 		candidates = []string{name}
 	case strings.Contains(name, "/"):
@@ -40,14 +45,19 @@ func findProgram(name, dir, path string) (string, error) {
 	case strings.Contains(name, "/"):
 		return "", withStatus(statusNotFound, "%s: no such file", name)
 	default:
-		if executable(name) == nil {
+		switch err := executable(name); {
+		case err == nil:
 			return "", withStatus(statusNotFound, "%s: not found in PATH; for the file in this directory write ./%s", name, name)
+		case errors.Is(err, fs.ErrNotExist):
+			return "", withStatus(statusNotFound, "%s: not found in PATH", name)
+		default:
+			return "", withStatus(statusNotFound, "%s: not found in PATH; ./%s in this directory: %w", name, name, err)
 		}
-		return "", withStatus(statusNotFound, "%s: not found in PATH", name)
 	}
 }
 
-// executable says why a file cannot be executed, as far as its mode tells.
+// executable says why a file cannot be executed, as far as can be told without
+// doing so.
 func executable(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -59,6 +69,11 @@ func executable(path string) error {
 		return errors.New("is a directory")
 	case info.Mode()&0o111 == 0:
 		return errors.New("not executable; chmod +x makes it so")
+	case unix.Access(path, unix.X_OK) == nil:
+		return nil
 	}
-	return nil
+	if place := noexecMount(path); place != "" {
+		return fmt.Errorf("the file system at %s is mounted noexec: copy the program to another one", place)
+	}
+	return fmt.Errorf("its mode %v does not let this user execute it", info.Mode())
 }

@@ -3,26 +3,40 @@
 //
 //	ameexec [-n N] [options] PROGRAM [ARGS...] [: -n K PROGRAM2 [ARGS...]]...
 //
+// Without -n there is a rank for each usable core, but no more than a quota of
+// processor time allows (cgroup cpu.max); under such a quota ranks get their
+// share of it as GOMAXPROCS, at least 2, unless that is set. Options of other
+// mpiexecs and of srun are accepted with a notice where a job on one machine is
+// the same without them, and refused with a sentence where it is not.
+//
 // # Exit status
 //
 // Zero if every rank ended with zero; else the status of the rank that failed
-// first, 128+n if signal n killed it. 127: a program was not found; 126: it
-// cannot be executed; 124: --timeout has passed; 2: wrong options. Every
-// failed rank gets a line on stderr with rank, pid, host and status.
+// first, 128+n if signal n killed it. Of ranks that fail within 100 ms, one
+// that a signal killed comes first: the others have only lost it. 127: a
+// program was not found; 126: it cannot be executed; 124: --timeout has passed;
+// 2: wrong options. Every failed rank gets a line on stderr with rank, pid, host
+// and status, which also says when the kernel killed it for want of memory.
 //
-// When a rank fails, the others have 100 ms to say why they end too, then get
-// SIGTERM, and SIGKILL after --grace; --continue lets them run on. SIGINT,
-// SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP and SIGCONT are
-// forwarded to every rank's process group; a second SIGINT kills at once. When
-// the reader of stdout goes away (ameexec ... | head -1), the job ends with
-// status 141.
+// When a rank fails, the others have those 100 ms to say why they end too, then
+// get SIGTERM, and SIGKILL after --grace (5 s); --continue lets them run on.
+//
+// # Signals
+//
+// SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP and
+// SIGCONT are forwarded to every rank's process group, two SIGINT at most: the
+// third kills. 30 s after a SIGTERM, or after --grace, what is left is killed.
+// Signals that ameexec was started to ignore (nohup) the ranks ignore too.
 //
 // # Output
 //
 // What the ranks print is merged line by line, stdout and stderr apart, each
-// line in one write; lines.go has the rules for unfinished lines. A job of one
-// rank, and with --pty the rank at the terminal, writes straight to where
-// ameexec writes.
+// line in one write; package launch has the rules for unfinished lines. A job of
+// one rank, and with --pty the rank at the terminal, writes straight to where
+// ameexec writes. Output that nobody takes (less, Ctrl-S) does not keep a job
+// from being ended. When the reader of stdout goes away (ameexec ... | head -1),
+// the job ends with status 141; when a write fails, also one to a file of
+// --output-dir, with status 1.
 //
 // # Processes
 //
@@ -44,9 +58,12 @@
 //
 // The ranks of a program that is linked with MPICH or one of its relatives
 // (Intel MPI, MVAPICH) find each other by PMI-1, for which ameexec has a server;
-// MPI_Abort's code becomes the exit status. Spawning processes and publishing
-// names are refused. --pmi none switches it off. Programs of Open MPI have no
-// PMI-1: each of them comes up as rank 0 of 1, and ameexec cannot tell.
+// MPI_Abort's code becomes the exit status, and names that are published are
+// found. Spawning processes is refused, with a line that says so, and so is
+// PMI-2. --pmi none switches the server off. Programs of Open MPI have no PMI-1,
+// nor have those of an MPICH that was built on PMIx (Ubuntu 24.04): each of them
+// comes up as rank 0 of 1. Ameexec says so when a program is linked with such a
+// library and no rank has used the server.
 package main
 
 import (

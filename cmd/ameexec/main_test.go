@@ -4,12 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +19,6 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	"github.com/dlp-mpi/dlp-go/bootstrap"
 	"github.com/dlp-mpi/dlp-go/internal/nesting"
 )
 
@@ -39,6 +37,13 @@ func TestMain(m *testing.M) {
 		rankMain(os.Args[2], os.Args[3:])
 		os.Exit(0)
 	}
+	// nohup(1) and sh(1), in the background, have signals ignored, which is
+	// inherited: what is handled here is at its default in our children.
+	for _, s := range forwarded {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -49,107 +54,6 @@ func limited(text string) {
 	which := map[string]int{"nproc": unix.RLIMIT_NPROC, "nofile": syscall.RLIMIT_NOFILE}[name]
 	if err := syscall.Setrlimit(which, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
 		panic(err)
-	}
-}
-
-// rankMain is what a rank does.
-func rankMain(what string, args []string) {
-	rank := os.Getenv("AME_RANK")
-	switch what {
-	case "args": // print the arguments
-		fmt.Printf("%q\n", args)
-	case "env": // print some variables
-		for _, name := range args {
-			value, ok := os.LookupEnv(name)
-			fmt.Printf("%s=%s %v\n", name, value, ok)
-		}
-	case "dir":
-		dir, _ := os.Getwd()
-		fmt.Println(dir, os.Getenv("PWD"))
-	case "exit": // exit RANK STATUS: that rank fails, the others wait to be stopped
-		if args[0] == rank {
-			status, _ := strconv.Atoi(args[1])
-			os.Exit(status)
-		}
-		select {}
-	case "die": // die RANK SIGNAL
-		if args[0] == rank {
-			number, _ := strconv.Atoi(args[1])
-			signal.Reset(syscall.Signal(number))
-			syscall.Kill(os.Getpid(), syscall.Signal(number))
-		}
-		select {}
-	case "halves": // halves LINES: write lines in two pieces
-		lines, _ := strconv.Atoi(args[0])
-		for i := range lines {
-			fmt.Printf("rank %s line ", rank)
-			fmt.Printf("%d of %d\n", i, lines)
-		}
-	case "long": // long BYTES: one line
-		size, _ := strconv.Atoi(args[0])
-		fmt.Println(strings.Repeat(rank, size))
-	case "print": // print STDOUT STDERR, as they are
-		fmt.Print(args[0])
-		fmt.Fprint(os.Stderr, args[1])
-	case "cat":
-		n, _ := io.Copy(os.Stdout, os.Stdin)
-		fmt.Printf("rank %s read %d\n", rank, n)
-	case "flood": // until nobody reads
-		for {
-			if _, err := fmt.Println("flood"); err != nil {
-				os.Exit(1)
-			}
-		}
-	case "join": // join N: be rank of N jobs one after another
-		times, _ := strconv.Atoi(args[0])
-		for range times {
-			joinOnce()
-		}
-	case "hold": // hold FIFO CHILDREN [IGNORED]: see alive
-		hold(args)
-	}
-}
-
-func joinOnce() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	world, _, err := bootstrap.Find(ctx, os.LookupEnv, nil)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	session := world.Root.Job[strings.LastIndexByte(world.Root.Job, '-')+1:]
-	fmt.Printf("%s %d/%d session %s root %d\n", world.Method, world.Rank, world.Size, session, len(world.Root.Addresses))
-	if world.Listener != nil {
-		defer world.Listener.Close()
-	}
-	defer world.Release()
-}
-
-// hold opens a FIFO, says hello on it and never ends; the reader of the FIFO
-// sees the end of file when all who hold it are dead. It starts children that
-// do the same, in sessions of their own, as daemons do.
-func hold(args []string) {
-	ignored := make(chan os.Signal, 8)
-	if len(args) > 2 {
-		number, _ := strconv.Atoi(args[2])
-		signal.Notify(ignored, syscall.Signal(number))
-	}
-	fifo, err := os.OpenFile(args[0], os.O_WRONLY, 0)
-	if err != nil {
-		panic(err)
-	}
-	children, _ := strconv.Atoi(args[1])
-	for range children {
-		child := exec.Command(os.Args[0], "rank", "hold", args[0], "0")
-		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		if err := child.Start(); err != nil {
-			panic(err)
-		}
-	}
-	fmt.Fprintf(fifo, "hello %d\n", os.Getpid())
-	for s := range ignored {
-		fmt.Fprintf(fifo, "got %d\n", int(s.(syscall.Signal)))
 	}
 }
 
@@ -165,10 +69,29 @@ func ranks(what string, args ...string) []string {
 }
 
 // command is ameexec with the environment of a test.
-func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], append([]string{"ameexec"}, args...)...)
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(deadline(t), os.Args[0], append([]string{"ameexec"}, args...)...)
 	cmd.Env = testEnviron()
 	return cmd
+}
+
+// patience is how long a test may take, and what it has started.
+const patience = time.Minute
+
+// deadline returns a context that ends all that a test has started in time to
+// say where the test is: a panic prints the stacks.
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	late := time.AfterFunc(patience+10*time.Second, func() {
+		debug.SetTraceback("all")
+		panic(t.Name() + " hangs")
+	})
+	t.Cleanup(func() {
+		late.Stop()
+		cancel()
+	})
+	return ctx
 }
 
 // testEnviron is an environment that no launcher has touched. The race
@@ -182,7 +105,7 @@ func with(program []string, options ...string) []string { return append(options,
 
 func run(t *testing.T, args ...string) result {
 	t.Helper()
-	return finishRun(t, command(args...))
+	return finishRun(t, command(t, args...))
 }
 
 func finishRun(t *testing.T, cmd *exec.Cmd) result {
@@ -207,6 +130,7 @@ type alive struct {
 }
 
 func newAlive(t *testing.T) *alive {
+	deadline(t)
 	path := filepath.Join(t.TempDir(), "alive")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	return &alive{path: path}

@@ -9,35 +9,32 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // output is where the ranks' stdout and stderr go.
 type output struct {
 	plan    *plan
-	stdout  *merger
-	stderr  *merger // the same as stdout if both are one file
-	own     *stream // ameexec's own lines, on stderr
-	failure chan error
+	stdout  *launch.Merger
+	stderr  *launch.Merger // the same as stdout if both are one file
+	own     *launch.Stream // ameexec's own lines, on stderr
+	failure chan error     // the first write that failed
 	pumps   sync.WaitGroup
-	mu      sync.Mutex
 	pipes   []*os.File // read ends
-	files   []*os.File // of output-dir
 }
 
 func newOutput(p *plan) (*output, error) {
 	o := &output{plan: p, failure: make(chan error, 1)}
-	fail := func(err error) {
-		select {
-		case o.failure <- err:
-		default:
-		}
-	}
-	o.stdout = newMerger(fail)
+	o.stdout = launch.NewMerger(o.fail)
 	o.stderr = o.stdout
 	if !sameFile(os.Stdout, os.Stderr) {
-		o.stderr = newMerger(fail)
+		o.stderr = launch.NewMerger(o.fail)
 	}
-	o.own = o.stderr.stream(os.Stderr, "")
+	o.own = o.stderr.Notices(os.Stderr)
+	if isTerminal(os.Stderr) && !p.Terminal {
+		o.stderr.Bar(os.Stderr, terminalWidth)
+	}
 	if p.OutputDir != "" {
 		if err := os.MkdirAll(p.OutputDir, 0o777); err != nil {
 			return nil, fmt.Errorf("--output-dir: %w", err)
@@ -46,10 +43,21 @@ func newOutput(p *plan) (*output, error) {
 	return o, nil
 }
 
-// say prints a line of ameexec's own.
+// fail takes note of the first write that failed; it is why the rest does.
+func (o *output) fail(err error) {
+	select {
+	case o.failure <- err:
+	default:
+	}
+}
+
+// say prints a line of ameexec's own. It never waits.
 func (o *output) say(format string, args ...any) {
 	fmt.Fprintf(o.own, "ameexec: "+format+"\n", args...)
 }
+
+// hideBar removes the progress bar from the terminal.
+func (o *output) hideBar() { o.stderr.SetBar("") }
 
 // rank returns the files that are stdout and stderr of a rank. The caller
 // closes those that closeAfter says when the rank has started.
@@ -67,45 +75,91 @@ func (o *output) rank(rank int) (stdout, stderr *os.File, closeAfter bool, err e
 	return stdout, stderr, true, nil
 }
 
-// open returns the file that a rank writes to: with output-dir a file there,
-// else a pipe to the merger. Labels in files need a pipe as well.
-func (o *output) open(rank int, suffix string, to *merger, out io.Writer) (*os.File, error) {
+// open returns a pipe to where a rank's output goes: to a merger, or with
+// output-dir to a file there. A rank does not get that file itself, for few
+// programs look whether their last words fit on the disk.
+func (o *output) open(rank int, suffix string, to *launch.Merger, out io.Writer) (*os.File, error) {
 	size := o.plan.size()
+	label := ""
+	if o.plan.Label {
+		label = launch.Label(rank, size)
+	}
 	if o.plan.OutputDir == "" {
-		prefix := ""
-		if o.plan.Label {
-			prefix = label(rank, size)
-		}
-		return o.pipe(to.stream(out, prefix))
+		s := to.Stream(out, label)
+		return o.pipe(s, s)
 	}
 	name := fmt.Sprintf("rank-%0*d.%s", len(fmt.Sprint(size-1)), rank, suffix)
 	file, err := os.OpenFile(filepath.Join(o.plan.OutputDir, name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o666)
-	if err != nil || !o.plan.Label {
-		return file, err
+	if err != nil {
+		return nil, err
 	}
-	o.files = append(o.files, file)
-	return o.pipe(newMerger(to.onError).stream(file, label(rank, size)))
+	if label == "" {
+		w := &fileWriter{file: file, fail: o.fail}
+		return o.pipe(w, w)
+	}
+	m := launch.NewMerger(o.fail)
+	s := m.Stream(file, label)
+	return o.pipe(s, closers{s.Close, func() error { m.Wait(); return nil }, file.Close})
 }
 
-// pipe returns the write end of a pipe whose read end feeds s until no process
-// has the write end any more.
-func (o *output) pipe(s *stream) (*os.File, error) {
+// fileWriter writes a rank's output to its file until a write fails, and then
+// lets the rank go on until the job ends.
+type fileWriter struct {
+	file   *os.File
+	fail   func(error)
+	failed bool
+}
+
+func (w *fileWriter) Write(data []byte) (int, error) {
+	if !w.failed {
+		if _, err := w.file.Write(data); err != nil {
+			w.failed = true
+			w.fail(err)
+		}
+	}
+	return len(data), nil
+}
+
+// Close may be where a network file system says that the disk is full.
+func (w *fileWriter) Close() error {
+	err := w.file.Close()
+	if err != nil && !w.failed {
+		w.fail(err)
+	}
+	return err
+}
+
+// closers are done one after another.
+type closers []func() error
+
+func (c closers) Close() error {
+	for _, do := range c {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipe returns the write end of a pipe whose read end feeds to, until no
+// process has the write end any more.
+func (o *output) pipe(to io.Writer, end io.Closer) (*os.File, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
+		end.Close()
 		return nil, err
 	}
 	// Programs expect to wait for the reader, not EAGAIN.
 	if err := syscall.SetNonblock(int(write.Fd()), false); err != nil {
 		read.Close()
 		write.Close()
+		end.Close()
 		return nil, err
 	}
-	o.mu.Lock()
 	o.pipes = append(o.pipes, read)
-	o.mu.Unlock()
 	o.pumps.Go(func() {
-		pump(s, read)
-		s.Close()
+		pump(to, read)
+		end.Close() // its error is known to output
 		read.Close()
 	})
 	return write, nil
@@ -142,33 +196,37 @@ func pump(to io.Writer, from *os.File) {
 	})
 }
 
-// finish writes what is left when all ranks have ended. A process that got
-// away with a pipe of a rank keeps it waiting no longer than linger; a reader
-// of ours who takes his time does, but for patience (0: for ever).
-func (o *output) finish(linger, patience time.Duration) {
-	done := make(chan struct{})
-	go func() {
-		o.pumps.Wait()
-		close(done)
-	}()
-	o.mu.Lock()
+// finish returns a channel that is closed when all that the ranks have written
+// is with its reader. A process that got away with a pipe of a rank is waited
+// for no longer than linger.
+func (o *output) finish(linger time.Duration) <-chan struct{} {
 	for _, pipe := range o.pipes {
 		pipe.SetReadDeadline(time.Now().Add(linger))
 	}
-	o.mu.Unlock()
-	var timeout <-chan time.Time
-	if patience > 0 {
-		timeout = time.After(patience)
-	}
-	select {
-	case <-done:
-	case <-timeout:
-		return
-	}
-	for _, file := range o.files {
-		file.Close()
-	}
+	return o.when(o.pumps.Wait)
 }
+
+// flush ends ameexec's own lines and returns a channel that is closed when
+// they are with their reader.
+func (o *output) flush() <-chan struct{} {
+	return o.when(func() { o.own.Close() })
+}
+
+// when returns a channel that is closed when wait has returned and all that is
+// ready has been written.
+func (o *output) when(wait func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		wait()
+		o.stdout.Wait()
+		o.stderr.Wait()
+		close(done)
+	}()
+	return done
+}
+
+// defaultWidth is that of a terminal which does not tell, in columns.
+const defaultWidth = 80
 
 // sameFile says whether two files are one, so that lines could mix in it.
 func sameFile(a, b *os.File) bool {
@@ -180,3 +238,9 @@ func sameFile(a, b *os.File) bool {
 // brokenPipe says whether a destination failed because its reader went away,
 // which is no fault: ameexec ... | head -1.
 func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// isTerminal says whether file is a terminal. /dev/null is a device too, but
+// none that a user types into.
+func isTerminal(file *os.File) bool {
+	return terminalAttributes(file) == nil
+}

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // plan is a job as the command line describes it, checked by the front and
 // sent to ame-launcher.
@@ -13,11 +16,13 @@ type plan struct {
 	Label     bool
 	OutputDir string
 	Timeout   time.Duration // 0: none
-	Grace     time.Duration
+	Grace     time.Duration // between SIGTERM and SIGKILL when a rank has failed
+	Patience  time.Duration // the same when somebody has sent us SIGTERM
 	Continue  bool
 	BindCores bool
 	PMI       bool // serve PMI-1 to the ranks
 	Debug     bool
+	Notices   []string // about the options
 }
 
 // program is what one part of the command line starts.
@@ -28,6 +33,21 @@ type program struct {
 	Dir     string   // "": that of ameexec
 	Environ []string // from -x, NAME=VALUE
 	missing []string // from -x NAME, but not set
+	hint    string   // what the user may have meant; ""
+}
+
+// notices are what the user should know before the start.
+func (p *plan) notices() []string {
+	notices := p.Notices
+	for _, program := range p.Programs {
+		for _, name := range program.missing {
+			notices = append(notices, "-x "+name+": not set here, so nothing to pass on")
+		}
+		if program.hint != "" {
+			notices = append(notices, program.hint)
+		}
+	}
+	return notices
 }
 
 // size is the number of ranks of the job.
@@ -57,4 +77,12 @@ func (p *plan) direct(rank int) bool {
 		return false
 	}
 	return p.size() == 1 || p.Terminal && rank == p.StdinRank
+}
+
+// count is a number with the word for what is counted.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + several
 }

@@ -23,15 +23,25 @@ type pmiService struct {
 	serve  sync.WaitGroup
 }
 
-func newPMIService(p *plan) (*pmiService, error) {
+func newPMIService(p *plan, out *output) (*pmiService, error) {
 	size := p.size()
-	server, err := pmi.NewServer(pmi.Config{Job: p.Job, Nodes: make([]int, size)}) // all on node 0
+	server, err := pmi.NewServer(pmi.Config{
+		Job:    p.Job,
+		Nodes:  make([]int, size), // all on node 0
+		Notice: func(rank int, n pmi.Notice) { out.say("rank %d on %s %s: %s", rank, p.Host, n.Text, advice[n.Kind]) },
+	})
 	if err != nil {
 		return nil, err
 	}
 	s := &pmiService{server: server, size: size, failed: make(chan *pmi.JobError, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// advice is what to do instead of what a rank has asked for in vain.
+var advice = map[pmi.NoticeKind]string{
+	pmi.OtherVersion: "start it with the mpiexec of its MPI, or with --pmi none to let each rank run alone",
+	pmi.Spawn:        "start all ranks at once, with -n and colons",
 }
 
 // Child returns the end of the connection that rank inherits. The server runs
@@ -77,6 +87,10 @@ const lastWords = time.Second
 
 // mpiState is what the launcher knows of a job of MPI programs.
 type mpiState struct {
+	server    *pmiService      // nil: none
+	silence   <-chan time.Time // when a program of MPI should have used it
+	explained bool             // its silence was
+
 	failed   <-chan *pmi.JobError // the server has given the job up; nil without a server
 	doubt    *pmi.JobError        // the reason, while the rank may still end in a better one
 	doubtEnd <-chan time.Time
@@ -105,13 +119,13 @@ func (l *launcher) mpiFailed(failure *pmi.JobError) {
 func (l *launcher) believe() {
 	failure := l.mpi.doubt
 	l.mpi.doubt, l.mpi.doubtEnd = nil, nil
-	failing := l.reprieve != nil // a rank has failed, and said so
-	if l.stopping || failing && !failure.Aborted {
+	failing := l.ending.reprieve != nil && !l.plan.Continue // a rank has failed, and said so
+	if l.ending.stopping || failing && !failure.Aborted {
 		return
 	}
 	l.mpi.cause = failure
 	l.output.say("rank %d on %s: %v", failure.Rank, l.plan.Host, failure.Err)
-	l.verdict.settle(failure.Status)
+	l.verdict.Settle(failure.Status)
 	l.stop()
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -107,4 +108,42 @@ func TestPMIVariables(t *testing.T) {
 	r = run(t, with(ranks("args"), "-n", "1", "--pmi", "2")...)
 	assert.Equal(t, 2, r.status)
 	assert.Contains(t, r.stderr, "--pmi 2: use 1 or none")
+}
+
+// A program of another MPI comes up as so many worlds of one rank, which looks
+// like success.
+func TestProgramOfAnotherMPIIsNamed(t *testing.T) {
+	compiler := need.Program(t, "gcc")
+	dir := t.TempDir()
+	build := func(output, source string, options ...string) string {
+		output = filepath.Join(dir, output)
+		require.NoError(t, os.WriteFile(output+".c", []byte(source), 0o644))
+		text, err := exec.CommandContext(deadline(t), compiler, append([]string{"-o", output, output + ".c", "-Wl,-rpath," + dir}, options...)...).CombinedOutput()
+		require.NoError(t, err, "%s", text)
+		return output
+	}
+	library := build("libmpi.so.40", "int MPI_Init(int *c, char ***v) { return 0; }", "-shared", "-Wl,-soname,libmpi.so.40")
+	program := build("program", "int MPI_Init(int *, char ***); int main(int c, char **v) { return MPI_Init(&c, &v); }", library)
+	r := run(t, "-n", "2", program)
+	assert.Equal(t, 0, r.status)
+	assert.Regexp(t, `^ameexec: program is linked with libmpi\.so\.\d+, but no rank has used PMI-1, .*: if they called MPI_Init, each is rank 0 of 1; start it with the mpiexec of its MPI\n$`, r.stderr)
+	for _, options := range [][]string{{"-n", "1"}, {"-n", "2", "--pmi", "none"}} {
+		assert.Empty(t, run(t, with([]string{program}, options...)...).stderr)
+	}
+	assert.Empty(t, linkedWithMPI("/bin/sh"))
+	assert.Empty(t, linkedWithMPI(program+".c"))
+}
+
+// A client of PMI-2 is told by us what it does not say itself.
+func TestClientOfPMI2IsNamed(t *testing.T) {
+	r := run(t, "-n", "2", "bash", "-c", `echo cmd=init pmi_version=2 pmi_subversion=0 >&$PMI_FD; read -r line <&$PMI_FD; echo "$line"`)
+	assert.Equal(t, 0, r.status)
+	assert.Equal(t, 2, strings.Count(r.stdout, "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=-1\n"))
+	assert.Regexp(t, `^ameexec: rank [01] on \S+ asked for PMI version 2\.0, this server speaks 1\.1 only: start it with the mpiexec of its MPI, or with --pmi none to let each rank run alone\n$`, r.stderr)
+}
+
+func TestSpawnIsNamed(t *testing.T) {
+	r := run(t, "-n", "2", "bash", "-c", `printf 'mcmd=spawn\nnprocs=1\nexecname=worker\nendcmd\n' >&$PMI_FD; read -r line <&$PMI_FD; echo "$line"`)
+	assert.Equal(t, "cmd=spawn_result rc=-1\ncmd=spawn_result rc=-1\n", r.stdout)
+	assert.Regexp(t, `^ameexec: rank [01] on \S+ asked to spawn "worker" \(MPI_Comm_spawn\), which this server does not do: start all ranks at once, with -n and colons\n$`, r.stderr)
 }

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +19,7 @@ func number(s syscall.Signal) string { return strconv.Itoa(int(s)) }
 // do not end by it.
 func startHolding(t *testing.T, caught syscall.Signal) (*alive, *exec.Cmd) {
 	job := newAlive(t)
-	cmd := command(with(ranks("hold", job.path, "0", number(caught)), "-n", "2")...)
+	cmd := command(t, with(ranks("hold", job.path, "0", number(caught)), "-n", "2")...)
 	require.NoError(t, cmd.Start())
 	job.wait(t, 2)
 	return job, cmd
@@ -37,7 +37,7 @@ func TestSignalsEndTheJob(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			job := newAlive(t)
 			var stderr strings.Builder
-			cmd := command(with(ranks("hold", job.path, "0"), "-n", "2")...)
+			cmd := command(t, with(ranks("hold", job.path, "0"), "-n", "2")...)
 			cmd.Stderr = &stderr
 			require.NoError(t, cmd.Start())
 			job.wait(t, 2)
@@ -64,21 +64,51 @@ func TestSignalsReachEveryRank(t *testing.T) {
 	}
 }
 
-func TestSecondInterruptKills(t *testing.T) {
+func TestThirdInterruptKills(t *testing.T) {
 	job, cmd := startHolding(t, syscall.SIGINT)
-	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
-	job.bothGot(t, syscall.SIGINT)
+	for range patientInterrupts {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+		job.bothGot(t, syscall.SIGINT)
+	}
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	cmd.Wait()
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
 	job.gone(t)
 }
 
+// One SIGTERM to ameexec is enough, whatever the ranks make of it.
+func TestTerminationEscalates(t *testing.T) {
+	job := newAlive(t)
+	var stderr strings.Builder
+	cmd := command(t, with(ranks("hold", job.path, "0", number(syscall.SIGTERM)), "--grace", "0.3", "-n", "2")...)
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	job.wait(t, 2)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	job.bothGot(t, syscall.SIGTERM)
+	cmd.Wait()
+	assert.Equal(t, 143, cmd.ProcessState.ExitCode())
+	assert.Contains(t, stderr.String(), "ameexec: 2 ranks did not end within 300ms of SIGTERM: killed\n")
+	job.gone(t)
+}
+
+// Without --grace a termination may take as long as Slurm gives it.
+func TestPatience(t *testing.T) {
+	p, err := parse([]string{"ameexec", "-n", "1", "true"}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 30*time.Second, p.Patience)
+	assert.Equal(t, 5*time.Second, p.Grace)
+	p, err = parse([]string{"ameexec", "-n", "1", "--grace", "7", "true"}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 7*time.Second, p.Patience)
+	assert.Equal(t, 7*time.Second, p.Grace)
+}
+
 func TestStubbornRankIsKilledAfterTheGrace(t *testing.T) {
 	job := newAlive(t)
 	hold := with(ranks("hold", job.path, "0", number(syscall.SIGTERM)), "--grace", "0.3", "-n", "2")
 	args := append(hold, ":", "-n", "1", "/bin/sh", "-c", "read line; exit 3")
-	cmd := command(append([]string{"--pty", "2"}, args...)...)
+	cmd := command(t, append([]string{"--pty", "2"}, args...)...)
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -90,10 +120,18 @@ func TestStubbornRankIsKilledAfterTheGrace(t *testing.T) {
 	job.gone(t)
 }
 
-// A stopped job must not survive its end.
+// A job that is stopped stops, and does not survive its end.
 func TestStopAndContinue(t *testing.T) {
 	job, cmd := startHolding(t, syscall.SIGCONT)
+	ranks := childrenOf(t, launcherOf(t, cmd))
+	require.Len(t, ranks, 2)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTSTP))
+	for _, rank := range ranks {
+		require.Eventually(t, func() bool {
+			state, err := exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(rank)).Output()
+			return err == nil && strings.HasPrefix(string(state), "T")
+		}, patience, 10*time.Millisecond)
+	}
 	var status syscall.WaitStatus
 	_, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
 	require.NoError(t, err)
@@ -104,88 +142,4 @@ func TestStopAndContinue(t *testing.T) {
 	cmd.Wait()
 	assert.Equal(t, 143, cmd.ProcessState.ExitCode())
 	job.gone(t)
-}
-
-// Daemons that ranks leave behind end with the job.
-func TestDaemonsEndWithTheJob(t *testing.T) {
-	job := newAlive(t)
-	cmd := command("-n", "2", "/bin/sh", "-c", os.Args[0]+" rank hold "+job.path+" 1 & read line; exit 0")
-	stdin, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	job.wait(t, 4)
-	stdin.Close()
-	require.NoError(t, cmd.Wait())
-	job.gone(t)
-}
-
-// launcherOf finds the second process of a running ameexec.
-func launcherOf(t *testing.T, cmd *exec.Cmd) int {
-	children, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(cmd.Process.Pid)).Output()
-	require.NoError(t, err)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(children)))
-	require.NoError(t, err)
-	return pid
-}
-
-// Whichever process of ameexec is killed, nothing of the job is left.
-func TestNothingSurvivesSIGKILL(t *testing.T) {
-	requireSubreaper(t)
-	t.Run("of ameexec", func(t *testing.T) {
-		job := newAlive(t)
-		cmd := command(with(ranks("hold", job.path, "2"), "-n", "3")...)
-		require.NoError(t, cmd.Start())
-		job.wait(t, 9)
-		require.NoError(t, cmd.Process.Kill())
-		cmd.Wait()
-		job.gone(t)
-	})
-	t.Run("of its process group", func(t *testing.T) {
-		job := newAlive(t)
-		cmd := command(with(ranks("hold", job.path, "2"), "-n", "3")...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		require.NoError(t, cmd.Start())
-		job.wait(t, 9)
-		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL))
-		cmd.Wait()
-		job.gone(t)
-	})
-	t.Run("of ame-launcher", func(t *testing.T) {
-		job := newAlive(t)
-		var stderr strings.Builder
-		cmd := command(with(ranks("hold", job.path, "2"), "-n", "3")...)
-		cmd.Stderr = &stderr
-		require.NoError(t, cmd.Start())
-		job.wait(t, 9)
-		require.NoError(t, syscall.Kill(launcherOf(t, cmd), syscall.SIGKILL))
-		cmd.Wait()
-		assert.Equal(t, 137, cmd.ProcessState.ExitCode())
-		assert.Contains(t, stderr.String(), "was killed by signal 9 (SIGKILL)")
-		job.gone(t)
-	})
-}
-
-// Processes that a shell had started before it became ameexec are not ours.
-func TestStrangersAreSpared(t *testing.T) {
-	requireSubreaper(t)
-	job, stranger := newAlive(t), newAlive(t)
-	script := os.Args[0] + ` rank hold "$0" 0 & exec "$@"`
-	args := with(ranks("hold", job.path, "0"), os.Args[0], "ameexec", "-n", "2")
-	cmd := exec.Command("/bin/sh", append([]string{"-c", script, stranger.path}, args...)...)
-	cmd.Env = testEnviron()
-	require.NoError(t, cmd.Start())
-	stranger.wait(t, 0)
-	hello := strings.Fields(stranger.next(t))
-	job.wait(t, 2)
-	pids, err := exec.Command("pgrep", "-P", strconv.Itoa(cmd.Process.Pid), "-x", launcherName).Output()
-	require.NoError(t, err)
-	launcher, err := strconv.Atoi(strings.TrimSpace(string(pids)))
-	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(launcher, syscall.SIGKILL))
-	cmd.Wait()
-	job.gone(t)
-	pid, err := strconv.Atoi(hello[1])
-	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), "it must be alive until here")
-	stranger.gone(t)
 }

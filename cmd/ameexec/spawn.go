@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // service is something that every rank reaches over an inherited descriptor of
@@ -61,14 +63,14 @@ func (s *spawner) spawn(rank int, p program) (pid int, err error) {
 		}
 		mine = append(mine, file)
 		files = append(files, file)
-		environ = overlay(environ, service.Environ(rank, firstDescriptor+i)...)
+		environ = launch.Overlay(environ, service.Environ(rank, firstDescriptor+i)...)
 	}
 	if p.Dir != "" {
 		if dir, err := filepath.Abs(p.Dir); err == nil {
-			environ = overlay(environ, "PWD="+dir)
+			environ = launch.Overlay(environ, "PWD="+dir)
 		}
 	}
-	environ = overlay(environ, p.Environ...)
+	environ = launch.Overlay(environ, p.Environ...)
 	if s.bind != nil {
 		if err := s.bind(rank); err != nil {
 			return 0, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,36 +10,6 @@ import (
 )
 
 func requireSubreaper(*testing.T) {}
-
-func TestParseStat(t *testing.T) {
-	for text, want := range map[string]struct {
-		state  byte
-		parent int
-		ok     bool
-	}{
-		"12 (sh) S 7 12 12 0":        {'S', 7, true},
-		"12 (a) Z 1 (b) R 7 12 12 0": {'R', 7, true},
-		"12 (new\nline) D 99999 1":   {'D', 99999, true},
-		"12 (sh) S":                  {0, 0, false},
-		"12 (sh) S x 1":              {'S', 0, false},
-		"12 sh S 7":                  {0, 0, false},
-		"":                           {0, 0, false},
-	} {
-		state, parent, ok := parseStat([]byte(text))
-		assert.Equal(t, want.ok, ok, text)
-		assert.Equal(t, want.state, state, text)
-		assert.Equal(t, want.parent, parent, text)
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("12 (sh) S 7 12 12 0"))
-	f.Fuzz(func(t *testing.T, stat []byte) { parseStat(stat) })
-}
-
-func TestDescendants(t *testing.T) {
-	assert.NotContains(t, descendants(nil), os.Getpid())
-}
 
 // Each rank gets one core, in turn; ranks beyond the last core start over.
 func TestBindToCore(t *testing.T) {
@@ -55,6 +24,7 @@ func TestBindToCore(t *testing.T) {
 		list[strings.TrimSpace(rank)] = strings.TrimSpace(strings.TrimPrefix(status, "Cpus_allowed_list:"))
 	}
 	require.Len(t, list, size)
+	assert.Contains(t, r.stderr, "ameexec: --bind-to core: "+count(len(found), "core", "cores")+" for "+strconv.Itoa(size)+" ranks: rank "+strconv.Itoa(len(found))+" begins again at the first one\n")
 	assert.Equal(t, list["0"], list[strconv.Itoa(size-1)])
 	if len(found) > 1 {
 		assert.NotEqual(t, list["0"], list["1"])

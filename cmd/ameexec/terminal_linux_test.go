@@ -34,7 +34,7 @@ func startAtTerminal(t *testing.T, cmd *exec.Cmd) *os.File {
 
 func TestControlC(t *testing.T) {
 	job := newAlive(t)
-	cmd := command(with(ranks("hold", job.path, "0"), "-n", "2")...)
+	cmd := command(t, with(ranks("hold", job.path, "0"), "-n", "2")...)
 	person := startAtTerminal(t, cmd)
 	job.wait(t, 2)
 	person.WriteString("\x03")
@@ -46,7 +46,7 @@ func TestControlC(t *testing.T) {
 // Without --pty no rank reads the terminal; with it one rank has it whole.
 func TestPty(t *testing.T) {
 	const script = `test -t 0 && test -t 1 && printf "name? " && read name && echo "rank $AME_RANK: $name"; exit 0`
-	cmd := command("-n", "2", "--pty", "1", "/bin/sh", "-c", script)
+	cmd := command(t, "-n", "2", "--pty", "1", "/bin/sh", "-c", script)
 	person := startAtTerminal(t, cmd)
 	screen := bufio.NewReader(person)
 	prompt, err := screen.ReadString('?')
@@ -63,7 +63,7 @@ func TestPty(t *testing.T) {
 	}
 	require.NoError(t, cmd.Wait())
 
-	cmd = command("-n", "2", "/bin/sh", "-c", `test -t 0 && exit 1; read name && exit 2; exit 0`)
+	cmd = command(t, "-n", "2", "/bin/sh", "-c", `test -t 0 && exit 1; read name && exit 2; exit 0`)
 	startAtTerminal(t, cmd)
 	require.NoError(t, cmd.Wait())
 }

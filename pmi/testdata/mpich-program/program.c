@@ -6,6 +6,7 @@
  *   leave      rank 1 exits with 0 after MPI_Init, without MPI_Finalize
  *   crash      rank 1 crashes after MPI_Init
  *   spawn      rank 0 asks for a process more
+ *   publish    rank 0 publishes a name that rank 1 looks up
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -83,6 +84,26 @@ static void windows(void)
     MPI_Win_free(&win);
 }
 
+static void names(void)
+{
+    const char *port = "tag#0$description#here$";
+    char found[MPI_MAX_PORT_NAME] = "";
+    if (rank == 0)
+        MPI_Publish_name("ocean", MPI_INFO_NULL, port);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 1) {
+        MPI_Lookup_name("ocean", MPI_INFO_NULL, found);
+        check(strcmp(found, port) == 0, "the published name");
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0)
+        MPI_Unpublish_name("ocean", MPI_INFO_NULL, port);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+    MPI_Barrier(MPI_COMM_WORLD);
+    check(MPI_Lookup_name("ocean", MPI_INFO_NULL, found) != MPI_SUCCESS, "a name that was withdrawn");
+}
+
 int main(int argc, char **argv)
 {
     const char *end = argc > 1 ? argv[1] : "";
@@ -100,6 +121,8 @@ int main(int argc, char **argv)
         MPI_Comm child;
         MPI_Comm_spawn("/bin/true", MPI_ARGV_NULL, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &child, MPI_ERRCODES_IGNORE);
     }
+    if (strcmp(end, "publish") == 0)
+        names();
     collectives();
     communicators();
     windows();

@@ -1,4 +1,4 @@
-package main
+package launch
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// descendants lists the living descendants of this process, parents first,
+// Descendants lists the living descendants of this process, parents first,
 // but for those of the children in spare.
-func descendants(spare map[int]bool) []int {
+func Descendants(spare map[int]bool) []int {
 	children := make(map[int][]int)
 	dead := make(map[int]bool)
 	entries, err := os.ReadDir("/proc")
@@ -65,11 +65,11 @@ func parseStat(stat []byte) (state byte, parent int, ok bool) {
 	return fields[0][0], parent, err == nil
 }
 
-// sweep kills all descendants but those of the children in spare, and returns
+// Sweep kills all descendants but those of the children in spare, and returns
 // how many there were. Those that they start meanwhile need another sweep.
 // The process groups are for systems that cannot list descendants.
-func sweep(_ []int, spare map[int]bool) int {
-	found := descendants(spare)
+func Sweep(_ []int, spare map[int]bool) int {
+	found := Descendants(spare)
 	for _, pid := range found {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}

@@ -1,12 +1,13 @@
-package main
+package launch
 
 import (
 	"slices"
 	"strings"
 )
 
-// overlay sets the variables of pairs in environ; later ones win.
-func overlay(environ []string, pairs ...string) []string {
+// Overlay returns environ with the variables of pairs, NAME=VALUE, set in it;
+// later ones win.
+func Overlay(environ []string, pairs ...string) []string {
 	out := slices.Clone(environ)
 	for _, pair := range pairs {
 		name, _, _ := strings.Cut(pair, "=")

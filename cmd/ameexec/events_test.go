@@ -1,0 +1,48 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/dlp-mpi/dlp-go/internal/launch"
+)
+
+// quietLauncher is one whose ranks 0 and 1 have pids that no system has.
+func quietLauncher(p *plan) (l *launcher, said func() string) {
+	var text strings.Builder
+	m := launch.NewMerger(nil)
+	l = &launcher{
+		plan:   p,
+		output: &output{own: m.Notices(&text), stdout: m, stderr: m},
+		log:    slog.New(slog.DiscardHandler),
+		ranks:  map[int]int{1 << 30: 0, 1<<30 + 1: 1},
+	}
+	return l, func() string { m.Wait(); return text.String() }
+}
+
+// Who has told the others of its panic has still to print it: the others' end
+// must not have it terminated at once. After the reprieve it is.
+func TestReprieve(t *testing.T) {
+	for _, goOn := range []bool{false, true} {
+		l, said := quietLauncher(&plan{Host: "here", Continue: goOn})
+		l.ended(exit{1<<30 + 1, syscall.WaitStatus(7 << 8)})
+		assert.Equal(t, "ameexec: rank 1 (pid 1073741825) on here: exit status 7\n", said())
+		assert.False(t, l.ending.stopping)
+		l.reprieveOver()
+		assert.Equal(t, !goOn, l.ending.stopping)
+	}
+}
+
+// Whose link is cut by a kill may be seen to end before the one who was killed.
+func TestKilledRankGivesTheStatus(t *testing.T) {
+	l, said := quietLauncher(&plan{Host: "here"})
+	l.ended(exit{1<<30 + 1, syscall.WaitStatus(1 << 8)})
+	l.ended(exit{1 << 30, syscall.WaitStatus(9)})
+	l.reprieveOver()
+	assert.Equal(t, 137, l.verdict.Status())
+	assert.Contains(t, said(), "rank 0 (pid 1073741824) on here: killed by signal 9 (SIGKILL)\n")
+}
