@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "the tests cannot be a rank: "+programVariable+" is not set")
 		os.Exit(2)
 	}
-	os.Exit(m.Run())
+	os.Exit(deadline.Each(m).Run())
 }
 
 // programs are what a rank can run.

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // The test binary is also ameexec, its launcher, and the program that the
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 		rankMain(os.Args[2], os.Args[3:])
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(deadline.Each(m))
 }
 
 // limited sets a limit that ameexec then meets: nproc=5, nofile=40.

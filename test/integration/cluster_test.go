@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 	for _, release := range strings.Split(*releaseList, ",") {
 		clusters[release] = sync.OnceValues(func() (*cluster, error) { return start(release) })
 	}
-	status := m.Run()
+	status := deadline.Each(m).Run()
 	stopAll()
 	os.RemoveAll(payloadDir)
 	os.Exit(status)
@@ -47,12 +48,17 @@ func TestMain(m *testing.M) {
 // errNoCluster is wrapped by the reason that cluster.sh check gives.
 var errNoCluster = errors.New("no cluster can be here")
 
+// startTime is what the start of a cluster may take that has to make its images
+// first.
+const startTime = 15 * time.Minute
+
 // onClusters runs test on the cluster of every release, side by side. When a
 // test fails, what SLURM's daemons said is printed.
 func onClusters(t *testing.T, test func(t *testing.T, c *cluster)) {
 	for _, release := range strings.Split(*releaseList, ",") {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
+			deadline.Extend(t, startTime)
 			c, err := clusters[release]()
 			if errors.Is(err, errNoCluster) {
 				need.Unable(t, "%v", err)
