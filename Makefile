@@ -34,10 +34,13 @@ demo: build
 	bin/ameexec -n 4 bin/dlp-hello
 	bin/ameexec -n 4 bin/corpus
 
-test: build test-unit test-cluster
+# The cluster waits more than it works, so the units are tested beside it.
+test: build
+	@status=0; $(MAKE) -j2 --no-print-directory test-unit test-cluster || status=$$?; \
+	test/leftovers.sh; exit $$status
 
 test-unit:
-	go test $(RACE) -shuffle=on ./...
+	go run ./test/progress -name unit -- $(RACE) -shuffle=on ./...
 	@go run ./test/skipped
 
 bench:
@@ -52,7 +55,9 @@ lint:
 	go mod tidy -diff
 	shellcheck $$(git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
 
+# Also what the tests have left behind.
 clean:
 	rm -rf bin
+	test/integration/cluster.sh clean
 
 include test/integration/cluster.mk

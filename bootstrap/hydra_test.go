@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/mpi"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -27,25 +28,8 @@ func mpiexec(t testing.TB, role string, size int, arguments []string, command ..
 	}
 	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra"), arguments...)
 	cmd.WaitDelay = time.Second
-	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !launcherVariable(name) {
-			cmd.Env = append(cmd.Env, pair)
-		}
-	}
-	// A program built with -race would take a second to exit.
-	cmd.Env = append(cmd.Env, rankRole+"="+role, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(mpi.Environ(), rankRole+"="+role)
 	return cmd
-}
-
-// launcherVariable says whether the tests themselves may run under a launcher
-// that set name.
-func launcherVariable(name string) bool {
-	for _, prefix := range []string{"AME_", "PMI_", "PMIX_", "SLURM_", "OMPI_", "MPI_LOCAL", "HYDI_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // requireRanks wants a line of each rank but those that are gone.

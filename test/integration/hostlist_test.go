@@ -18,6 +18,7 @@ import (
 // names of a hostlist, and whether a list that we have compressed means the same
 // to SLURM.
 func TestHostlists(t *testing.T) {
+	t.Parallel()
 	// The same lists every time: what fails can be looked at again.
 	random := rand.New(rand.NewPCG(1, 2))
 	lists := []string{
@@ -29,7 +30,8 @@ func TestHostlists(t *testing.T) {
 		lists = append(lists, randomList(random))
 	}
 
-	onClusters(t, func(t *testing.T, c *cluster) {
+	plan(1)
+	onClusters(t, shared, func(t *testing.T, c *cluster) {
 		for i, want := range c.scontrol(t, "hostnames", lists) {
 			got, err := slurm.Expand(lists[i])
 			assert.NoError(t, err)

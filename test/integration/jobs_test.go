@@ -17,11 +17,13 @@ const jobEnv = "BIN=/opt/dlp INPUT=/opt/dlp/src "
 
 // TestJobs submits the batch scripts that users copy, as they are.
 func TestJobs(t *testing.T) {
-	onClusters(t, func(t *testing.T, c *cluster) {
+	t.Parallel()
+	scripts, err := filepath.Glob("../../jobs/*.sbatch")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	plan(len(scripts) - 1)
+	onClusters(t, shared, func(t *testing.T, c *cluster) {
 		serial := c.serial(t)
-		scripts, err := filepath.Glob("../../jobs/*.sbatch")
-		require.NoError(t, err)
-		require.NotEmpty(t, scripts)
 		out, err := c.script("install", scripts...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 

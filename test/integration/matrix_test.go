@@ -25,6 +25,7 @@ const launchersPage = "../../docs/launchers.md"
 // TestMatrix launches dlp-hello and corpus in every way, on one node and on
 // several, and prints what came of it as a table.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	results := newTable()
 	for _, row := range rows {
 		results.rows = append(results.rows, row.name)
@@ -33,9 +34,10 @@ func TestMatrix(t *testing.T) {
 		results.columns = append(results.columns, col.name)
 	}
 
+	plan(countCells(func(string) bool { return true }, columns))
 	// t.Run returns when all cells have, parallel as they are.
 	t.Run("all", func(t *testing.T) {
-		onClusters(t, func(t *testing.T, c *cluster) {
+		onClusters(t, shared, func(t *testing.T, c *cluster) {
 			serial := c.serial(t)
 			results.describe(c.release, c.versions(t))
 			for _, row := range rows {
@@ -63,6 +65,18 @@ func TestMatrix(t *testing.T) {
 	}
 	fmt.Println(results.markdown())
 	results.compare(t)
+}
+
+// countCells says how many launches the rows with such names have.
+func countCells(names func(string) bool, columns []column) (n int) {
+	for _, row := range rows {
+		for _, col := range columns {
+			if names(row.name) && row.cell(col) != nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // versions says what launchers a cluster has. Updates within a release are left
