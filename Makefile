@@ -2,9 +2,11 @@
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  what the project is measured by, as ratios from one run
 # make lint   formatting, vet, staticcheck, shell scripts
+# make install PREFIX=/usr/local   commands, manual pages and completions
+# make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo test test-unit bench lint clean
+.PHONY: all build cross demo install test test-unit bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -33,6 +35,14 @@ cross:
 demo: build
 	bin/ameexec -n 4 bin/dlp-hello
 	bin/ameexec -n 4 bin/corpus
+
+PREFIX ?= /usr/local
+INSTALLED := $(notdir $(wildcard cmd/*))
+
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install $(INSTALLED:%=bin/%) "$(DESTDIR)$(PREFIX)/bin"
+	go run ./internal/manual -to "$(DESTDIR)$(PREFIX)" -bin bin $(INSTALLED)
 
 # The cluster waits more than it works, so the units are tested beside it.
 test: build

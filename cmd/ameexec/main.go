@@ -54,6 +54,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/dlp-mpi/dlp-go/internal/clidoc"
 )
 
 // Exit statuses of ameexec itself.
@@ -75,6 +77,9 @@ func init() {
 func main() {
 	if os.Args[0] == launcherName {
 		os.Exit(launcherMain())
+	}
+	if clidoc.Describe(newApp(os.Stdout, append(partFlags(), jobFlags()...), nil), os.Args, os.Stdout) {
+		return
 	}
 	os.Exit(frontMain(os.Args))
 }
