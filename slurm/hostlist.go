@@ -16,7 +16,6 @@ const DefaultMaxHosts = 1_000_000
 const (
 	maxNameLen   = 255   // bytes of one expanded name; DNS and Linux allow less
 	maxRangeSize = 65536 // names of one range; hostlist.c, MAX_RANGE
-	maxDigits    = 20    // digits of a number, padding included; a uint64 has 20
 )
 
 // Hostlist is a parsed list of node names such as n2cn[0501-0512],login1.
@@ -27,8 +26,10 @@ const (
 //	item   = text { '[' ranges ']' text }
 //	ranges = range { ',' range }        range: N or N-M, unsigned decimal
 //
-// Numbers of a range are padded with zeros to the width of N. Order and
-// duplicates are kept. Unlike Slurm before 23.02.5, text after the last
+// Numbers of a range are padded with zeros to the width of N, however wide that
+// is, and are less than 2^64: Slurm takes the largest uint64 for a greater one.
+// Order and duplicates are kept. A newline separates names as it does for Slurm
+// 24.11; for Slurm 22.05 it is part of a name. Unlike Slurm before 23.02.5, text after the last
 // bracket is accepted; unlike any Slurm, blanks and signs inside brackets,
 // brackets in brackets, unbalanced ones and open ranges are errors.
 //

@@ -38,6 +38,10 @@ func TestExpand(t *testing.T) {
 		{"r[0-1]c[0-1]n[0-1]-ib", "r0c0n0-ib r0c0n1-ib r1c0n0-ib r1c0n1-ib r0c1n0-ib r0c1n1-ib r1c1n0-ib r1c1n1-ib"},
 		{" a,\tb\n,, c ", "a b c"},
 		{"c[1-2] d", "c1 c2 d"},
+		{"a\nb,\nc[1-2]\nd", "a b c1 c2 d"}, // as scontrol of 24.11 does, see Hostlist
+		// Slurm prints and reads zeros of any number.
+		{"n[000000000000000000001-000000000000000000003]", "n000000000000000000001 n000000000000000000002 n000000000000000000003"},
+		{"n[000000000000000000000000000009-10]", "n000000000000000000000000000009 n000000000000000000000000000010"},
 		{"c[18446744073709551614-18446744073709551615]", "c18446744073709551614 c18446744073709551615"},
 	} {
 		t.Run(test.list, func(t *testing.T) {
@@ -124,7 +128,9 @@ func TestHostlistErrors(t *testing.T) {
 		{"c[0-65536]", 3, "range 0-65536 has more than 65536 names"},
 		{"c[0-18446744073709551615]", 3, "range 0-18446744073709551615 has more than 65536 names"},
 		{"c[99999999999999999999]", 3, "number of 20 digits is too large"},
-		{"c[000000000000000000001]", 3, "number of 21 digits is too large"},
+		{"c[100000000000000000001]", 3, "number of 21 digits is too large"},
+		{"c[18446744073709551616]", 3, "number of 20 digits is too large"},
+		{"c[" + strings.Repeat("0", 300) + "]", 3, "number of 300 digits, in a name at most 255 are allowed"},
 		{"a,b\x01", 4, "control character 0x01"},
 		{"a," + strings.Repeat("b", 254) + "[8-10]", 3, "name of 256 bytes, at most 255 are allowed"},
 	} {
@@ -189,6 +195,10 @@ func TestCompress(t *testing.T) {
 		{"login c1 c2 login", "login,c[1-2],login"},
 		{"(null)", "(null)"},
 		{"x99999999999999999999999", "x99999999999999999999999"},
+		{"n000000000000000000001 n000000000000000000002", "n[000000000000000000001-000000000000000000002]"},
+		{"n000000000000000000000000000009 n000000000000000000000000000010", "n[000000000000000000000000000009-000000000000000000000000000010]"},
+		{"n100000000000000000001 n100000000000000000002", "n100[000000000000000001-000000000000000002]"},
+		{"n0100000000000000000001 n0100000000000000000002", "n0100[000000000000000001-000000000000000002]"},
 	} {
 		t.Run(test.names, func(t *testing.T) {
 			names := strings.Fields(test.names)

@@ -24,7 +24,7 @@ func TestHostlists(t *testing.T) {
 	lists := []string{
 		"c1", "c[1-3]", "c[01-12]", "c[3,1,2]", "c[1-3,2]", "c1,c1,c1", "node[098-102]", "n[9-11,099-101]",
 		"rack[0-2]node[1-3]", "r[0-1]c[0-1]n[0-1]", "r[0-1]c[0-1]s[0-1]n[0-1]", "a,b[1-2],c", "n2cn[0501,0509]",
-		"login-1.example.org,gpu[1-2]",
+		"login-1.example.org,gpu[1-2]", "n[000000000000000000001-000000000000000000003]",
 	}
 	for range 200 {
 		lists = append(lists, randomList(random))
