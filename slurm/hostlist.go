@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// DefaultMaxHosts is the number of names that Expand produces at most.
-const DefaultMaxHosts = 1_000_000
+// maxHosts is how many nodes and tasks a step may have that StepFromEnv reads:
+// more than any cluster, and less than what would exhaust memory.
+const maxHosts = 1_000_000
 
 // Limits of what ParseHostlist accepts.
 const (
@@ -72,18 +73,8 @@ func (e *HostlistError) Error() string {
 	return fmt.Sprintf("slurm: hostlist %s%q%s: column %d: %s", before, e.Text[from:to], after, e.Column, e.Reason)
 }
 
-// Expand returns all names of a hostlist, in order and with duplicates. A list
-// of more than DefaultMaxHosts names is an error; ParseHostlist and
-// Hostlist.Expand allow another limit.
-func Expand(text string) ([]string, error) {
-	h, err := ParseHostlist(text)
-	if err != nil {
-		return nil, err
-	}
-	return h.Expand(DefaultMaxHosts)
-}
-
-// Expand returns all names of the list, or an error if there are more than limit.
+// Expand returns all names of the list, in order and with duplicates, or an error
+// if there are more than limit.
 func (h Hostlist) Expand(limit int) ([]string, error) {
 	n := h.Len()
 	if n > limit {

@@ -16,6 +16,15 @@ import (
 	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
+// expand returns the names of a hostlist of up to a million.
+func expand(text string) ([]string, error) {
+	h, err := slurm.ParseHostlist(text)
+	if err != nil {
+		return nil, err
+	}
+	return h.Expand(1_000_000)
+}
+
 func TestExpand(t *testing.T) {
 	// The first part are the vectors of Flux RFC 29 that Slurm's grammar shares.
 	for _, test := range []struct{ list, want string }{
@@ -45,7 +54,7 @@ func TestExpand(t *testing.T) {
 		{"c[18446744073709551614-18446744073709551615]", "c18446744073709551614 c18446744073709551615"},
 	} {
 		t.Run(test.list, func(t *testing.T) {
-			got, err := slurm.Expand(test.list)
+			got, err := expand(test.list)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, strings.Join(got, " "))
 		})
@@ -72,7 +81,7 @@ func TestExpandLikeScontrol(t *testing.T) {
 		for _, row := range readTable(t, "testdata/hostlist-"+version+".tsv") {
 			list, count, names, stderr := row[0], row[2], row[3], row[4]
 			t.Run(version+" "+list, func(t *testing.T) {
-				got, err := slurm.Expand(list)
+				got, err := expand(list)
 				if list == crash || version == "22.05" && slices.Contains(suffixed, list) {
 					require.NoError(t, err)
 					return // 24.11 says to what
@@ -145,7 +154,7 @@ func TestHostlistErrors(t *testing.T) {
 }
 
 func TestHostlistErrorShowsThePlace(t *testing.T) {
-	_, err := slurm.Expand(strings.Repeat("a,", 1000) + "c[3-1]," + strings.Repeat("b,", 1000))
+	_, err := expand(strings.Repeat("a,", 1000) + "c[3-1]," + strings.Repeat("b,", 1000))
 	require.ErrorContains(t, err, "c[3-1]")
 	assert.Less(t, len(err.Error()), 200)
 	assert.EqualError(t, &slurm.HostlistError{Text: "c[", Column: 2, Reason: "odd"}, `slurm: hostlist "c[": column 2: odd`)
@@ -153,7 +162,7 @@ func TestHostlistErrorShowsThePlace(t *testing.T) {
 
 func TestExpandIsCapped(t *testing.T) {
 	huge := "a[0-65535]b[0-65535]c[0-65535]d[0-65535]"
-	_, err := slurm.Expand(huge)
+	_, err := expand(huge)
 	require.ErrorContains(t, err, "longer than the limit of 1000000")
 
 	h, err := slurm.ParseHostlist(huge)
@@ -205,7 +214,7 @@ func TestCompress(t *testing.T) {
 			got, err := slurm.Compress(names)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
-			back, err := slurm.Expand(got)
+			back, err := expand(got)
 			require.NoError(t, err)
 			assert.True(t, slices.Equal(names, back), back)
 		})
@@ -213,7 +222,7 @@ func TestCompress(t *testing.T) {
 }
 
 func TestCompressLongRuns(t *testing.T) {
-	names, err := slurm.Expand("n[0-65535,65536-131071]")
+	names, err := expand("n[0-65535,65536-131071]")
 	require.NoError(t, err)
 	got, err := slurm.Compress(names)
 	require.NoError(t, err)
@@ -252,7 +261,7 @@ func FuzzHostlist(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		back, err := slurm.Expand(short)
+		back, err := expand(short)
 		if err != nil || !slices.Equal(names, back) {
 			t.Fatalf("%q -> %q -> %q: %v", text, short, back, err)
 		}
