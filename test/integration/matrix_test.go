@@ -180,13 +180,14 @@ corpus on a real SLURM cluster whose nodes share no file system, and compare
 ranks, hosts, exit status and results (make test-cluster).
 
 "single" is one process on its own, with a warning that srun was forgotten.
-"advice" is a launch whose environment contradicts itself: it ends at once, with a
-message that says what to set (AME_BOOTSTRAP=pmix there).
+"advice" is a launch whose environment contradicts itself. It ends at once, with a
+message that says what to set (AME_BOOTSTRAP=pmix there). Wrappers, farm engines
+and programs that ranks start are in [nesting.md](nesting.md).
 
-srun --mpi=pmix of SLURM 22.05 hangs now and then when the step has several nodes:
-slurmstepd rejects a connection of its own ("Munge decode failed: Unauthorized
-credential", then "Connection reject"), about once in a hundred steps of users
-other than root. This concerns every program that uses PMIx. The test cluster has
+srun --mpi=pmix of SLURM 22.05 hangs now and then when the step has several nodes.
+About once in a hundred steps of users other than root, slurmstepd rejects a
+connection of its own ("Munge decode failed: Unauthorized credential", then
+"Connection reject"). This concerns every program that uses PMIx. The test cluster has
 PMIxDirectConn=no in mpi.conf; a user can set SLURM_PMIX_DIRECT_CONN=false, or
 use srun --mpi=none.
 
