@@ -2,9 +2,11 @@
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  what the project is measured by, as ratios from one run
 # make lint   formatting, vet, staticcheck, shell scripts
+# make install PREFIX=/usr/local   commands, manual pages and completions
+# make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo test test-unit bench lint clean
+.PHONY: all build cross demo install test test-unit bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -34,10 +36,21 @@ demo: build
 	bin/ameexec -n 4 bin/dlp-hello
 	bin/ameexec -n 4 bin/corpus
 
-test: build test-unit test-cluster
+PREFIX ?= /usr/local
+INSTALLED := $(notdir $(wildcard cmd/*))
+
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install $(INSTALLED:%=bin/%) "$(DESTDIR)$(PREFIX)/bin"
+	go run ./internal/manual -to "$(DESTDIR)$(PREFIX)" -bin bin $(INSTALLED)
+
+# The cluster waits more than it works, so the units are tested beside it.
+test: build
+	@status=0; $(MAKE) -j2 --no-print-directory test-unit test-cluster || status=$$?; \
+	test/leftovers.sh; exit $$status
 
 test-unit:
-	go test $(RACE) -shuffle=on ./...
+	go run ./test/progress -name unit -- $(RACE) -shuffle=on ./...
 	@go run ./test/skipped
 
 bench:
@@ -52,7 +65,9 @@ lint:
 	go mod tidy -diff
 	shellcheck $$(git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
 
+# Also what the tests have left behind.
 clean:
 	rm -rf bin
+	test/integration/cluster.sh clean
 
 include test/integration/cluster.mk

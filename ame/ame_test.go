@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // TestMain runs the tests, or one rank of a job of processes.
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(deadline.Each(m))
 }
 
 // testKey is the key of the jobs in these tests.

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dlp-mpi/dlp-go/internal/nesting"
 	"github.com/dlp-mpi/dlp-go/internal/program"
+	"github.com/dlp-mpi/dlp-go/test/mpi"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -29,13 +29,7 @@ func mpiexec(t testing.TB, role string, size int, arguments []string, command ..
 	}
 	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra"), arguments...)
 	cmd.WaitDelay = time.Second
-	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !nesting.Foreign(name) {
-			cmd.Env = append(cmd.Env, pair)
-		}
-	}
-	// A program built with -race would take a second to exit.
-	cmd.Env = append(cmd.Env, rankRole+"="+role, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(mpi.Environ(), rankRole+"="+role)
 	return cmd
 }
 

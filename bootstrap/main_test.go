@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // TestMain runs the tests, or what a launcher was told to start: the test
@@ -13,5 +15,5 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(rankRole); role != "" {
 		os.Exit(runRank(role))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(deadline.Each(m))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dlp-mpi/dlp-go/internal/nesting"
 	"github.com/dlp-mpi/dlp-go/internal/program"
+	"github.com/dlp-mpi/dlp-go/test/mpi"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -24,32 +24,16 @@ import (
 // command says ({} is the program). It returns what they print.
 func openMPI(t testing.TB, role string, size int, variables []string, command ...string) (output string, exit int) {
 	t.Helper()
-	path := need.Program(t, "mpiexec.openmpi")
 	self, err := os.Executable()
 	require.NoError(t, err)
-	arguments := []string{"--oversubscribe", "-n", strconv.Itoa(size)}
-	if os.Geteuid() == 0 {
-		arguments = append(arguments, "--allow-run-as-root")
-	}
+	arguments := []string{"-n", strconv.Itoa(size)}
 	for _, word := range command {
 		arguments = append(arguments, strings.ReplaceAll(word, "{}", self))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, arguments...)
+	cmd := mpi.OpenMPI(ctx, t, arguments...)
 	cmd.WaitDelay = time.Second
-	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !nesting.Foreign(name) {
-			cmd.Env = append(cmd.Env, pair)
-		}
-	}
-	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // or every rank lives a second longer under -race
-	// Jobs that start and end side by side make and remove one session directory,
-	// and some find it half there. A short path, for it holds sockets.
-	session, err := os.MkdirTemp("", "o")
-	require.NoError(t, err)
-	defer os.RemoveAll(session)
-	cmd.Env = append(cmd.Env, "TMPDIR="+session)
 	cmd.Env = append(cmd.Env, variables...)
 	cmd.Env = append(cmd.Env, rankRole+"="+role)
 	out, err := cmd.CombinedOutput()

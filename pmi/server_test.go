@@ -18,10 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
 
 // startServer serves a job of size ranks on one node and returns the clients'
 // ends, and how Serve ends.

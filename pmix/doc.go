@@ -18,39 +18,40 @@
 //
 // # What a caller must know
 //
-// A PMIx server is not robust, and what goes wrong in it takes the whole job
-// down. One refused handshake blocks the servers of OpenPMIx 4.2.2 and 5.0.7
-// for good: every rank of the job hangs and mpiexec ignores SIGTERM. So
-// [Available] looks for every known reason to be refused before a socket is
-// opened, a connect is tried once and never again in another form, and a
-// process whose user or group id is mapped (a user namespace, some
-// containers) does not connect at all.
+// A PMIx server is not robust. What goes wrong in it takes the whole job down.
+// One refused handshake blocks the servers of OpenPMIx 4.2.2 and 5.0.7 for good:
+// every rank of the job hangs, and mpiexec ignores SIGTERM. So [Available] looks
+// for every known reason to be refused before a socket is opened. A connect is
+// tried once, and never again in another form. A process whose user or group id
+// is mapped (a user namespace, some containers) does not connect at all.
 //
-// All ranks must do the same: connect, the same fences with the same collect
-// argument, finalize. None of them may be, or start, an MPI program of the
+// All ranks must do the same: connect, enter the same fences with the same
+// collect argument, finalize. No rank may be, or start, an MPI program of the
 // same namespace at the same time, because the server keeps one dialect per
-// namespace. A rank that leaves without [Client.Finalize] counts as crashed:
-// mpiexec of Open MPI and srun then kill the job. After Finalize the server
-// has forgotten the rank, so finalize as soon as nothing more is to be
-// asked; the process may live on for as long as it likes.
+// namespace.
+//
+// A rank that leaves without [Client.Finalize] counts as crashed: mpiexec of
+// Open MPI and srun then kill the job. After Finalize the server has forgotten
+// the rank. So finalize as soon as nothing more is to be asked; the process may
+// live on for as long as it likes.
 //
 // Several programs may run one after another in the same task, each with a
-// connection of its own, if all ranks have finalized in one before any
-// connects in the next: servers up to 7.0 count ranks wrongly when the end of
-// one connection meets a fence that has already begun. Servers before 4.1
-// forget a rank that has finalized; there, run one program per task.
+// connection of its own. All ranks must have finalized in one program before any
+// rank connects in the next: servers up to 7.0 count ranks wrongly when the end
+// of one connection meets a fence that has already begun. Servers before 4.1
+// forget a rank that has finalized; run one program per task there.
 //
 // A server never gives up on a fence that other nodes do not enter. Every
 // call takes a context; give it a deadline.
 //
 // # Servers seen
 //
-// Run for real: OpenPMIx 4.2.2 in Open MPI 4.1.4 and in Slurm 22.05 (1 to 3
-// nodes), 5.0.7 in Open MPI 5.0.7 and in Slurm 24.11. By recorded sessions
-// too: 3.2.5 (its own test host) and 4.0.0 (Open MPI 4.1.0). A server that
-// offers none of the formats v3, v4 and v41 is not available to this client;
-// all servers from 3.0 to 7.0 offer at least one. Not verified: IPv6,
-// big-endian and 32-bit machines.
+// These have served real jobs: OpenPMIx 4.2.2 in Open MPI 4.1.4 and in Slurm
+// 22.05 (1 to 3 nodes), 5.0.7 in Open MPI 5.0.7 and in Slurm 24.11. Sessions were
+// recorded with two more: 3.2.5 (its own test host) and 4.0.0 (Open MPI 4.1.0).
+// All servers from 3.0 to 7.0 offer at least one of the formats v3, v4 and v41; a
+// server that offers none is not available to this client. IPv6 has not been
+// tried, nor have big-endian and 32-bit machines.
 //
 // # The bytes
 //

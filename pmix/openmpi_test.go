@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
+	"github.com/dlp-mpi/dlp-go/test/mpi"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -40,7 +42,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "the tests cannot be a rank: "+programVariable+" is not set")
 		os.Exit(2)
 	}
-	os.Exit(m.Run())
+	os.Exit(deadline.Each(m).Run())
 }
 
 // programs are what a rank can run.
@@ -209,15 +211,10 @@ type outcome struct {
 // mpiexec runs n ranks of a command under Open MPI.
 func mpiexec(t testing.TB, n int, variables []string, command ...string) outcome {
 	t.Helper()
-	arguments := []string{"--oversubscribe", "-n", strconv.Itoa(n)}
-	if os.Geteuid() == 0 {
-		arguments = append([]string{"--allow-run-as-root"}, arguments...)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, need.Program(t, "mpiexec.openmpi"), append(arguments, command...)...)
+	cmd := mpi.OpenMPI(ctx, t, append([]string{"-n", strconv.Itoa(n)}, command...)...)
 	cmd.WaitDelay = 5 * time.Second
-	cmd.Env = append(cleanEnvironment(), "GORACE=atexit_sleep_ms=0") // or every rank lives a second longer under -race
 	cmd.Env = append(cmd.Env, variables...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -230,14 +227,6 @@ func mpiexec(t testing.TB, n int, variables []string, command ...string) outcome
 	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
 	slices.Sort(lines)
 	return outcome{cmd.ProcessState.ExitCode(), lines, stderr.String()}
-}
-
-// cleanEnvironment is ours without what a launcher has left in it.
-func cleanEnvironment() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return slices.ContainsFunc([]string{"SLURM_", "PMI_", "PMIX_", "OMPI_", "AME_", "HYDI_", "PRTE_"},
-			func(prefix string) bool { return strings.HasPrefix(v, prefix) })
-	})
 }
 
 // run starts n ranks of one of the programs.

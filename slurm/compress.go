@@ -40,6 +40,10 @@ func checkName(name string) error {
 	return nil
 }
 
+// maxDigits is how many digits a number may have, without zeros before it, so
+// that it fits a uint64 and can be counted on from.
+const maxDigits = 18
+
 // compressor holds the names not yet written: they share a prefix.
 type compressor struct {
 	out    strings.Builder
@@ -70,13 +74,15 @@ func (c *compressor) add(name string) {
 }
 
 // splitNumber cuts the number at the end of a name off, or as much of it as
-// fits a uint64 with room to count on.
+// fits a uint64 with room to count on. Zeros before it may be as many as Slurm
+// prints.
 func splitNumber(name string) (prefix, digits string) {
-	i := len(name)
-	for i > 0 && len(name)-i < maxDigits-2 && '0' <= name[i-1] && name[i-1] <= '9' {
-		i--
+	number := len(strings.TrimRight(name, "0123456789"))
+	significant := number + len(name[number:]) - len(strings.TrimLeft(name[number:], "0"))
+	if significant < len(name)-maxDigits {
+		number = len(name) - maxDigits
 	}
-	return name[:i], name[i:]
+	return name[:number], name[number:]
 }
 
 func (c *compressor) flush() {

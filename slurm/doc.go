@@ -2,10 +2,10 @@
 // (hostlists), its place in a step (environment variables), and who somebody
 // else is (MUNGE credentials).
 //
-// It is not a client of slurmctld: nothing here talks to Slurm's daemons,
-// reads slurm.conf or starts srun. All of it works from the environment that
+// It is not a client of slurmctld. Nothing here talks to Slurm's daemons, reads
+// slurm.conf or starts srun. It works from two things: the environment that
 // slurmstepd gave the process, which a caller passes as a lookup function, and
-// from munged's socket on this node.
+// munged's socket on this node.
 //
 // The facts were taken from Slurm 22.05 to 26.05 and munge 0.5.11 to 0.5.18.
 // Where versions differ, both forms are read.

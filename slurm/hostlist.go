@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// DefaultMaxHosts is the number of names that Expand produces at most.
-const DefaultMaxHosts = 1_000_000
+// maxHosts is how many nodes and tasks a step may have that StepFromEnv reads:
+// more than any cluster, and less than what would exhaust memory.
+const maxHosts = 1_000_000
 
 // Limits of what ParseHostlist accepts.
 const (
 	maxNameLen   = 255   // bytes of one expanded name; DNS and Linux allow less
 	maxRangeSize = 65536 // names of one range; hostlist.c, MAX_RANGE
-	maxDigits    = 20    // digits of a number, padding included; a uint64 has 20
 )
 
 // Hostlist is a parsed list of node names such as n2cn[0501-0512],login1.
@@ -27,8 +27,10 @@ const (
 //	item   = text { '[' ranges ']' text }
 //	ranges = range { ',' range }        range: N or N-M, unsigned decimal
 //
-// Numbers of a range are padded with zeros to the width of N. Order and
-// duplicates are kept. Unlike Slurm before 23.02.5, text after the last
+// Numbers of a range are padded with zeros to the width of N, however wide that
+// is, and are less than 2^64: Slurm takes the largest uint64 for a greater one.
+// Order and duplicates are kept. A newline separates names as it does for Slurm
+// 24.11; for Slurm 22.05 it is part of a name. Unlike Slurm before 23.02.5, text after the last
 // bracket is accepted; unlike any Slurm, blanks and signs inside brackets,
 // brackets in brackets, unbalanced ones and open ranges are errors.
 //
@@ -71,18 +73,8 @@ func (e *HostlistError) Error() string {
 	return fmt.Sprintf("slurm: hostlist %s%q%s: column %d: %s", before, e.Text[from:to], after, e.Column, e.Reason)
 }
 
-// Expand returns all names of a hostlist, in order and with duplicates. A list
-// of more than DefaultMaxHosts names is an error; ParseHostlist and
-// Hostlist.Expand allow another limit.
-func Expand(text string) ([]string, error) {
-	h, err := ParseHostlist(text)
-	if err != nil {
-		return nil, err
-	}
-	return h.Expand(DefaultMaxHosts)
-}
-
-// Expand returns all names of the list, or an error if there are more than limit.
+// Expand returns all names of the list, in order and with duplicates, or an error
+// if there are more than limit.
 func (h Hostlist) Expand(limit int) ([]string, error) {
 	n := h.Len()
 	if n > limit {

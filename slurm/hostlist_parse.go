@@ -161,8 +161,12 @@ func (p *hostParser) number() (value uint64, width int, err error) {
 		return 0, 0, p.fail(start, "%q where a number belongs", p.text[start])
 	}
 	value, err = strconv.ParseUint(digits, 10, 64)
-	if err != nil || len(digits) > maxDigits {
+	if err != nil {
+		// Slurm takes the largest uint64 instead, which is a node that nobody named.
 		return 0, 0, p.fail(start, "number of %d digits is too large", len(digits))
+	}
+	if len(digits) > maxNameLen {
+		return 0, 0, p.fail(start, "number of %d digits, in a name at most %d are allowed", len(digits), maxNameLen)
 	}
 	return value, len(digits), nil
 }

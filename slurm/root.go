@@ -38,13 +38,13 @@ func (s *Step) RootHost() (node string, known bool) {
 func (s *Step) hetRoot() (node string, known bool) {
 	inStep := make(map[string]bool)
 	for name := range s.Nodes.All() {
-		if len(inStep) == DefaultMaxHosts {
+		if len(inStep) == maxHosts {
 			return "", false
 		}
 		inStep[name] = true
 	}
 	for _, component := range s.HetNodes {
-		if component.Len() > DefaultMaxHosts {
+		if component.Len() > maxHosts {
 			return "", false
 		}
 		for name := range component.All() {

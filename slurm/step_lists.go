@@ -49,8 +49,8 @@ func parseTasksPerNode(text string) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is not n or n(xk)", part)
 		}
-		if uint64(len(tasks))+times > DefaultMaxHosts {
-			return nil, fmt.Errorf("more than %d nodes", DefaultMaxHosts)
+		if uint64(len(tasks))+times > maxHosts {
+			return nil, fmt.Errorf("more than %d nodes", maxHosts)
 		}
 		for range times {
 			tasks = append(tasks, int(n))

@@ -90,7 +90,7 @@ func inGroup(t *testing.T, controller string, v1, v2 [2]string) []string {
 // inGroupRun runs ameexec as inGroup says.
 func inGroupRun(t *testing.T, group []string, args ...string) result {
 	args = append(append(group, os.Args[0], "ameexec"), args...)
-	cmd := exec.CommandContext(deadline(t), args[0], args[1:]...)
+	cmd := exec.CommandContext(patient(t), args[0], args[1:]...)
 	cmd.Env = testEnviron()
 	return finishRun(t, cmd)
 }

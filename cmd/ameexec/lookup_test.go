@@ -33,7 +33,7 @@ func asRoot(t *testing.T, script string) result {
 	if os.Getuid() != 0 {
 		need.Unable(t, "only root may mount")
 	}
-	cmd := exec.CommandContext(deadline(t), unshare, "-m", "sh", "-ec", script, os.Args[0], t.TempDir())
+	cmd := exec.CommandContext(patient(t), unshare, "-m", "sh", "-ec", script, os.Args[0], t.TempDir())
 	cmd.Env = testEnviron()
 	return finishRun(t, cmd)
 }

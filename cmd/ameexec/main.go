@@ -71,6 +71,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/dlp-mpi/dlp-go/internal/clidoc"
 )
 
 // Exit statuses of ameexec itself.
@@ -92,6 +94,9 @@ func init() {
 func main() {
 	if os.Args[0] == launcherName {
 		os.Exit(launcherMain())
+	}
+	if clidoc.Describe(newApp(os.Stdout, append(partFlags(), jobFlags()...), nil), os.Args, os.Stdout) {
+		return
 	}
 	os.Exit(frontMain(os.Args))
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dlp-mpi/dlp-go/internal/nesting"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // The test binary is also ameexec, its launcher, and the program that the
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(deadline.Each(m))
 }
 
 // limited sets a limit that ameexec then meets: nproc=5, nofile=40.
@@ -71,26 +71,19 @@ func ranks(what string, args ...string) []string {
 // command is ameexec with the environment of a test.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(deadline(t), os.Args[0], append([]string{"ameexec"}, args...)...)
+	cmd := exec.CommandContext(patient(t), os.Args[0], append([]string{"ameexec"}, args...)...)
 	cmd.Env = testEnviron()
 	return cmd
 }
 
-// patience is how long a test may take, and what it has started.
+// patience is how long what a test has started may run.
 const patience = time.Minute
 
-// deadline returns a context that ends all that a test has started in time to
-// say where the test is: a panic prints the stacks.
-func deadline(t *testing.T) context.Context {
+// patient returns a context that ends what a test has started before the test
+// itself is overdue.
+func patient(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	late := time.AfterFunc(patience+10*time.Second, func() {
-		debug.SetTraceback("all")
-		panic(t.Name() + " hangs")
-	})
-	t.Cleanup(func() {
-		late.Stop()
-		cancel()
-	})
+	t.Cleanup(cancel)
 	return ctx
 }
 
@@ -130,7 +123,6 @@ type alive struct {
 }
 
 func newAlive(t *testing.T) *alive {
-	deadline(t)
 	path := filepath.Join(t.TempDir(), "alive")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	return &alive{path: path}

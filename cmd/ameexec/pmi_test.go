@@ -118,7 +118,7 @@ func TestProgramOfAnotherMPIIsNamed(t *testing.T) {
 	build := func(output, source string, options ...string) string {
 		output = filepath.Join(dir, output)
 		require.NoError(t, os.WriteFile(output+".c", []byte(source), 0o644))
-		text, err := exec.CommandContext(deadline(t), compiler, append([]string{"-o", output, output + ".c", "-Wl,-rpath," + dir}, options...)...).CombinedOutput()
+		text, err := exec.CommandContext(patient(t), compiler, append([]string{"-o", output, output + ".c", "-Wl,-rpath," + dir}, options...)...).CombinedOutput()
 		require.NoError(t, err, "%s", text)
 		return output
 	}

@@ -58,7 +58,7 @@ func TestRanksHaveSessions(t *testing.T) {
 
 // What whoever started ameexec has it ignore, the ranks ignore: nohup(1).
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
-	cmd := exec.CommandContext(deadline(t), "sh", "-c", `trap "" HUP; exec "$0" ameexec -n 2 grep SigIgn /proc/self/status`, os.Args[0])
+	cmd := exec.CommandContext(patient(t), "sh", "-c", `trap "" HUP; exec "$0" ameexec -n 2 grep SigIgn /proc/self/status`, os.Args[0])
 	cmd.Env = testEnviron()
 	r := finishRun(t, cmd)
 	require.Equal(t, 0, r.status, r.stderr)

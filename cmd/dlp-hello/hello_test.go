@@ -23,6 +23,7 @@ func masked(output string) string {
 	for _, m := range [][2]string{
 		{`on \S+ \(pid \d+\)`, "on HOST (pid P)"},
 		{`(?m)^(Host: +).*`, "${1}HOST"},
+		{`(?m)^(Nodes: +).*`, "${1}HOST"},
 		{`(?m)^(Version: +).*`, "${1}VERSION"},
 		{`\d+ at (127\.0\.0\.1|\[::1\]):\d+.*`, "PORT at ADDRESSES"},
 	} {
@@ -42,6 +43,7 @@ Host:     HOST
 Port:     PORT at ADDRESSES
 Rank:     0
 Size:     3
+Nodes:    HOST
 Available methods:
 `
 
@@ -81,7 +83,7 @@ func TestMethodsAreListed(t *testing.T) {
 	p, status := run(t, nil)
 	assert.Zero(t, status)
 	got := masked(p.stdout.String())
-	assert.Contains(t, got, "Port:     none: a single rank does not listen\nRank:     0\nSize:     1\n")
+	assert.Contains(t, got, "Port:     none: a single rank does not listen\nRank:     0\nSize:     1\nNodes:    HOST\n")
 	_, got, _ = strings.Cut(got, "Available methods:\n")
 	available, not, _ := strings.Cut(got, "Not available:\n")
 	assert.Regexp(t, `(?m)^  single +chosen: the first that is available$`, available)
@@ -99,7 +101,7 @@ func TestJSON(t *testing.T) {
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal([]byte(text), &fields))
 	assert.Equal(t, []string{
-		"addresses", "backend", "host", "job", "method", "methods", "port",
+		"addresses", "backend", "host", "job", "method", "methods", "nodes", "port",
 		"rank", "ranks", "size", "start_ms", "version", "warnings",
 	}, slices.Sorted(maps.Keys(fields)))
 	require.NotEmpty(t, fields["methods"])
@@ -115,6 +117,7 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, "ame", r.Backend)
 	assert.Equal(t, "pmi", r.Method)
 	assert.Equal(t, host, r.Host)
+	assert.Equal(t, host, r.Nodes, "one node, three ranks")
 	assert.Equal(t, 0, r.Rank)
 	assert.Equal(t, 3, r.Size)
 	assert.NotEmpty(t, r.Version)
@@ -138,7 +141,7 @@ func TestJSONAlone(t *testing.T) {
 	assert.Equal(t, 1, status)
 	var r report
 	require.NoError(t, json.Unmarshal(p.stdout.Bytes(), &r))
-	assert.Contains(t, p.stdout.String(), `"addresses":[],"port":0,"rank":0,"size":1,`)
+	assert.Contains(t, p.stdout.String(), `"addresses":[],"port":0,"rank":0,"size":1,"nodes":"`)
 	require.Len(t, r.Warnings, 1)
 	assert.Contains(t, r.Warnings[0], "SLURM_NTASKS=2 but this is rank 0 of 1")
 	require.Len(t, r.Ranks, 1)
@@ -162,4 +165,15 @@ func TestTalkNamesTheRankThatIsLost(t *testing.T) {
 	assert.ErrorContains(t, err, "disk on fire")
 	assert.ErrorContains(t, errs[0], "rank 2")
 	assert.ErrorContains(t, errs[1], "rank 2")
+}
+
+func TestNodeList(t *testing.T) {
+	info := func(hosts ...string) (info dlp.Info) {
+		for _, host := range hosts {
+			info.Peers = append(info.Peers, dlp.Peer{Host: host})
+		}
+		return info
+	}
+	assert.Equal(t, "c[3,1-2]", nodeList(info("c3", "c1", "c1", "c2")))
+	assert.Equal(t, "a b,c1", nodeList(info("a b", "c1", "a b")), "no hostlist can hold a blank")
 }

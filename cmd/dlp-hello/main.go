@@ -43,6 +43,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/clidoc"
 )
 
 // Exit statuses.
@@ -53,6 +54,9 @@ const (
 )
 
 func main() {
+	if clidoc.Describe(newApp(), os.Args, os.Stdout) {
+		return
+	}
 	ctx, stop := untilSignal(context.Background())
 	err := newApp().RunContext(ctx, os.Args)
 	stop()

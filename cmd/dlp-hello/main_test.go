@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/pmi"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // asProgram is the variable that makes the test binary the program.
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(deadline.Each(m))
 }
 
 // process is a rank of a job.

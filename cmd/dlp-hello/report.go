@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
 	"github.com/dlp-mpi/dlp-go/dlp"
+	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
 // report is what rank 0 knows. With --json it is the output: fields may be
@@ -26,6 +28,7 @@ type report struct {
 	Port      int      `json:"port"`      // of the first address; 0 if size is 1
 	Rank      int      `json:"rank"`      // 0
 	Size      int      `json:"size"`      // number of ranks
+	Nodes     string   `json:"nodes"`     // of all ranks, each once, as a hostlist: c[1-3]
 	Job       string   `json:"job"`       // the job's name, alike on all ranks
 	Methods   []method `json:"methods"`   // in the order in which they are tried
 	Warnings  []string `json:"warnings"`  // what looks wrong with how the job was started
@@ -60,7 +63,7 @@ func newMember(info dlp.Info) member {
 func newReport(info dlp.Info, took time.Duration) *report {
 	r := &report{
 		Version: bootstrap.Version(), Backend: "ame", Method: info.Method, Host: info.Host,
-		Addresses: append([]string{}, info.Addresses...), Rank: info.Rank, Size: info.Size, Job: info.Job,
+		Addresses: append([]string{}, info.Addresses...), Rank: info.Rank, Size: info.Size, Nodes: nodeList(info), Job: info.Job,
 		Methods: []method{}, Warnings: append([]string{}, info.Warnings...), Ranks: []member{},
 		StartMS: float64(took.Microseconds()) / 1000,
 	}
@@ -73,6 +76,21 @@ func newReport(info dlp.Info, took time.Duration) *report {
 		r.Methods = append(r.Methods, method{m.Name, stateName(m), m.Reason})
 	}
 	return r
+}
+
+// nodeList returns the nodes of all ranks, each once, the way Slurm writes them.
+func nodeList(info dlp.Info) string {
+	var names []string
+	for _, peer := range info.Peers {
+		if !slices.Contains(names, peer.Host) {
+			names = append(names, peer.Host)
+		}
+	}
+	list, err := slurm.Compress(names)
+	if err != nil { // a name that no hostlist can hold
+		return strings.Join(names, ",")
+	}
+	return list
 }
 
 func stateName(m dlp.Method) string {
@@ -109,6 +127,7 @@ func (r *report) writeHead(w io.Writer) error {
 	fmt.Fprintf(&b, "Port:     %s\n", endpoint)
 	fmt.Fprintf(&b, "Rank:     %d\n", r.Rank)
 	fmt.Fprintf(&b, "Size:     %d\n", r.Size)
+	fmt.Fprintf(&b, "Nodes:    %s\n", r.Nodes)
 	r.writeMethods(&b, "Available methods:", func(m method) bool { return m.State != "unavailable" })
 	r.writeMethods(&b, "Not available:", func(m method) bool { return m.State == "unavailable" })
 	_, err := w.Write(b.Bytes())

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/dlp"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // asProgram is the variable that makes the test binary the program. It runs as
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(deadline.Each(m))
 }
 
 // outcome is how the program ended.

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -20,7 +21,7 @@ import (
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
 
 // launch is ameexec with ranks in this process.
 func launch(t *testing.T, size int) (*Server, []fakeenv.Map) {

@@ -18,14 +18,22 @@ say() { echo "base-image.sh: $*" >&2; }
 exec 9>"${TMPDIR:-/tmp}/dlp-go-base-$release.$(id -u).lock"
 flock 9
 
-if "$docker" image inspect "$image" >/dev/null 2>&1; then
+# had NAME says whether there is such an image.
+had() { "$docker" image inspect "$1" >/dev/null 2>&1; }
+if had "$image"; then
+	exit 0
+fi
+slim=debian:$release-slim
+if had "$slim"; then
+	"$docker" tag "$slim" "$image"
 	exit 0
 fi
 
 # Behind a firewall that drops packets, pull would hang for minutes. The image
 # has 30 MB.
-if timeout 60 "$docker" pull -q "debian:$release-slim" >/dev/null 2>&1; then
-	"$docker" tag "debian:$release-slim" "$image"
+if timeout 60 "$docker" pull -q "$slim" >/dev/null 2>&1; then
+	"$docker" tag "$slim" "$image"
+	"$docker" rmi "$slim" >/dev/null
 	exit 0
 fi
 

@@ -21,7 +21,6 @@ cluster-down:
 	$(CLUSTER) down
 
 # The launcher matrix and the faults, on a cluster of their own for each Debian
-# release. UPDATE=1 rewrites docs/launchers.md. (Inside the directory go test
-# prints what the tests print, also when they pass.)
+# release. UPDATE=1 rewrites docs/launchers.md.
 test-cluster:
-	cd test/integration && go test -tags integration -count 1 -timeout 20m -parallel 8 $(if $(UPDATE),-update)
+	go run ./test/progress -name cluster -each -- -tags=integration -count=1 -timeout=30m -parallel=12 ./test/integration $(if $(UPDATE),-update)

@@ -9,6 +9,8 @@
 #   cluster.sh shell [NODE]    a shell on a machine (default ctl), as a plain user
 #   cluster.sh logs            what slurmctld and slurmd have said
 #   cluster.sh down            remove it; the images stay
+#   cluster.sh images          what the images of all clusters take; nothing if there are none
+#   cluster.sh clean           remove those images
 #   cluster.sh watch           wait for the end of standard input, then down
 #
 # RELEASE is the Debian release, bookworm (default) or trixie. PROJECT tells
@@ -24,10 +26,9 @@ PROJECT=${PROJECT:-dlp$(pwd | cksum | cut -d ' ' -f 1)-$RELEASE}
 IMAGE=dlp-go-cluster:$RELEASE-$(cat Dockerfile slurm.conf node.sh start-munged set-mpi-ports run-job | cksum | cut -d ' ' -f 1)
 export RELEASE IMAGE
 machines="ctl c1 c2 c3"
+# All images that cluster.sh and base-image.sh make.
+repositories="dlp-go-cluster dlp-go-base"
 say() { echo "cluster.sh: $*" >&2; }
-
-DOCKER=$(./dockerd.sh)
-export DOCKER
 
 # compose runs whichever docker compose there is.
 compose() {
@@ -36,6 +37,13 @@ compose() {
 	else
 		docker-compose -p "$PROJECT" "$@"
 	fi
+}
+
+# images FORMAT prints a line for each image.
+images() {
+	for repository in $repositories; do
+		"$DOCKER" images --format "$1" "$repository"
+	done
 }
 
 check() {
@@ -59,7 +67,10 @@ container() {
 
 # The build uses the network of the machine itself, on which its mirror is
 # known to be reachable.
-build() {
+build() (
+	# Clusters that come up together make the image once.
+	exec 9>"${TMPDIR:-/tmp}/dlp-go-cluster-$RELEASE.$(id -u).lock"
+	flock 9
 	if "$DOCKER" image inspect "$IMAGE" >/dev/null 2>&1; then
 		return 0
 	fi
@@ -69,7 +80,7 @@ build() {
 		say "the image does not build"
 		return 1
 	fi
-}
+)
 
 wait_idle() {
 	ctl=$(container ctl)
@@ -96,6 +107,19 @@ logs() {
 		fi
 	done
 }
+
+case ${1:-} in
+images | clean)
+	# No daemon is started for these.
+	if ! DOCKER=$(./dockerd.sh --running); then
+		exit 0
+	fi
+	;;
+*)
+	DOCKER=$(./dockerd.sh)
+	;;
+esac
+export DOCKER
 
 case ${1:-} in
 check)
@@ -144,6 +168,16 @@ watch)
 	trap '' INT TERM HUP
 	cat >/dev/null
 	compose down -t 1 --remove-orphans >/dev/null 2>&1 || compose down -t 1 --remove-orphans >&2
+	;;
+images)
+	images '{{.Repository}}:{{.Tag}} ({{.Size}})'
+	;;
+clean)
+	ids=$(images '{{.Repository}}:{{.Tag}}')
+	if [ -n "$ids" ]; then
+		# shellcheck disable=SC2086 # one word for each image
+		"$DOCKER" rmi $ids >/dev/null
+	fi
 	;;
 *)
 	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -29,16 +30,33 @@ var (
 	update      = flag.Bool("update", false, "write docs/launchers.md instead of comparing with it")
 )
 
-// clusters holds one cluster for each release, started when a test first asks
-// for it.
-var clusters = make(map[string]func() (*cluster, error))
+// role says what a cluster is there for. Tests of different roles run side by
+// side.
+type role string
+
+const (
+	// shared clusters are as they should be; tests run on them side by side.
+	shared role = "shared"
+	// broken clusters belong to one test at a time, which may break them.
+	broken role = "broken"
+)
+
+// clusters holds one cluster for each role and release, started when a test
+// first asks for it.
+var clusters = make(map[role]map[string]func() (*cluster, error))
+
+// releases are the releases to test.
+func releases() []string { return strings.Split(*releaseList, ",") }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	for _, release := range strings.Split(*releaseList, ",") {
-		clusters[release] = sync.OnceValues(func() (*cluster, error) { return start(release) })
+	for _, role := range []role{shared, broken} {
+		clusters[role] = make(map[string]func() (*cluster, error))
+		for _, release := range releases() {
+			clusters[role][release] = sync.OnceValues(func() (*cluster, error) { return start(role, release) })
+		}
 	}
-	status := m.Run()
+	status := deadline.Each(m).Run()
 	stopAll()
 	os.RemoveAll(payloadDir)
 	os.Exit(status)
@@ -47,17 +65,27 @@ func TestMain(m *testing.M) {
 // errNoCluster is wrapped by the reason that cluster.sh check gives.
 var errNoCluster = errors.New("no cluster can be here")
 
-// onClusters runs test on the cluster of every release, side by side. When a
-// test fails, what SLURM's daemons said is printed.
-func onClusters(t *testing.T, test func(t *testing.T, c *cluster)) {
-	for _, release := range strings.Split(*releaseList, ",") {
+// startTime is what the start of a cluster may take that has to make its images
+// first.
+const startTime = 15 * time.Minute
+
+// onClusters runs test on the cluster of every release, side by side. The test
+// that calls it must run in parallel if its clusters are broken ones. When a test
+// fails, what SLURM's daemons said is printed.
+func onClusters(t *testing.T, role role, test func(t *testing.T, c *cluster)) {
+	for _, release := range releases() {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
-			c, err := clusters[release]()
+			deadline.Extend(t, startTime)
+			c, err := clusters[role][release]()
 			if errors.Is(err, errNoCluster) {
 				need.Unable(t, "%v", err)
 			}
 			require.NoError(t, err)
+			if role == broken {
+				c.turn.Lock()
+				t.Cleanup(c.turn.Unlock) // after what the test has to mend
+			}
 			t.Cleanup(func() {
 				if t.Failed() {
 					t.Log(c.logs())
@@ -71,6 +99,7 @@ func onClusters(t *testing.T, test func(t *testing.T, c *cluster)) {
 // cluster is a running SLURM cluster: the controller ctl and the nodes c1, c2
 // and c3.
 type cluster struct {
+	turn       sync.Mutex // of tests that may break it
 	release    string
 	project    string
 	docker     string            // path of the client
@@ -87,11 +116,11 @@ var started struct {
 	clusters []*cluster
 }
 
-// start brings up the cluster of a release and copies the commands into it.
-func start(release string) (*cluster, error) {
+// start brings up a cluster of a release and copies the commands into it.
+func start(role role, release string) (*cluster, error) {
 	c := &cluster{
 		release:    release,
-		project:    "dlptest-" + release + "-" + strings.ToLower(rand.Text()[:8]),
+		project:    "dlptest-" + string(role) + "-" + release + "-" + strings.ToLower(rand.Text()[:8]),
 		containers: make(map[string]string),
 	}
 	if out, err := c.script("check").CombinedOutput(); err != nil {
@@ -148,6 +177,9 @@ func (c *cluster) script(command string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "RELEASE="+c.release, "PROJECT="+c.project)
 	return cmd
 }
+
+// plan tells the one who watches that so many tests will run on each release.
+func plan(tests int) { fmt.Printf("plan: %d more\n", tests*len(releases())) }
 
 // stopAll takes all clusters down and waits for it.
 func stopAll() {

@@ -5,6 +5,8 @@
 # A daemon that runs already is used as it is. Otherwise, as root, one is
 # started, and it is left running: the images it holds make the next run quick.
 #
+# dockerd.sh --running starts none and only looks.
+#
 # Where the daemon cannot start as it would by itself, these are tried, too:
 # the older iptables (kernels without nf_tables), then slower storage drivers
 # (file systems that overlayfs cannot sit on).
@@ -47,6 +49,7 @@ start() {
 	# and not the daemon.
 	setsid dockerd "$@" </dev/null >>"$log" 2>&1 &
 	pid=$!
+	echo $pid >/run/dlp-go-dockerd.pid # what the tests leave behind: ../leftovers.sh
 	tries=0
 	while [ $tries -lt 120 ]; do
 		if client >/dev/null; then
@@ -86,6 +89,9 @@ start_any() {
 
 if client; then
 	exit 0
+fi
+if [ "${1:-}" = --running ]; then
+	exit 1
 fi
 if [ "$(id -u)" != 0 ]; then
 	say "no docker daemon answers, and only root can start one: start it, or see that this user may use it (group docker)"

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // result is what a command on a machine of the cluster did.
@@ -39,6 +41,7 @@ func (c *cluster) root(t testing.TB, machine, script string) {
 
 func (c *cluster) exec(t testing.TB, machine, user string, limit time.Duration, script string) result {
 	t.Helper()
+	deadline.Extend(t, limit+time.Minute)
 	// timeout(1) inside the container does the work: killing the docker
 	// client leaves the command running.
 	ctx, cancel := context.WithTimeout(context.Background(), limit+30*time.Second)

@@ -19,21 +19,30 @@ const rootPorts = "20000-29999"
 // to find each other.
 const startHello = "AME_TIMEOUT=10s srun --mpi=none -w c[1-3] -N3 -n3 /opt/dlp/dlp-hello --json"
 
+var faults = []struct {
+	name string
+	test func(*cluster, *testing.T)
+}{
+	{"munged is stopped on c1, the node of rank 0", func(c *cluster, t *testing.T) { c.testMungeStopped(t, "c1") }},
+	{"munged is stopped on c2", func(c *cluster, t *testing.T) { c.testMungeStopped(t, "c2") }},
+	{"no munged, key file", (*cluster).testKeyFile},
+	{"no munged, homes not shared", (*cluster).testOtherKeyFiles},
+	{"no munged, AME_INSECURE", (*cluster).testInsecure},
+	{"no route to rank 0", (*cluster).testNoRoute},
+	{"packets to rank 0 vanish", (*cluster).testBlackHole},
+	{"a rank never starts, --mpi=none", func(c *cluster, t *testing.T) { c.testRankMissing(t, "none") }},
+	{"a rank never starts, --mpi=pmi2", func(c *cluster, t *testing.T) { c.testRankMissing(t, "pmi2") }},
+}
+
 // TestFaults breaks the cluster in one way after the other and looks at what the
 // user is told. Steps are started without PMI: then all the proof and the search
 // for rank 0 are ours.
 func TestFaults(t *testing.T) {
-	onClusters(t, func(t *testing.T, c *cluster) {
-		for _, node := range []string{"c1", "c2"} { // that of rank 0, and another
-			t.Run("munged is stopped on "+node, func(t *testing.T) { c.testMungeStopped(t, node) })
-		}
-		t.Run("no munged, key file", c.testKeyFile)
-		t.Run("no munged, homes not shared", c.testOtherKeyFiles)
-		t.Run("no munged, AME_INSECURE", c.testInsecure)
-		t.Run("no route to rank 0", c.testNoRoute)
-		t.Run("packets to rank 0 vanish", c.testBlackHole)
-		for _, mpi := range []string{"none", "pmi2"} {
-			t.Run("a rank never starts, --mpi="+mpi, func(t *testing.T) { c.testRankMissing(t, mpi) })
+	t.Parallel()
+	plan(len(faults))
+	onClusters(t, broken, func(t *testing.T, c *cluster) {
+		for _, fault := range faults {
+			t.Run(fault.name, func(t *testing.T) { fault.test(c, t) })
 		}
 	})
 }
@@ -143,7 +152,7 @@ func (c *cluster) testBlackHole(t *testing.T) {
 // as the others wait.
 func (c *cluster) testRankMissing(t *testing.T, mpi string) {
 	said := c.fails(t, "AME_TIMEOUT=5s srun --mpi="+mpi+
-		" -w c[1-3] -N3 -n4 bash -c 'if [ $SLURM_PROCID = 2 ]; then sleep 30; else exec /opt/dlp/dlp-hello --json; fi'")
+		" -w c[1-3] -N3 -n4 bash -c 'if [ $SLURM_PROCID = 2 ]; then sleep 12; else exec /opt/dlp/dlp-hello --json; fi'")
 	if mpi == "none" {
 		assert.Regexp(t, `\brank(s)? 2\b`, said, "the missing rank")
 	} else {

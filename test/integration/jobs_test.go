@@ -17,11 +17,13 @@ const jobEnv = "BIN=/opt/dlp INPUT=/opt/dlp/src "
 
 // TestJobs submits the batch scripts that users copy, as they are.
 func TestJobs(t *testing.T) {
-	onClusters(t, func(t *testing.T, c *cluster) {
+	t.Parallel()
+	scripts, err := filepath.Glob("../../jobs/*.sbatch")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	plan(len(scripts) - 1)
+	onClusters(t, shared, func(t *testing.T, c *cluster) {
 		serial := c.serial(t)
-		scripts, err := filepath.Glob("../../jobs/*.sbatch")
-		require.NoError(t, err)
-		require.NotEmpty(t, scripts)
 		out, err := c.script("install", scripts...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 
@@ -44,7 +46,9 @@ func TestJobs(t *testing.T) {
 					case "corpus", "hydra", "openmpi", "hetjob":
 						assert.Contains(t, c.job(t, name).stdout, counted)
 					case "array":
-						c.testArrayJob(t, serial)
+						c.testResults(t, serial, "array", "c2")
+					case "farm":
+						c.testResults(t, serial, "farm", "c3")
 					case "requeue":
 						c.testRequeueJob(t, counted)
 					default:
@@ -63,11 +67,12 @@ func (c *cluster) job(t *testing.T, name string, options ...string) result {
 	return r
 }
 
-// All array tasks run on one node, where their results are then together as if
-// on a shared file system. (They go to the directory of the submission.)
-func (c *cluster) testArrayJob(t *testing.T, serial corpus) {
-	c.job(t, "array", "-w", "c2")
-	r := c.run(t, "c2", patience, "cat results/*.json")
+// testResults looks at the files that a job leaves. All its tasks run on one node,
+// where the files are then together as if on a shared file system. (They go to
+// the directory of the submission.)
+func (c *cluster) testResults(t *testing.T, serial corpus, name, node string) {
+	c.job(t, name, "-N1", "-w", node)
+	r := c.run(t, node, patience, "cat results/*.json")
 	require.Zero(t, r.status, "%v", r)
 	items, err := reports[corpus](r.stdout)
 	require.NoError(t, err)

@@ -25,6 +25,7 @@ const launchersPage = "../../docs/launchers.md"
 // TestMatrix launches dlp-hello and corpus in every way, on one node and on
 // several, and prints what came of it as a table.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	results := newTable()
 	for _, row := range rows {
 		results.rows = append(results.rows, row.name)
@@ -33,9 +34,10 @@ func TestMatrix(t *testing.T) {
 		results.columns = append(results.columns, col.name)
 	}
 
+	plan(countCells(func(string) bool { return true }, columns))
 	// t.Run returns when all cells have, parallel as they are.
 	t.Run("all", func(t *testing.T) {
-		onClusters(t, func(t *testing.T, c *cluster) {
+		onClusters(t, shared, func(t *testing.T, c *cluster) {
 			serial := c.serial(t)
 			results.describe(c.release, c.versions(t))
 			for _, row := range rows {
@@ -63,6 +65,18 @@ func TestMatrix(t *testing.T) {
 	}
 	fmt.Println(results.markdown())
 	results.compare(t)
+}
+
+// countCells says how many launches the rows with such names have.
+func countCells(names func(string) bool, columns []column) (n int) {
+	for _, row := range rows {
+		for _, col := range columns {
+			if names(row.name) && row.cell(col) != nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // versions says what launchers a cluster has. Updates within a release are left
@@ -166,13 +180,14 @@ corpus on a real SLURM cluster whose nodes share no file system, and compare
 ranks, hosts, exit status and results (make test-cluster).
 
 "single" is one process on its own, with a warning that srun was forgotten.
-"advice" is a launch whose environment contradicts itself: it ends at once, with a
-message that says what to set (AME_BOOTSTRAP=pmix there).
+"advice" is a launch whose environment contradicts itself. It ends at once, with a
+message that says what to set (AME_BOOTSTRAP=pmix there). Wrappers, farm engines
+and programs that ranks start are in [nesting.md](nesting.md).
 
-srun --mpi=pmix of SLURM 22.05 hangs now and then when the step has several nodes:
-slurmstepd rejects a connection of its own ("Munge decode failed: Unauthorized
-credential", then "Connection reject"), about once in a hundred steps of users
-other than root. This concerns every program that uses PMIx. The test cluster has
+srun --mpi=pmix of SLURM 22.05 hangs now and then when the step has several nodes.
+About once in a hundred steps of users other than root, slurmstepd rejects a
+connection of its own ("Munge decode failed: Unauthorized credential", then
+"Connection reject"). This concerns every program that uses PMIx. The test cluster has
 PMIxDirectConn=no in mpi.conf; a user can set SLURM_PMIX_DIRECT_CONN=false, or
 use srun --mpi=none.
 

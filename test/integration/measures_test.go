@@ -25,8 +25,9 @@ const (
 // TestStartTime compares the time of a step that runs dlp-hello with one that
 // runs hostname, and measures a step of 200 ranks. The clusters take turns.
 func TestStartTime(t *testing.T) {
+	plan(5)
 	turn := make(chan struct{}, 1)
-	onClusters(t, func(t *testing.T, c *cluster) {
+	onClusters(t, shared, func(t *testing.T, c *cluster) {
 		turn <- struct{}{}
 		defer func() { <-turn }()
 		for _, mpi := range []string{"none", "pmi2", "pmix"} {

@@ -30,9 +30,10 @@ install -d -o munge -g munge -m 0755 /run/munge
 start-munged munge
 start-munged slurm
 
-# Launchers connect many times at once, and sshd would turn some away.
+# Launchers connect many times at once, and sshd would turn some away. What they
+# start by ssh is to find the same programs as srun does.
 install -d /run/sshd
-/usr/sbin/sshd -o MaxStartups=1000
+/usr/sbin/sshd -o MaxStartups=1000 -o "SetEnv=PATH=$PATH"
 
 if [ "$(hostname)" = ctl ]; then
 	install -d /var/spool/slurmctld

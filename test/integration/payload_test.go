@@ -15,7 +15,7 @@ import (
 var payloadDir string
 
 // payload builds what every machine gets in /opt/dlp: the commands, statically
-// linked, and a directory of Go source for corpus to count in. CLUSTER_BIN
+// linked, the programs and scripts of test/payload, and a directory of Go source for corpus to count in. CLUSTER_BIN
 // names a directory with commands to use instead of building them.
 var payload = sync.OnceValues(func() (paths []string, err error) {
 	payloadDir, err = os.MkdirTemp("", "dlp-payload-")
@@ -25,7 +25,7 @@ var payload = sync.OnceValues(func() (paths []string, err error) {
 	bin := os.Getenv("CLUSTER_BIN")
 	if bin == "" {
 		bin = filepath.Join(payloadDir, "bin")
-		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/...", "../../examples/corpus")
+		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/...", "../../examples/corpus", "../payload/...")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("go build: %w: %s", err, out)
@@ -43,5 +43,9 @@ var payload = sync.OnceValues(func() (paths []string, err error) {
 		}
 	}
 	commands, err := filepath.Glob(filepath.Join(bin, "*"))
-	return append(commands, src), err
+	if err != nil {
+		return nil, err
+	}
+	scripts, err := filepath.Glob("../payload/*.sh")
+	return append(append(commands, scripts...), src), err
 })

@@ -12,6 +12,7 @@ import (
 
 // packages says in which of Debian's packages a program is.
 var packages = map[string]string{
+	"bash":            "bash",
 	"gcc":             "gcc",
 	"mpicc.mpich":     "libmpich-dev",
 	"mpiexec.hydra":   "mpich",

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -17,7 +18,7 @@ import (
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
 
 // deaf is a directory that sends no events, as one on a network file system
 // sends none for what other nodes do.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -21,7 +22,7 @@ import (
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
 
 func TestRootAnywhere(t *testing.T) {
 	l := newLab(t)
