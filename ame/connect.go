@@ -31,6 +31,12 @@ type Config struct {
 	// keeps it open until Close, so that who comes late is told why.
 	Listener net.Listener
 
+	// Claim is what this rank says of itself when it joins, at most 4 KiB, and
+	// Admit what rank 0 makes of each other rank's: an error ends the start on
+	// all ranks. It may be called from several goroutines; nil admits all.
+	Claim []byte
+	Admit func(rank int, claim []byte) error
+
 	// Dial opens a connection to an address of an endpoint. The default is TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
@@ -47,6 +53,8 @@ func (c *Config) check() error {
 	switch {
 	case c.Size < 1 || c.Rank < 0 || c.Rank >= c.Size:
 		return fmt.Errorf("rank %d of %d is out of range", c.Rank, c.Size)
+	case len(c.Claim) > maxClaim:
+		return fmt.Errorf("a claim of %d bytes is longer than %d", len(c.Claim), maxClaim)
 	case len(c.Host) > maxHost:
 		return fmt.Errorf("a host name of %d bytes is longer than %d", len(c.Host), maxHost)
 	case c.Size == 1:

@@ -59,6 +59,40 @@ func parseNode(b []byte) (n *Node, rest []byte, err error) {
 	return n, b[length:], nil
 }
 
+// Records may stand behind a directory and behind the entry of a rank that
+// joins: a tag, a length, and as many bytes. Those with an unknown tag are
+// passed over, so that later versions can say more.
+const (
+	recordSegment = 1 // behind a directory: see segmentOffer
+	recordClaim   = 2 // behind an entry: Config.Claim
+)
+
+// maxClaim bounds, in bytes, what a rank says of itself.
+const maxClaim = 4 << 10
+
+func appendRecord(b []byte, tag byte, body []byte) []byte {
+	b = append(b, tag)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(body)))
+	return append(b, body...)
+}
+
+// findRecord returns the body of the first record with a tag, ok == false if
+// there is none.
+func findRecord(b []byte, tag byte) (body []byte, ok bool) {
+	for len(b) >= 3 {
+		found, length := b[0], int(binary.BigEndian.Uint16(b[1:]))
+		b = b[3:]
+		switch {
+		case length > len(b):
+			return nil, false
+		case found == tag:
+			return b[:length], true
+		}
+		b = b[length:]
+	}
+	return nil, false
+}
+
 // appendDirectory appends the wire form of what is known of all ranks: number
 // of nodes, nodes, and for each rank in order the number of its node and its pid.
 func appendDirectory(b []byte, peers []Peer) []byte {

@@ -12,6 +12,7 @@ var (
 	ErrLeft     = errors.New("has closed its communicator")
 	ErrAborted  = errors.New("aborted the job")
 	ErrMismatch = errors.New("ranks are in different collectives")
+	ErrRefused  = errors.New("not admitted to the job")
 	ErrTimeout  = errors.New("ranks did not connect in time")
 )
 

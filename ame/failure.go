@@ -29,6 +29,7 @@ const (
 	reasonMismatch reason = 3
 	reasonGaveUp   reason = 4
 	reasonStartup  reason = 5
+	reasonRefused  reason = 6
 )
 
 // trouble is what calls get that f ends.
@@ -59,6 +60,8 @@ func (f *failure) Is(target error) bool {
 		return target == ErrMismatch
 	case reasonStartup:
 		return target == ErrTimeout
+	case reasonRefused:
+		return target == ErrRefused
 	}
 	return false
 }

@@ -16,7 +16,7 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) e
 		return j.errorf("connect", 0, err)
 	}
 	l := newStream(j.rank, 0, conn)
-	body := appendPeer(nil, own)
+	body := appendRecord(appendPeer(nil, own), recordClaim, cfg.Claim)
 	h := header{kind: kindJoin, source: uint32(j.rank), length: uint64(len(body))}
 	if err := l.write(ctx, &h, body); err != nil {
 		conn.Close()

@@ -67,7 +67,7 @@ func (g *gathering) admit(conn net.Conn, a *admission) error {
 		return g.refuse(conn, rank)
 	}
 	l := newStream(0, rank, conn)
-	peer, err := readJoin(l)
+	peer, claim, err := readJoin(l)
 	if err != nil {
 		g.rollcall.withdraw(rank, a.opener.instance) // it may come again
 		return fmt.Errorf("rank %d before its join frame: %w", rank, err)
@@ -76,6 +76,13 @@ func (g *gathering) admit(conn net.Conn, a *admission) error {
 	g.job.mesh.describe(rank, peer)
 	if !g.job.adopt(l) {
 		return fmt.Errorf("rank %d came when the job was over", rank)
+	}
+	if g.cfg.Admit != nil {
+		if err := g.cfg.Admit(rank, claim); err != nil {
+			// The rank has a link now, over which it is told like all others.
+			g.job.fail(&failure{reason: reasonRefused, peer: rank, text: err.Error()})
+			return nil
+		}
 	}
 	g.rollcall.join(rank)
 	g.job.log.Debug("joined", "rank", 0, "peer", rank, "host", peer.Host, "address", conn.RemoteAddr())
@@ -100,20 +107,21 @@ func (g *gathering) refuse(conn net.Conn, rank int) error {
 // twiceAdvice is what to do when a rank comes twice.
 const twiceAdvice = "has one task started two programs at the same time? Start one after the other, or each on its own with AME_BOOTSTRAP=single"
 
-// readJoin welcomes a rank to say who it is, and returns that.
-func readJoin(l *stream) (Peer, error) {
+// readJoin welcomes a rank to say who it is, and returns that and its claim.
+func readJoin(l *stream) (Peer, []byte, error) {
 	if err := say(l.conn, verdictWelcome); err != nil {
-		return Peer{}, err
+		return Peer{}, nil, err
 	}
 	h, body, err := l.read()
 	if err != nil {
-		return Peer{}, err
+		return Peer{}, nil, err
 	}
 	if h.kind != kindJoin || int(h.source) != l.rank {
-		return Peer{}, fmt.Errorf("%v frame from rank %d instead", h.kind, h.source)
+		return Peer{}, nil, fmt.Errorf("%v frame from rank %d instead", h.kind, h.source)
 	}
-	peer, _, err := parsePeer(body)
-	return peer, err
+	peer, records, err := parsePeer(body)
+	claim, _ := findRecord(records, recordClaim)
+	return peer, claim, err
 }
 
 // listenerFailed decides about an error of the listener: strangers may have

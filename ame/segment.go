@@ -82,34 +82,22 @@ const inMemory = -1
 
 type segmentToken [16]byte
 
-// recordSegment is the tag of the record behind the directory that holds an offer.
-const recordSegment = 1
-
-// appendTo appends the wire form, a record: tag, length, descriptor, token.
+// appendTo appends a record with the descriptor and the token.
 func (o *segmentOffer) appendTo(b []byte) []byte {
-	b = append(b, recordSegment)
-	b = binary.BigEndian.AppendUint16(b, uint16(4+len(o.token)))
-	b = binary.BigEndian.AppendUint32(b, uint32(o.descriptor))
-	return append(b, o.token[:]...)
+	body := binary.BigEndian.AppendUint32(nil, uint32(o.descriptor))
+	return appendRecord(b, recordSegment, append(body, o.token[:]...))
 }
 
 // parseOffer looks for an offer among the records in b, ok == false if there
 // is none.
 func parseOffer(b []byte) (o segmentOffer, ok bool) {
-	for len(b) >= 3 {
-		tag, length := b[0], int(binary.BigEndian.Uint16(b[1:]))
-		b = b[3:]
-		if length > len(b) {
-			break
-		}
-		if tag == recordSegment && length >= 4+len(o.token) {
-			o.descriptor = int32(binary.BigEndian.Uint32(b))
-			copy(o.token[:], b[4:])
-			return o, true
-		}
-		b = b[length:]
+	body, ok := findRecord(b, recordSegment)
+	if !ok || len(body) < 4+len(o.token) {
+		return segmentOffer{}, false
 	}
-	return segmentOffer{}, false
+	o.descriptor = int32(binary.BigEndian.Uint32(body))
+	copy(o.token[:], body[4:])
+	return o, true
 }
 
 // ownSegments holds, by token, those segments whose ranks are goroutines of

@@ -24,7 +24,7 @@ func TestOfferWire(t *testing.T) {
 	offer := segmentOffer{descriptor: 7, token: segmentToken{0: 1, 15: 0xff}}
 	wire := "\x01\x00\x14" + "\x00\x00\x00\x07" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\xff"
 	assert.Equal(t, wire, string(offer.appendTo(nil)))
-	for _, b := range []string{wire, wire + "more, of a later version", "\x07\x00\x02xx\x01\x00\x00" + wire} {
+	for _, b := range []string{wire, wire + "more, of a later version", "\x07\x00\x02xx" + wire} {
 		got, ok := parseOffer([]byte(b))
 		assert.True(t, ok)
 		assert.Equal(t, offer, got)

@@ -83,7 +83,9 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	unmark := world.Mark(env)
 	ctx, stop := world.Watch(ctx)
 	defer stop()
-	backend, err := ame.Connect(ctx, configOf(world, o.logger))
+	var others programs
+	backend, err := ame.Connect(ctx, configOf(world, &others, o.logger))
+	world.Warnings = append(world.Warnings, others.warnings()...)
 	if left := world.Release(); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
 	}
@@ -111,11 +113,15 @@ func newComm(backend *ame.Comm, o options, info Info) *Comm {
 }
 
 // configOf is what bootstrap has found out, as ame takes it.
-func configOf(world *bootstrap.World, logger *slog.Logger) ame.Config {
+func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame.Config {
 	cfg := ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener,
 		Waiting: func(m ame.Missing) { tellWaiting(m.String()) }, Logger: logger,
+	}
+	if world.Size > 1 {
+		others.own = world.Program
+		cfg.Claim, cfg.Admit = world.Program.AppendTo(nil), others.admit
 	}
 	if world.Newer != nil {
 		cfg.Newer = func(ctx context.Context, have ame.Endpoint) (ame.Endpoint, error) {
