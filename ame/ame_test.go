@@ -57,6 +57,23 @@ func overTCP(tb testing.TB, size int) []Config {
 	return configs
 }
 
+// overPairs is overTCP with ranks that take links from each other.
+func overPairs(tb testing.TB, size int) []Config {
+	configs := overTCP(tb, size)
+	for i := range configs[1:] {
+		configs[i+1].Listen = listenHere
+	}
+	return configs
+}
+
+func listenHere() (net.Listener, []string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, []string{l.Addr().String()}, nil
+}
+
 func testConfigs(size int) []Config {
 	configs := make([]Config, size)
 	for rank := range configs {

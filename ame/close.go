@@ -17,9 +17,7 @@ func (j *job) close() {
 	j.mu.Lock()
 	first := !j.closed
 	j.closed = true
-	if first {
-		close(j.closing)
-	}
+	j.endLife()
 	j.mu.Unlock()
 	j.mesh.close()
 	j.matcher.end(&trouble{-1, ErrClosed})
@@ -67,7 +65,7 @@ func (j *job) abandon() {
 	j.telling.Wait()
 	j.mu.Lock()
 	j.closed = true
-	close(j.closing)
+	j.endLife()
 	j.mu.Unlock()
 	j.mesh.close()
 	closeLinks(j.mesh.links())

@@ -31,6 +31,12 @@ type Config struct {
 	// keeps it open until Close, so that who comes late is told why.
 	Listener net.Listener
 
+	// Listen, if not nil, opens a listener on a rank other than 0 and says at
+	// which addresses others may reach it. It is called when another one first
+	// wants a link of its own to this rank. Without such a link, and where none
+	// can be made, frames between the two go by way of rank 0.
+	Listen func() (net.Listener, []string, error)
+
 	// Claim is what this rank says of itself when it joins, at most 4 KiB, and
 	// Admit what rank 0 makes of each other rank's: an error ends the start on
 	// all ranks. It may be called from several goroutines; nil admits all.

@@ -17,6 +17,9 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if int(h.dest) != j.rank {
 		return nil, j.relay(l, h, body)
 	}
+	if j.rank == 0 && (h.kind == kindAsk || h.kind == kindAddresses) {
+		return nil, fmt.Errorf("%v frame to rank 0", h.kind)
+	}
 	switch h.kind {
 	case kindMessage, kindPart:
 		return j.deliver(h, body), nil
@@ -24,6 +27,14 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		return nil, j.heard(h, body)
 	case kindWhere:
 		j.sayWhere(h)
+		return nil, nil
+	case kindAsk:
+		j.background(func() { j.pairing.answer(int(h.source)) })
+		return nil, nil
+	case kindAddresses:
+		return nil, j.pairing.hear(int(h.source), body)
+	case kindSwitch:
+		j.mesh.hears(int(h.source))
 		return nil, nil
 	case kindBye:
 		j.left(l.peer())
@@ -77,7 +88,7 @@ func (j *job) heard(h *header, body []byte) error {
 
 // relay sends on, from rank 0, a frame between two other ranks.
 func (j *job) relay(from link, h *header, body []byte) error {
-	if j.rank != 0 || !h.kind.carriesData() && h.kind != kindWaiting && h.kind != kindWhere {
+	if j.rank != 0 || !h.kind.isRelayed() {
 		return fmt.Errorf("%v frame for rank %d", h.kind, h.dest)
 	}
 	from.reading().keep()

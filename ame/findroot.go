@@ -3,35 +3,34 @@ package ame
 import (
 	"context"
 	"errors"
-	"net"
 )
 
 // findRoot connects to rank 0 at the endpoints that cfg has and that its Newer
 // returns, each until there is the next. It returns the last one, too.
-func findRoot(ctx context.Context, cfg *Config, i instance) (net.Conn, Endpoint, error) {
+func findRoot(ctx context.Context, cfg *Config, i instance) (reached, Endpoint, error) {
 	at := cfg.Root
 	for {
-		conn, next, err := reachUntilNewer(ctx, cfg, at, i)
-		if err != nil || conn != nil {
-			return conn, at, err
+		r, next, err := reachUntilNewer(ctx, cfg, at, i)
+		if err != nil || r.conn != nil {
+			return r, at, err
 		}
 		at = next
 	}
 }
 
 // reachUntilNewer returns a connection to rank 0, or none and a newer endpoint.
-func reachUntilNewer(ctx context.Context, cfg *Config, at Endpoint, i instance) (net.Conn, Endpoint, error) {
+func reachUntilNewer(ctx context.Context, cfg *Config, at Endpoint, i instance) (reached, Endpoint, error) {
 	s := &search{
 		credentials: credentials{rank: cfg.Rank, size: cfg.Size, job: at.Job, key: at.Key, instance: i},
-		dial:        cfg.Dial, cfg: cfg,
+		cfg:         cfg,
 	}
 	if cfg.Newer == nil {
 		r, err := s.reach(ctx, at.Addresses)
-		return r.conn, at, err
+		return r, at, err
 	}
 	if len(at.Addresses) == 0 {
 		next, err := newer(ctx, cfg, at)
-		return nil, next, err
+		return reached{}, next, err
 	}
 	trying, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -49,11 +48,11 @@ func reachUntilNewer(ctx context.Context, cfg *Config, at Endpoint, i instance) 
 	stop(errNewer)
 	switch r := <-done; {
 	case r.conn != nil:
-		return r.conn, at, nil
+		return r.reached, at, nil
 	case ctx.Err() == nil && errors.Is(r.err, errNewer):
-		return nil, next, newerErr
+		return reached{}, next, newerErr
 	default:
-		return nil, at, r.err
+		return reached{}, at, r.err
 	}
 }
 

@@ -55,6 +55,15 @@ func (k kind) String() string {
 // carriesData says whether the body is a user's, and so of any length.
 func (k kind) carriesData() bool { return k <= kindChunk }
 
+// isRelayed says whether rank 0 passes such frames on between two others.
+func (k kind) isRelayed() bool {
+	switch k {
+	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch:
+		return true
+	}
+	return false
+}
+
 // flagChunked says that the body does not follow the header but comes in
 // frames of kindChunk.
 const flagChunked = 1

@@ -157,7 +157,8 @@ func TestGreetRefuses(t *testing.T) {
 					conn.Close()
 				}()
 				cfg := testConfig(2, 3)
-				a := attempt{search: &search{credentials: *testCredentials(cfg), dial: l.Dial, cfg: cfg}, address: "memory"}
+				cfg.Dial = l.Dial
+				a := attempt{search: &search{credentials: *testCredentials(cfg), cfg: cfg}, address: "memory"}
 				_, err := a.try(context.Background())
 				assert.ErrorIs(t, err, ErrAuth)
 				assert.ErrorContains(t, err, c.want)

@@ -57,6 +57,7 @@ const (
 	verdictWelcome   verdict = 1 // send your join frame
 	verdictDuplicate verdict = 2 // another process is your rank; do not come again
 	verdictElsewhere verdict = 3 // this is another program of your task; yours may be to come
+	verdictCrossing  verdict = 4 // this rank is making a link to yours, or has one; do not come again
 )
 
 // hello is what each end says first about itself.

@@ -1,6 +1,7 @@
 package ame
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -13,7 +14,8 @@ type job struct {
 	log        *slog.Logger
 	mesh       *mesh
 	matcher    *matcher
-	memory     *memory // in which ranks of this node meet
+	memory     *memory  // in which ranks of this node meet
+	pairing    *pairing // makes links to ranks other than 0; nil on rank 0
 
 	lending atomic.Int32  // links whose token their owner does not have
 	sent    atomic.Uint64 // messages that this rank has sent to others
@@ -21,10 +23,11 @@ type job struct {
 
 	suspects atomic.Bool // a mismatch has been found, which is about to end the job
 
-	pumps   sync.WaitGroup // owners of links, and who works for them
-	telling sync.WaitGroup // writes of news about ranks or the job
-	closing chan struct{}  // closed by the first Close
-	up      chan struct{}  // on rank 0: closed when every rank has been welcomed
+	pumps   sync.WaitGroup  // owners of links, and who works for them
+	telling sync.WaitGroup  // writes of news about ranks or the job
+	life    context.Context // ends with the first Close
+	endLife context.CancelFunc
+	up      chan struct{} // on rank 0: closed when every rank has been welcomed
 
 	mu        sync.Mutex
 	failed    *failure      // why the whole job cannot go on
@@ -33,10 +36,12 @@ type job struct {
 }
 
 func newJob(cfg *Config) *job {
+	life, endLife := context.WithCancel(context.Background())
 	return &job{
+		life: life, endLife: endLife,
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger,
 		mesh: newMesh(cfg.Rank, cfg.Size), matcher: newMatcher(cfg.Rank), memory: &memory{},
-		closing: make(chan struct{}), up: make(chan struct{}), hasFailed: make(chan struct{}),
+		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}
 }
 
@@ -54,16 +59,31 @@ func (j *job) errorf(op string, peer int, err error) error {
 // report is the error of a call that a trouble has ended.
 func (j *job) report(op string, t *trouble) error { return j.errorf(op, t.peer, t.err) }
 
-// adopt takes a link of this job and starts to read from it. It returns false,
-// with the link closed, if there is one to that rank or the job is over.
-func (j *job) adopt(l link) bool {
+// adopt takes a link of this job, and starts to read from it after what first
+// waits for. It returns false, with the link closed, if there is one to that
+// rank or the job is over.
+func (j *job) adopt(l link, first func()) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed || !j.mesh.connect(l) {
 		l.close()
 		return false
 	}
-	j.pumps.Go(func() { j.pump(l) })
+	j.pumps.Go(func() {
+		first()
+		j.pump(l)
+	})
+	return true
+}
+
+// background runs f, which Close waits for. It returns false after Close.
+func (j *job) background(f func()) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return false
+	}
+	j.pumps.Go(f)
 	return true
 }
 

@@ -10,11 +10,15 @@ import (
 // joinRoot is the start-up of every rank but 0: it connects to rank 0 and
 // waits to be welcomed.
 func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) error {
-	conn, root, err := findRoot(ctx, cfg, i)
+	found, root, err := findRoot(ctx, cfg, i)
 	j.mesh.describe(0, Peer{Node: &Node{Host: root.Host}})
 	if err != nil {
 		return j.errorf("connect", 0, err)
 	}
+	conn := found.conn
+	j.pairing = &pairing{job: j, cfg: *cfg, own: credentials{
+		rank: j.rank, size: j.size, job: root.Job, key: root.Key, run: found.run, instance: i,
+	}}
 	l := newStream(j.rank, 0, conn)
 	body := appendRecord(appendPeer(nil, own), recordClaim, cfg.Claim)
 	h := header{kind: kindJoin, source: uint32(j.rank), length: uint64(len(body))}
@@ -26,7 +30,7 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) e
 		conn.Close()
 		return err
 	}
-	j.adopt(l)
+	j.adopt(l, atOnce)
 	return nil
 }
 

@@ -10,6 +10,9 @@ import (
 // declares the rank at the other end lost, and tells all; without rank 0 the
 // others cannot go on.
 func (j *job) lost(rank int, cause string) {
+	if j.mesh.gone(rank) != nil {
+		return
+	}
 	f := &failure{reason: reasonLost, peer: rank, text: cause}
 	select {
 	case <-j.up:
@@ -35,6 +38,7 @@ func (j *job) bury(f *failure) {
 		return
 	}
 	j.matcher.leave(f.peer, f.trouble())
+	j.mesh.hears(f.peer) // nothing more to wait for
 	if l := j.mesh.to(f.peer); l != nil {
 		l.close() // ends calls that are in the middle of a write to it
 	}
@@ -50,6 +54,7 @@ func (j *job) left(rank int) {
 		return
 	}
 	j.matcher.leave(rank, t)
+	j.mesh.hears(rank)
 	for _, asker := range askers {
 		j.tellLeft(asker, rank)
 	}
@@ -112,6 +117,38 @@ func (j *job) tell(knows link, about int, news *header, body []byte) {
 	}
 }
 
+// verdictTime is how long a rank waits for rank 0 to say what has become of
+// another one whose link has ended.
+const verdictTime = 5 * time.Second
+
+// pairBroke is what a rank makes of a link to another one that has ended without
+// a bye. Mostly that rank is gone; rank 0 knows. If it is not, frames may be
+// lost, and the job ends.
+func (j *job) pairBroke(rank int, cause string) {
+	j.background(func() {
+		if j.verdict(rank); j.mesh.gone(rank) == nil {
+			j.fail(&failure{reason: reasonGaveUp, peer: j.rank, text: fmt.Sprintf("its link to rank %d broke: %s", rank, cause)})
+		}
+	})
+}
+
+// verdict waits until it is known what has become of a rank whose link has ended.
+func (j *job) verdict(rank int) {
+	ctx, cancel := context.WithTimeout(j.life, verdictTime)
+	defer cancel()
+	if j.rank != 0 && rank != 0 {
+		h := header{kind: kindWaiting, source: uint32(j.rank), dest: uint32(rank)}
+		if root := j.mesh.to(0); root != nil {
+			_ = root.write(ctx, &h, nil)
+		}
+	}
+	select {
+	case <-j.mesh.left(rank):
+	case <-j.hasFailed:
+	case <-ctx.Done():
+	}
+}
+
 // broken turns the error of an unfinished write of this rank into what the
 // caller is told, and the job with it.
 func (c *Comm) broken(ctx context.Context, op string, l link, err error) error {
@@ -123,7 +160,12 @@ func (c *Comm) broken(ctx context.Context, op string, l link, err error) error {
 		select { // its pump may find why the other end has closed it
 		case <-l.over():
 		case <-time.After(tellTime):
-			j.lost(l.peer(), lossText(err))
+			l.close()
+		}
+		if j.rank != 0 && l.peer() != 0 {
+			j.verdict(l.peer())
+		} else {
+			j.lost(l.peer(), lossText(err)) // unless that is known
 		}
 	}
 	t := j.matcher.usable(c.id)

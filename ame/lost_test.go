@@ -20,10 +20,8 @@ import (
 // it tells nobody anything.
 func kill(c *Comm) {
 	c.job.mu.Lock()
-	if !c.job.closed {
-		c.job.closed = true
-		close(c.job.closing)
-	}
+	c.job.closed = true
+	c.job.endLife()
 	c.job.mu.Unlock()
 	for _, l := range c.job.mesh.links() {
 		if tcp, ok := l.(*stream).conn.(*net.TCPConn); ok {

@@ -22,9 +22,12 @@ type mesh struct {
 
 // member is another rank of the job as this one deals with it.
 type member struct {
-	link   link     // to it; nil: none
-	direct bool     // link is what frames to it go over; else they go by way of rank 0
-	gone   *trouble // why it takes and sends nothing more; nil while it is up
+	link    link          // to it; nil: none
+	opening bool          // one is being made, by this rank or the other one
+	tried   bool          // this rank has tried to make one
+	comes   chan struct{} // closed when frames from it come over link; till then by way of rank 0
+	gone    *trouble      // why it takes and sends nothing more; nil while it is up
+	left    chan struct{} // closed when gone is set
 
 	// sending holds a value while a body is on its way to the rank, so that
 	// no two bodies mix and none is split between two routes.
@@ -39,7 +42,7 @@ func newMesh(self, size int) *mesh {
 func (m *mesh) member(rank int) *member {
 	p := m.members[rank]
 	if p == nil {
-		p = &member{sending: make(chan struct{}, 1)}
+		p = &member{sending: make(chan struct{}, 1), comes: make(chan struct{}), left: make(chan struct{})}
 		m.members[rank] = p
 	}
 	return p
@@ -77,9 +80,10 @@ func (m *mesh) host(rank int) string {
 	return m.known[rank].host()
 }
 
-// connect takes a link to its rank. A link of the star is the route at once.
-// It returns false, and does not take the link, if there is one, if the rank
-// is gone, or after close.
+// connect takes a link to its rank, which is the route from then on. For a
+// link between two others than rank 0, the caller holds what member.sending
+// stands for. It returns false, and does not take the link, if there is one, if
+// the rank is gone, or after close.
 func (m *mesh) connect(l link) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,27 +91,11 @@ func (m *mesh) connect(l link) bool {
 	if m.closed || p.link != nil || p.gone != nil {
 		return false
 	}
-	p.link, p.direct = l, m.self == 0 || l.peer() == 0
-	return true
-}
-
-// switchTo makes the link that this rank has to another one the route. The
-// caller holds what peer.sending stands for.
-func (m *mesh) switchTo(rank int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p := m.member(rank)
-	p.direct = p.link != nil
-}
-
-// disconnect forgets a link between two others than rank 0, so that they reach
-// each other by way of rank 0 again.
-func (m *mesh) disconnect(l link) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if p := m.member(l.peer()); p.link == l {
-		p.link, p.direct = nil, false
+	p.link, p.opening = l, false
+	if m.self == 0 || l.peer() == 0 {
+		close(p.comes)
 	}
+	return true
 }
 
 // route returns the link over which frames to a rank leave, or why there is none.
@@ -118,7 +106,7 @@ func (m *mesh) route(rank int) (link, *trouble) {
 	switch {
 	case p.gone != nil:
 		return nil, p.gone
-	case p.direct:
+	case p.link != nil:
 		return p.link, nil
 	case root.gone != nil:
 		return nil, root.gone
@@ -140,22 +128,34 @@ func (m *mesh) to(rank int) link {
 func (m *mesh) only(rank int) link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch l := m.member(rank).link; {
+	p := m.member(rank)
+	switch {
 	case rank == m.self:
 		return nil
-	case m.self == 0 || rank == 0:
-		return l
-	case l == nil:
-		return m.member(0).link
+	case p.over() || m.self == 0:
+		return p.link
+	case p.opening || p.link != nil:
+		return nil
 	}
-	return nil // it may have gone over to its own link, or not yet
+	return m.member(0).link
 }
 
-// sending returns the lock of bodies to a rank; see member.
-func (m *mesh) sending(rank int) chan struct{} {
+// over says whether frames from the member come over its link.
+func (p *member) over() bool {
+	select {
+	case <-p.comes:
+		return true
+	default:
+		return false
+	}
+}
+
+// sending returns the lock of bodies to a rank, see member, and whether this
+// rank is to make a link to it now, see wants.
+func (m *mesh) sending(rank int) (lock chan struct{}, open bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.member(rank).sending
+	return m.member(rank).sending, m.wants(rank)
 }
 
 // links returns all links.
@@ -189,6 +189,7 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 		return nil, false
 	}
 	p.gone = t
+	close(p.left)
 	askers = m.askers[rank]
 	delete(m.askers, rank)
 	return askers, true
@@ -213,4 +214,11 @@ func (m *mesh) ask(who, about int) *trouble {
 		m.askers[about] = append(m.askers[about], who)
 	}
 	return nil
+}
+
+// left returns what is closed when a rank takes and sends nothing more.
+func (m *mesh) left(rank int) chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.member(rank).left
 }

@@ -58,23 +58,44 @@ func TestStar(t *testing.T) {
 	}
 }
 
-// A pair's own link is the route only once it has been switched to, and frames
-// of the pair may come in both ways from the moment that there are two.
-func TestDirectLink(t *testing.T) {
-	m := newMesh(2, 4)
+// A pair's own link is the route as soon as there is one. Frames of the other
+// rank come over it from the moment that it says so.
+func TestPair(t *testing.T) {
+	m := newMesh(2, 5)
 	require.True(t, m.connect(fakeLink(0)))
+	assert.True(t, wants(m, 3))
+	assert.False(t, wants(m, 3), "once")
+	assert.False(t, wants(m, 2), "itself")
+	assert.False(t, wants(m, 0), "has one from the start")
+	assert.Nil(t, m.only(3), "may come by the one being made")
 	require.True(t, m.connect(fakeLink(3)))
-	assert.Equal(t, []int{0, 0, 0}, routes(m))
+	assert.Equal(t, []int{0, 0, 3, 0}, routes(m))
 	assert.Nil(t, m.only(3))
-	m.switchTo(3)
-	m.switchTo(1) // has no link
-	assert.Equal(t, []int{0, 0, 3}, routes(m))
+	m.hears(3)
+	m.hears(3)
+	assert.Equal(t, fakeLink(3), m.only(3))
+
+	assert.True(t, wants(m, 4))
+	m.givesUp(4)
+	assert.False(t, wants(m, 4), "tried in vain")
+	assert.Equal(t, fakeLink(0), m.only(4))
+	assert.True(t, m.takes(4), "but the other one may come")
 
 	_, first := m.leave(0, &trouble{0, ErrLeft})
 	assert.True(t, first)
-	assert.Equal(t, []int{-1, -1, 3}, routes(m), "needs no rank 0")
-	m.disconnect(fakeLink(3))
-	assert.Equal(t, []int{-1, -1, -1}, routes(m))
+	assert.Equal(t, []int{-1, -1, 3, -1}, routes(m), "needs no rank 0")
+}
+
+// Of two links that are being made at the same time, that of the lower rank counts.
+func TestCrossing(t *testing.T) {
+	low, high := newMesh(1, 3), newMesh(2, 3)
+	require.True(t, wants(low, 2))
+	require.True(t, wants(high, 1))
+	assert.False(t, low.takes(2))
+	assert.True(t, high.takes(1))
+	require.True(t, high.connect(fakeLink(1)))
+	assert.False(t, high.takes(1), "has one")
+	assert.False(t, wants(newMesh(0, 3), 1), "rank 0 makes none")
 }
 
 func TestLeaving(t *testing.T) {
@@ -112,4 +133,9 @@ func TestDirectoryOfMesh(t *testing.T) {
 	m.setDirectory([]Peer{peerOn("a", 7), peerOn("b", 8), peerOn("c", 9)})
 	assert.Equal(t, "c", m.host(2))
 	assert.Equal(t, 8, m.directory()[1].PID)
+}
+
+func wants(m *mesh, rank int) bool {
+	_, open := m.sending(rank)
+	return open
 }

@@ -20,7 +20,7 @@ func (j *job) mismatch(id commID, c *conflict) {
 		return
 	}
 	j.suspects.Store(true)
-	j.pumps.Go(func() {
+	if !j.background(func() {
 		defer j.fail(f)
 		ctx, cancel := context.WithTimeout(context.Background(), whereTime)
 		defer cancel()
@@ -32,7 +32,9 @@ func (j *job) mismatch(id commID, c *conflict) {
 		case <-j.hasFailed: // its answer has shown the mismatch again
 		case <-ctx.Done():
 		}
-	})
+	}) {
+		j.suspects.Store(false)
+	}
 }
 
 // settle waits until a mismatch that has been found has ended the job.
@@ -50,7 +52,7 @@ func (j *job) sayWhere(h *header) {
 		return
 	}
 	to := int(h.source)
-	j.pumps.Go(func() {
+	j.background(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), whereTime)
 		defer cancel()
 		answer, body := now.announcement()

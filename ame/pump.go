@@ -12,6 +12,9 @@ const lendRanks = 16
 // errDone ends the pump of a link whose other end has said bye.
 var errDone = errors.New("bye")
 
+// atOnce is for a link from which frames are read without waiting for anything.
+func atOnce() {}
+
 // pump owns the token of l: it takes frames until the connection ends, and
 // hands them on.
 func (j *job) pump(l link) {
@@ -77,6 +80,9 @@ func (j *job) readAs(l link, r *receiver) (keeps bool) {
 			return false
 		default:
 			_, t.err = j.dispatch(l, &h, body)
+			if h.kind == kindSwitch {
+				return true // what the call waits for may come over another link now
+			}
 		}
 	}
 	return true
@@ -98,6 +104,10 @@ func (j *job) ended(l link, err error) {
 	defer close(l.over())
 	l.close()
 	if err == errDone || j.mesh.gone(l.peer()) != nil || j.isClosed() {
+		return
+	}
+	if j.rank != 0 && l.peer() != 0 {
+		j.pairBroke(l.peer(), lossText(err))
 		return
 	}
 	j.lost(l.peer(), lossText(err))

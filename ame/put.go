@@ -14,13 +14,16 @@ const chunk = 1 << 20
 // to no order, passes them.
 func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, *trouble, error) {
 	if h.kind.carriesData() {
-		sending := j.mesh.sending(rank)
+		sending, open := j.mesh.sending(rank)
 		select {
 		case sending <- struct{}{}:
 		case <-ctx.Done():
 			return nil, nil, unsent{context.Cause(ctx)}
 		}
 		defer func() { <-sending }()
+		if open {
+			j.background(func() { j.pairing.open(rank) })
+		}
 	}
 	l, t := j.mesh.route(rank)
 	if t != nil {

@@ -16,9 +16,8 @@ import (
 // search is one rank's way to another one at some addresses.
 type search struct {
 	credentials
-	to   int // rank
-	dial func(ctx context.Context, address string) (net.Conn, error)
-	cfg  *Config
+	to  int // rank
+	cfg *Config
 }
 
 // reached is a connection that the other end has accepted.
@@ -38,6 +37,7 @@ var (
 	errWon   = errors.New("another address was faster")
 	errStop  = errors.New("no address in time")
 	errNewer = errors.New("rank 0 has been seen elsewhere")
+	errCross = errors.New("it is making a link to this rank itself")
 	errTwice = errors.New("it has a rank of our number already: " + twiceAdvice)
 )
 
@@ -78,6 +78,9 @@ func firstAccepted(ctx context.Context, winners chan greeted) (reached, error) {
 			case err == nil && v == verdictDuplicate:
 				w.conn.Close()
 				return reached{}, errTwice
+			case err == nil && v == verdictCrossing:
+				w.conn.Close()
+				return reached{}, errCross
 			case err == nil && v == verdictElsewhere:
 				err = errors.New("it runs another program of this task")
 			default:
@@ -137,7 +140,7 @@ func (a *attempt) run(ctx context.Context, winners chan<- greeted) {
 }
 
 func (a *attempt) try(ctx context.Context) (greeted, error) {
-	conn, err := a.dial(ctx, a.address)
+	conn, err := a.cfg.Dial(ctx, a.address)
 	if err != nil {
 		return greeted{}, err
 	}

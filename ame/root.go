@@ -52,11 +52,14 @@ func (j *job) gatherRanks(ctx context.Context, cfg *Config, own credentials) err
 
 // receive lets r take connections until the job is over.
 func (j *job) receive(r *reception) {
-	j.pumps.Go(r.accept)
-	j.pumps.Go(func() {
-		<-j.closing
+	if !j.background(func() {
+		<-j.life.Done()
 		r.stop()
-	})
+	}) {
+		r.listener.Close()
+		return
+	}
+	j.background(r.accept)
 }
 
 // admit takes a connection whose other end has proved to be a rank, up to its
@@ -74,7 +77,7 @@ func (g *gathering) admit(conn net.Conn, a *admission) error {
 	}
 	conn.SetDeadline(time.Time{})
 	g.job.mesh.describe(rank, peer)
-	if !g.job.adopt(l) {
+	if !g.job.adopt(l, atOnce) {
 		return fmt.Errorf("rank %d came when the job was over", rank)
 	}
 	if g.cfg.Admit != nil {

@@ -15,7 +15,7 @@ func (j *job) watch() {
 	for {
 		select {
 		case <-tick.C:
-		case <-j.closing:
+		case <-j.life.Done():
 			return
 		case <-j.hasFailed:
 			return

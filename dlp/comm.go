@@ -116,7 +116,7 @@ func newComm(backend *ame.Comm, o options, info Info) *Comm {
 func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame.Config {
 	cfg := ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
-		Root: endpointOf(world.Root), Listener: world.Listener,
+		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
 		Waiting: func(m ame.Missing) { tellWaiting(m.String()) }, Logger: logger,
 	}
 	if world.Size > 1 {

@@ -1,0 +1,187 @@
+package ame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// pairTime bounds how long two ranks try to make a link of their own.
+const pairTime = 10 * time.Second
+
+// pairing makes and takes links between this rank and others than rank 0.
+// pairs.go has the rules.
+type pairing struct {
+	job *job
+	cfg Config
+	own credentials
+
+	listening sync.Once
+	addresses []string // where this rank takes links
+
+	mu      sync.Mutex
+	waiting map[int]chan []string // by rank that was asked where it takes links
+	told    bool                  // the log has been told of a link that cannot be made
+}
+
+// open makes a link to a rank, for which frames do not wait.
+func (p *pairing) open(rank int) {
+	ctx, cancel := context.WithTimeout(p.job.life, pairTime)
+	defer cancel()
+	addresses, err := p.ask(ctx, rank)
+	if err == nil && len(addresses) > 0 {
+		if err = enoughDescriptors(len(p.job.mesh.links()) + 1); err == nil {
+			err = p.dial(ctx, rank, addresses)
+		}
+	}
+	if err != nil && !errors.Is(err, errCross) && ctx.Err() != context.Canceled {
+		p.tell(rank, err)
+	}
+	p.job.mesh.givesUp(rank)
+}
+
+// tell logs, once, that a link could not be made.
+func (p *pairing) tell(rank int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.told {
+		p.told = true
+		p.job.log.Warn("no link of its own", "rank", p.job.rank, "peer", rank, "host", p.job.mesh.host(rank), "error", err,
+			"consequence", "messages go by way of rank 0")
+	}
+}
+
+// ask returns where a rank takes links.
+func (p *pairing) ask(ctx context.Context, rank int) ([]string, error) {
+	answer := make(chan []string, 1)
+	p.mu.Lock()
+	if p.waiting == nil {
+		p.waiting = map[int]chan []string{}
+	}
+	p.waiting[rank] = answer
+	p.mu.Unlock()
+	if err := p.send(ctx, kindAsk, rank, nil); err != nil {
+		return nil, err
+	}
+	select {
+	case addresses := <-answer:
+		return addresses, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("rank %d does not say where it takes links: %w", rank, context.Cause(ctx))
+	}
+}
+
+// hear takes the answer to ask.
+func (p *pairing) hear(rank int, body []byte) error {
+	addresses, err := parseAddresses(body)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if answer := p.waiting[rank]; answer != nil {
+		delete(p.waiting, rank)
+		answer <- addresses
+	}
+	return nil
+}
+
+// answer tells a rank where this one takes links, and begins to take them.
+func (p *pairing) answer(rank int) {
+	p.listening.Do(p.listen)
+	ctx, cancel := context.WithTimeout(p.job.life, pairTime)
+	defer cancel()
+	// Without the answer the other one gives up.
+	_ = p.send(ctx, kindAddresses, rank, appendAddresses(nil, p.addresses))
+}
+
+func (p *pairing) listen() {
+	if p.cfg.Listen == nil {
+		return
+	}
+	listener, addresses, err := p.cfg.Listen()
+	if err != nil {
+		p.job.log.Warn("takes no links from other ranks", "rank", p.job.rank, "error", err)
+		return
+	}
+	p.addresses = addresses
+	p.job.receive(&reception{
+		listener: listener, credentials: &p.own, log: p.job.log, opening: map[net.Conn]bool{},
+		admit: p.admit, reject: func(string) {}, stuck: func(error) bool { return true },
+	})
+}
+
+// send writes a control frame to another rank.
+func (p *pairing) send(ctx context.Context, k kind, rank int, body []byte) error {
+	h := header{kind: k, source: uint32(p.job.rank), dest: uint32(rank), length: uint64(len(body))}
+	_, t, err := p.job.put(ctx, &h, rank, body)
+	if t != nil {
+		return t.err
+	}
+	return err
+}
+
+// dial makes the link to a rank that takes links at the given addresses.
+func (p *pairing) dial(ctx context.Context, rank int, addresses []string) error {
+	s := &search{credentials: p.own, to: rank, cfg: &p.cfg}
+	r, err := s.reach(ctx, addresses)
+	if err != nil {
+		return err
+	}
+	return p.use(ctx, rank, r.conn)
+}
+
+// admit takes a connection that another rank has made.
+func (p *pairing) admit(conn net.Conn, a *admission) error {
+	rank := int(a.opener.rank)
+	if a.opener.run != p.own.run || rank == 0 {
+		return fmt.Errorf("%w: rank %d does not know this job's run", ErrAuth, rank)
+	}
+	if !p.job.mesh.takes(rank) {
+		say(conn, verdictCrossing)
+		return errAbandoned
+	}
+	err := say(conn, verdictWelcome)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(p.job.life, pairTime)
+		defer cancel()
+		err = p.use(ctx, rank, conn)
+	}
+	if err != nil {
+		p.job.mesh.givesUp(rank)
+	}
+	return err
+}
+
+// use makes conn the way of frames to a rank: it says so by the old way, behind
+// all that goes there, and reads from conn when the other one has said so, too.
+func (p *pairing) use(ctx context.Context, rank int, conn net.Conn) error {
+	conn.SetDeadline(time.Time{})
+	sending, _ := p.job.mesh.sending(rank)
+	select {
+	case sending <- struct{}{}:
+	case <-ctx.Done():
+		conn.Close()
+		return context.Cause(ctx)
+	}
+	defer func() { <-sending }()
+	if err := p.send(ctx, kindSwitch, rank, nil); err != nil {
+		conn.Close()
+		return err
+	}
+	l := newStream(p.job.rank, rank, conn)
+	comes := p.job.mesh.comes(rank)
+	if !p.job.adopt(l, func() {
+		select {
+		case <-comes:
+		case <-p.job.life.Done():
+		}
+	}) {
+		return fmt.Errorf("rank %d is gone, or the job is over", rank)
+	}
+	p.job.log.Debug("link of its own", "rank", p.job.rank, "peer", rank, "address", conn.RemoteAddr())
+	return nil
+}
