@@ -1,24 +1,25 @@
 // Package ame is the socket backend: it connects the ranks of a job by
 // authenticated connections and carries their messages and collectives.
 //
-// Every rank but 0 holds one connection to rank 0 (a star); a message between
-// two other ranks goes by way of rank 0. Who the ranks are, where rank 0
-// listens, and the job's key come from elsewhere, as a Config.
+// Every rank but 0 holds one connection to rank 0, which relays what two others
+// send each other until these have a connection of their own. Who the ranks are,
+// where rank 0 listens, and the job's key come from elsewhere, as a Config.
 //
 // # Guarantees
 //
 // Messages match on communicator, source and tag, and arrive in order between
-// each pair of ranks. Collectives carry their kind and number: ranks that are
-// in different ones get an error that names both. When a rank is lost, every
-// waiting and later call on all ranks returns an error with its rank, its node
-// and the cause. No call waits busily for longer than about a tenth of a millisecond.
+// each pair of ranks. Between different pairs there is no order. Collectives
+// carry what they are and their number: ranks that are in different ones get an
+// error that names both. When a rank is lost, every waiting and later call on
+// the communicators that it is in returns an error with its rank, its node and
+// the cause. No call waits busily for longer than about a tenth of a millisecond.
 //
 // # Limits
 //
 // A message that nobody has asked for yet is kept in the memory of its
-// receiver, whatever its size. The job fails as a whole: there is no way to
-// go on without a lost rank. Rank 0 must not close before the others are done
-// with each other.
+// receiver, whatever its size. The communicator of a lost rank cannot go on
+// without it. Rank 0 must not close before the others are done with each other,
+// unless they have connections of their own.
 //
 // # Security
 //
