@@ -52,7 +52,10 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 			j.left(int(h.source))
 			return nil, nil
 		case kindLost:
-			j.bury(&failure{reason: reasonLost, peer: int(h.source), text: string(body)})
+			f := &failure{reason: reasonLost, peer: int(h.source), text: printable(string(body))}
+			if j.bury(f) {
+				j.logLoss(f)
+			}
 			return nil, nil
 		}
 	}

@@ -10,9 +10,6 @@ import (
 // declares the rank at the other end lost, and tells all; without rank 0 the
 // others cannot go on.
 func (j *job) lost(rank int, cause string) {
-	if j.mesh.gone(rank) != nil {
-		return
-	}
 	f := &failure{reason: reasonLost, peer: rank, text: cause}
 	select {
 	case <-j.up:
@@ -21,28 +18,33 @@ func (j *job) lost(rank int, cause string) {
 		return
 	}
 	j.mu.Lock()
-	over := j.closed || j.failed != nil
-	if !over {
+	// This rank's own calls end first: the others close when they have heard.
+	news := !j.closed && j.failed == nil && j.bury(f)
+	if news {
 		j.tell(nil, rank, &header{kind: kindLost, source: uint32(rank)}, []byte(cause))
 	}
 	j.mu.Unlock()
-	if !over {
-		j.bury(f)
+	if news {
+		j.logLoss(f)
 	}
 }
 
+func (j *job) logLoss(f *failure) {
+	j.log.Warn("rank lost", "rank", j.rank, "peer", f.peer, "host", j.mesh.host(f.peer), "cause", f.text)
+}
+
 // bury notes that a rank is lost, which ends all calls of the communicators
-// that it is in.
-func (j *job) bury(f *failure) {
+// that it is in. It says whether that is news.
+func (j *job) bury(f *failure) bool {
 	if _, first := j.mesh.leave(f.peer, f.trouble()); !first {
-		return
+		return false
 	}
 	j.matcher.leave(f.peer, f.trouble())
 	j.mesh.hears(f.peer) // nothing more to wait for
 	if l := j.mesh.to(f.peer); l != nil {
 		l.close() // ends calls that are in the middle of a write to it
 	}
-	j.log.Warn("rank lost", "rank", j.rank, "peer", f.peer, "host", j.mesh.host(f.peer), "cause", f.text)
+	return true
 }
 
 // left notes that a rank has said bye. When that is rank 0, this rank can
