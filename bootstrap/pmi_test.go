@@ -37,7 +37,7 @@ func pmiJob(t *testing.T, nodes []int, change func(rank int, env fakeenv.Map) fa
 		if change != nil {
 			env = change(rank, env)
 		}
-		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup, nil) })
+		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup) })
 	}
 	require.NoError(t, server.Serve(t.Context(), conns))
 	ranks.Wait()
@@ -199,7 +199,7 @@ func TestPMIWithoutAMapping(t *testing.T) {
 				close(done)
 			}()
 			env := test.env.With("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2")
-			world, _, err := Find(t.Context(), env.Lookup, nil)
+			world, _, err := Find(t.Context(), env.Lookup)
 			require.NoError(t, err)
 			<-done
 			require.NoError(t, world.Listener.Close())

@@ -73,7 +73,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	world, report, err := bootstrap.Find(ctx, env, tellWaiting)
+	world, report, err := bootstrap.Find(ctx, env, bootstrap.WithWaiting(tellWaiting))
 	if bootstrap.Verbose(env) && (world == nil || world.Rank == 0) {
 		fmt.Fprint(os.Stderr, report)
 	}
@@ -86,7 +86,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	var others programs
 	backend, err := ame.Connect(ctx, configOf(world, &others, o.logger))
 	world.Warnings = append(world.Warnings, others.warnings()...)
-	if left := world.Release(); left != nil {
+	if left := world.Release(err); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
 	}
 	if world.Rank == 0 {

@@ -83,7 +83,7 @@ func rankMain(what string, args []string) {
 func joinOnce() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	world, _, err := bootstrap.Find(ctx, os.LookupEnv, nil)
+	world, _, err := bootstrap.Find(ctx, os.LookupEnv)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -93,7 +93,7 @@ func joinOnce() {
 	if world.Listener != nil {
 		defer world.Listener.Close()
 	}
-	defer world.Release()
+	defer world.Release(nil)
 }
 
 // hold opens a FIFO, says hello on it and never ends; the reader of the FIFO

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -54,8 +55,8 @@ func join(ctx context.Context, env fakeenv.Map) (joined, error) {
 	default:
 		j.text, err = client.Fetch(ctx)
 	}
-	if err != nil || rank != 0 {
-		client.Close()
+	if err != nil {
+		client.Close(false)
 	}
 	return j, err
 }
@@ -72,7 +73,11 @@ func joinAll(t *testing.T, envs []fakeenv.Map) []joined {
 	for rank := range envs {
 		require.NoError(t, errs[rank])
 	}
-	t.Cleanup(func() { ranks[0].Close() })
+	t.Cleanup(func() {
+		for _, rank := range ranks {
+			rank.Close(true)
+		}
+	})
 	return ranks
 }
 
@@ -102,12 +107,13 @@ func TestRootFirst(t *testing.T) {
 	for range 2 {
 		root, err := join(t.Context(), envs[0])
 		require.NoError(t, err)
-		defer root.Close()
+		defer root.Close(true)
 	}
 	for _, job := range []string{"test-1", "test-2"} {
 		other, err := join(t.Context(), envs[1])
 		require.NoError(t, err)
 		assert.Equal(t, job, other.Job)
+		require.NoError(t, other.Close(true))
 	}
 }
 
@@ -160,10 +166,44 @@ func TestTellsRankZero(t *testing.T) {
 	server, envs := launch(t, 3)
 	root, err := join(t.Context(), envs[0])
 	require.NoError(t, err)
-	defer root.Close()
+	defer root.Close(true)
 	server.Exited(2, "exit status 0")
 	<-root.Doomed().Done()
 	assert.ErrorContains(t, context.Cause(root.Doomed()), "rank 2 has ended (exit status 0) and will not join")
+}
+
+// A program that ends after it has joined is missed by all: by rank 0, and by
+// those that have the address.
+func TestTellsAllThatOneHasFailed(t *testing.T) {
+	for _, failing := range []int{0, 1, 2} {
+		_, envs := launch(t, 3)
+		var ranks []joined
+		for _, env := range envs {
+			rank, err := join(t.Context(), env)
+			require.NoError(t, err)
+			ranks = append(ranks, rank)
+		}
+		require.NoError(t, ranks[failing].Close(false))
+		for rank, j := range ranks {
+			if rank != failing {
+				<-j.Doomed().Done()
+				assert.ErrorContains(t, context.Cause(j.Doomed()), fmt.Sprintf("rank %d has ended its start before all ranks were connected", failing))
+				require.NoError(t, j.Close(false))
+			}
+		}
+	}
+}
+
+// Whoever is connected knows that all are, so one that ends then is not missed.
+func TestLeavingAfterUp(t *testing.T) {
+	server, envs := launch(t, 3)
+	ranks := joinAll(t, envs)
+	require.NoError(t, ranks[2].Close(true))
+	server.Exited(2, "exit status 0")
+	require.NoError(t, ranks[1].Close(true))
+	_, err := join(t.Context(), envs[1])
+	assert.ErrorContains(t, err, "rank 2 has ended (exit status 0) and will not join")
+	assert.NoError(t, ranks[0].Doomed().Err())
 }
 
 // waitJoined returns when rank's program has joined its n-th session.
@@ -262,7 +302,8 @@ func TestEarlyClose(t *testing.T) {
 	require.NoError(t, syscall.Sendmsg(fd, []byte("no descriptor"), nil, nil, sendFlags))
 	for {
 		if ranks, err := tryJoin(t, envs); err == nil { // the slots free as the launcher sees them close
-			ranks[0].Close()
+			ranks[0].Close(true)
+			ranks[1].Close(true)
 			return
 		}
 	}
@@ -278,7 +319,7 @@ func tryJoin(t *testing.T, envs []fakeenv.Map) ([]joined, error) {
 	root, err := join(t.Context(), envs[0])
 	require.NoError(t, err)
 	if err = <-failed; err != nil {
-		root.Close()
+		root.Close(false)
 	}
 	return []joined{root, <-worker}, err
 }
