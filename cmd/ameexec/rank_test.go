@@ -75,6 +75,8 @@ func rankMain(what string, args []string) {
 		for range times {
 			joinOnce()
 		}
+	case "parent": // parent NAME ARGUMENTS: start this file by another name, as a rank that has joined
+		startChild(args)
 	case "hold": // hold FIFO CHILDREN [IGNORED]: see alive
 		hold(args)
 	}
@@ -120,5 +122,19 @@ func hold(args []string) {
 	fmt.Fprintf(fifo, "hello %d\n", os.Getpid())
 	for s := range ignored {
 		fmt.Fprintf(fifo, "got %d\n", int(s.(syscall.Signal)))
+	}
+}
+
+func startChild(args []string) {
+	world, _, err := bootstrap.Find(context.Background(), os.LookupEnv)
+	if err != nil {
+		panic(err)
+	}
+	defer world.Release(nil)
+	defer world.Mark(os.LookupEnv)()
+	child := exec.Command(os.Args[0], args...)
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	if err := child.Run(); err != nil {
+		panic(err)
 	}
 }
