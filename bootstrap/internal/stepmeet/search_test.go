@@ -10,15 +10,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/internal/listen"
 	"github.com/dlp-mpi/dlp-go/slurm"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
@@ -145,13 +146,13 @@ func TestNextProgramWhileTheFirstRootLives(t *testing.T) {
 	first := l.join2(t)
 	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
+	first.server.Complete()
 	next := make(chan *rank)
 	go func() {
 		r, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 		assert.NoError(t, errs[0])
 		next <- r[0]
 	}()
-	first.server.Complete()
 	select {
 	case <-next:
 		t.Fatal("it has met a rank 0 whose job is complete")
@@ -159,6 +160,23 @@ func TestNextProgramWhileTheFirstRootLives(t *testing.T) {
 	}
 	second := l.join2(t)
 	assert.Equal(t, second.text, (<-next).text)
+}
+
+// It may have come while the first job was not yet complete: then it was taken
+// for a second process of its rank.
+func TestPatienceEndsWithTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		s := &search{Member: &Member{patience: time.Second}, end: cancel}
+		require.Error(t, s.judge(verdictTaken, "there is one"))
+		require.Error(t, s.judge(verdictOtherProgram, "complete"))
+		time.Sleep(time.Minute)
+		require.NoError(t, ctx.Err())
+		require.Error(t, s.judge(verdictTaken, "there is one"))
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, context.Cause(ctx), errRefused)
+	})
 }
 
 func TestLooksOnOtherNodesOnlyWhereTheNodeIsUnknown(t *testing.T) {
