@@ -61,9 +61,11 @@ func newOptions(opts []Option) options {
 //
 // Call it at the start of the program, before descriptors are opened, and
 // Close the Comm at the end. Between the two, a program that this process
-// starts is no rank of the job: its own Init returns as rank 0 of 1. Rank 0 writes to stderr what the user should
-// know about the start: warnings, ranks that are missing for long, and with
-// AME_VERBOSE=1 all bootstrap methods and their reasons.
+// starts is no rank of the job: its own Init returns as rank 0 of 1.
+//
+// Rank 0 writes to stderr what the user should know about the start: warnings,
+// ranks that are missing for long, and with AME_VERBOSE=1 all bootstrap methods
+// and their reasons.
 func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	o := newOptions(opts)
 	env := bootstrap.Env(os.LookupEnv)
