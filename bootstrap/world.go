@@ -44,6 +44,7 @@ type World struct {
 	Warnings []string
 
 	release func(failure error) error
+	refused func() string   // why ranks were sent away before they got here; or nil
 	doomed  context.Context // ends when the launcher knows that ranks will never come; or nil
 }
 
@@ -75,6 +76,16 @@ func (w *World) Release(failure error) error {
 	release := w.release
 	w.release = nil
 	return release(failure)
+}
+
+// Refused says on rank 0 why ranks that looked for it were sent away before they
+// could connect, "" if none was. It is what connections claim, and proves
+// nothing: it is for messages.
+func (w *World) Refused() string {
+	if w.refused == nil {
+		return ""
+	}
+	return w.refused()
 }
 
 // check holds what every method promises about the World that it returns.

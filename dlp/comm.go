@@ -98,6 +98,9 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	if err != nil {
 		unmark()
+		if refused := world.Refused(); refused != "" {
+			err = fmt.Errorf("%w; sent away before: %s", err, refused)
+		}
 		return nil, err
 	}
 	comm := newComm(backend, o, Info{
@@ -119,7 +122,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 	cfg := ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
-		Waiting: func(m ame.Missing) { tellWaiting(m.String()) }, Logger: logger,
+		Waiting: func(m ame.Missing) { tellMissing(m, world.Refused()) }, Logger: logger,
 	}
 	if world.Size > 1 {
 		others.own = world.Program
@@ -139,6 +142,14 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 
 func endpointOf(e bootstrap.Endpoint) ame.Endpoint {
 	return ame.Endpoint{Job: e.Job, Key: e.Key.Bytes(), Host: e.Host, Addresses: e.Addresses}
+}
+
+func tellMissing(m ame.Missing, refused string) {
+	what := m.String()
+	if refused != "" {
+		what += "; sent away: " + refused
+	}
+	tellWaiting(what)
 }
 
 // tellWaiting tells the user on rank 0 what the start waits for.
