@@ -23,6 +23,7 @@ func TestNoRoot(t *testing.T) {
 	_, errs := l.join(t, ctx, []fakeenv.Map{l.task(2, 3), l.task(2, 3).With("SLURM_STEP_NODELIST", "x[1-2]", "SLURM_DISTRIBUTION", "arbitrary")})
 	require.ErrorContains(t, errs[0], "rank 2 on n2 cannot reach rank 0 on n1: out of patience; tried 127.0.0.1 port 2")
 	require.ErrorContains(t, errs[0], "connection refused")
+	require.ErrorContains(t, errs[0], "set AME_RENDEZVOUS_DIR to a directory that all nodes see")
 	require.ErrorContains(t, errs[1], "node x[1-2]: no such host")
 }
 
