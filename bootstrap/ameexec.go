@@ -14,8 +14,8 @@ type ameexecExchange struct {
 	addresses []string // of rank 0, for ameexec's own log
 }
 
-// joinAmeexec is the method ame where ameexec is the launcher. Rank 0 keeps its
-// session until Release: ameexec tells there if a rank will never come.
+// joinAmeexec is the method ame where ameexec is the launcher. The session lasts
+// until Release: ameexec tells there if a rank will never be connected.
 func joinAmeexec(ctx context.Context, env Env, rank, size int) (*World, error) {
 	session, err := control.Join(ctx, env, rank, size)
 	if err != nil {
@@ -23,8 +23,9 @@ func joinAmeexec(ctx context.Context, env Env, rank, size int) (*World, error) {
 	}
 	at := Place{Rank: rank, Size: size, Host: session.Host, LocalRank: session.LocalRank, LocalSize: session.LocalSize, App: session.App}
 	world, err := meet(ctx, env, &ameexecExchange{at: at, session: session}, nil)
-	if err == nil && rank == 0 {
-		world.doomed, world.release = session.Doomed(), session.Close
+	if err == nil {
+		world.doomed = session.Doomed()
+		world.release = func(failure error) error { return session.Close(failure == nil) }
 	}
 	return world, err
 }
@@ -49,8 +50,8 @@ func (x *ameexecExchange) fetch(ctx context.Context, _ string) (string, error) {
 }
 
 func (x *ameexecExchange) close(_ context.Context, failure error) error {
-	if x.at.Rank == 0 && failure == nil {
-		return nil // joinAmeexec does
+	if failure == nil {
+		return nil // Release does
 	}
-	return x.session.Close()
+	return x.session.Close(false)
 }

@@ -41,11 +41,12 @@ func TestAmeexecAlone(t *testing.T) {
 	assert.Equal(t, "test-1", world.Root.Job)
 	assert.Nil(t, world.Listener)
 	assert.Empty(t, world.Root.Key.Bytes())
+	assert.NoError(t, world.Release(nil))
 }
 
 func TestAmeexecTellsThatARankWillNotCome(t *testing.T) {
 	server, envs := launch(t, 3)
-	world, _, err := Find(t.Context(), envs[0].Lookup, nil)
+	world, _, err := Find(t.Context(), envs[0].Lookup)
 	require.NoError(t, err)
 	defer world.abandon()
 	ctx, stop := world.Watch(t.Context())
@@ -57,9 +58,9 @@ func TestAmeexecTellsThatARankWillNotCome(t *testing.T) {
 
 func TestAmeexecRootCannotListen(t *testing.T) {
 	_, envs := launch(t, 2)
-	_, _, err := Find(t.Context(), envs[0].With("AME_INTERFACE", "nosuch0").Lookup, nil)
+	_, _, err := Find(t.Context(), envs[0].With("AME_INTERFACE", "nosuch0").Lookup)
 	require.ErrorContains(t, err, `AME_INTERFACE="nosuch0" matches no address`)
-	_, _, err = Find(t.Context(), envs[1].Lookup, nil)
+	_, _, err = Find(t.Context(), envs[1].Lookup)
 	assert.ErrorContains(t, err, `rank 0 cannot take part: AME_INTERFACE="nosuch0" matches no address`)
 }
 
@@ -75,13 +76,13 @@ func TestAmeexecRootCancelled(t *testing.T) {
 			cancel()
 		}
 		return env.Lookup(name)
-	}, nil)
+	})
 	assert.ErrorContains(t, err, `AME_PORT_RANGE="high" is not a range of ports`)
 }
 
 func TestAmeexecGone(t *testing.T) {
 	_, envs := launch(t, 2)
-	_, _, err := Find(t.Context(), envs[1].With("AME_CONTROL_FD", "1048576").Lookup, nil)
+	_, _, err := Find(t.Context(), envs[1].With("AME_CONTROL_FD", "1048576").Lookup)
 	require.ErrorContains(t, err, "AME_CONTROL_FD=1048576: bad file descriptor")
 	assert.ErrorContains(t, err, "AME_BOOTSTRAP=single")
 }

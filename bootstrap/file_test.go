@@ -42,10 +42,10 @@ func TestMeetByFile(t *testing.T) {
 		found, err := world.Newer(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, root.Root, found)
-		require.NoError(t, world.Release(), "the file is rank 0's")
+		require.NoError(t, world.Release(nil), "the file is rank 0's")
 	}
 	assert.Len(t, entries(t, dir), 1)
-	require.NoError(t, root.Release())
+	require.NoError(t, root.Release(nil))
 	assert.Empty(t, entries(t, dir))
 }
 
@@ -54,7 +54,7 @@ func TestMeetByFileAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, world.Listener)
 	assert.NotEmpty(t, world.Root.Job)
-	assert.NoError(t, world.Release())
+	assert.NoError(t, world.Release(nil))
 }
 
 // A rank of the second program of a task may see the file of the first. It gets
@@ -76,9 +76,9 @@ func TestMeetByFileOfTwoPrograms(t *testing.T) {
 	found, err = other.Newer(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, second.Root, found)
-	require.NoError(t, first.Release())
+	require.NoError(t, first.Release(nil))
 	assert.Len(t, entries(t, dir), 1, "the file is of the second program")
-	require.NoError(t, second.Release())
+	require.NoError(t, second.Release(nil))
 	assert.Empty(t, entries(t, dir))
 }
 
@@ -96,7 +96,7 @@ func TestMeetByFileRootMissing(t *testing.T) {
 	root, err := byFile(t, dir, 0, 4)
 	require.NoError(t, err)
 	defer root.Listener.Close()
-	defer root.Release()
+	defer root.Release(nil)
 	_, err = world.Newer(t.Context())
 	require.NoError(t, err)
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -23,17 +23,32 @@ func methods() []method {
 	}
 }
 
+// Option changes what Find does.
+type Option func(*options)
+
+type options struct {
+	waiting func(what string)
+}
+
+// WithWaiting sets what Find calls on rank 0 when it has waited 10 s for the
+// other ranks, and every 30 s from then on, with a line for the user.
+func WithWaiting(tell func(what string)) Option { return func(o *options) { o.waiting = tell } }
+
 // Find joins the job that this process is part of, by the first available
 // method or by the one that AME_BOOTSTRAP names.
 //
 // Rank 0 returns when it listens and has published its address. Where only a
 // barrier of the launcher carries that (pmi, pmix), it blocks until all ranks
-// are in it or ctx ends, and calls tell after 10 s and then every 30 s with a
-// line for the user, unless tell is nil. The other ranks block until they know
+// are in it or ctx ends, see WithWaiting. The other ranks block until they know
 // an address of rank 0; where it may be one of another job (World.Newer) they
 // return at once. The Report is never nil, also not with an error. After an
 // error nothing is left open.
-func Find(ctx context.Context, env Env, tell func(string)) (*World, *Report, error) {
+func Find(ctx context.Context, env Env, opts ...Option) (*World, *Report, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	tell := o.waiting
 	here, candidates := look(), methods()
 	if o, ok := here.childOfRank(env); ok {
 		return find(ctx, without(env, "AME_BOOTSTRAP"), tell, barred(candidates, o))

@@ -104,14 +104,14 @@ func TestSingle(t *testing.T) {
 		"pmix without server": {fakeenv.Map{"PMIX_RANK": "2"}, 3, []string{"PMIX_RANK=2 but this is rank 0 of 1: the launcher's PMIx server was not found; start it by srun, mpirun or ameexec"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			world, _, err := Find(t.Context(), test.env.Lookup, nil)
+			world, _, err := Find(t.Context(), test.env.Lookup)
 			require.NoError(t, err)
 			assert.Equal(t, "single", world.Method)
 			assert.Equal(t, test.promised, world.Promised)
 			assert.Equal(t, test.warnings, world.Warnings)
 			assert.NotEmpty(t, world.Root.Job)
 			assert.NotEmpty(t, world.Host)
-			assert.NoError(t, world.Release())
+			assert.NoError(t, world.Release(nil))
 		})
 	}
 }

@@ -41,7 +41,7 @@ func TestAmeValidates(t *testing.T) {
 		"descriptor is text": {byHand().With("AME_CONTROL_FD", "three"), `AME_CONTROL_FD="three" is not a whole number`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, report, err := Find(t.Context(), test.env.Lookup, nil)
+			_, report, err := Find(t.Context(), test.env.Lookup)
 			require.EqualError(t, err, "bootstrap: ame: "+test.err)
 			require.NotEmpty(t, report.Entries)
 			for _, entry := range report.Entries[1:] {
@@ -56,7 +56,7 @@ func TestByHandWorker(t *testing.T) {
 		"node1": "node1:5000", "10.1.2.3": "10.1.2.3:5000", "fd00::1": "[fd00::1]:5000", "[fd00::1]": "[fd00::1]:5000",
 	} {
 		env := byHand().With("AME_HOST", host)
-		world, _, err := Find(t.Context(), env.Lookup, nil)
+		world, _, err := Find(t.Context(), env.Lookup)
 		require.NoError(t, err)
 		assert.Equal(t, []string{want}, world.Root.Addresses)
 		assert.Nil(t, world.Listener)
@@ -76,15 +76,15 @@ func freePort(t *testing.T) int {
 func TestByHandRootBindsThePort(t *testing.T) {
 	port := strconv.Itoa(freePort(t))
 	env := byHand().With("AME_RANK", "0", "AME_HOST", "gateway.example", "AME_PORT", port)
-	root, _, err := Find(t.Context(), env.Lookup, nil)
+	root, _, err := Find(t.Context(), env.Lookup)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"gateway.example:" + port}, root.Root.Addresses)
 
-	other, _, err := Find(t.Context(), env.With("AME_RANK", "1").Lookup, nil)
+	other, _, err := Find(t.Context(), env.With("AME_RANK", "1").Lookup)
 	require.NoError(t, err)
 	assert.Equal(t, root.Root.Job, other.Root.Job)
 
-	_, _, err = Find(t.Context(), env.Lookup, nil)
+	_, _, err = Find(t.Context(), env.Lookup)
 	assert.ErrorContains(t, err, "bootstrap: ame: AME_PORT="+port+": nothing free on ")
 
 	conn, err := net.Dial("tcp", "127.0.0.1:"+port)
@@ -94,7 +94,7 @@ func TestByHandRootBindsThePort(t *testing.T) {
 }
 
 func TestByHandAloneNeedsNothing(t *testing.T) {
-	world, _, err := Find(t.Context(), fakeenv.Map{"AME_RANK": "0", "AME_SIZE": "1"}.Lookup, nil)
+	world, _, err := Find(t.Context(), fakeenv.Map{"AME_RANK": "0", "AME_SIZE": "1"}.Lookup)
 	require.NoError(t, err)
 	assert.Equal(t, "ame", world.Method)
 	assert.Nil(t, world.Listener)

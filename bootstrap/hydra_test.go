@@ -108,6 +108,22 @@ func nested(mpiexec, program string, size int) string {
 	return fmt.Sprintf("%s=launch exec %s %s -n %d %s", rankRole, program, mpiexec, size, program)
 }
 
+// Two programs at once have one connection to the launcher between them. The
+// first that takes it is the rank.
+func TestHydraTwoProgramsAtOnce(t *testing.T) {
+	output, err := mpiexec(t, "meet", 2, nil, "sh", "-c", "{} & {}; wait").CombinedOutput()
+	t.Log(err) // the status is that of one of the two
+	requireRanks(t, string(output), 2)
+	refused := 0
+	for line := range strings.Lines(string(output)) {
+		if strings.HasPrefix(line, "bootstrap: pmi: ") {
+			refused++
+			assert.Contains(t, line, "set AME_BOOTSTRAP=single for them")
+		}
+	}
+	assert.Equal(t, 2, refused, "%s", output)
+}
+
 // A second program of the same rank finds the connection closed. It must not
 // go on as rank 0 of a job of its own.
 func TestHydraSecondProgram(t *testing.T) {

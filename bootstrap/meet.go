@@ -66,7 +66,7 @@ func meet(ctx context.Context, env Env, x exchange, tell func(string)) (*World, 
 		}
 	}
 	if err == nil && x.lasting() {
-		world.release = func() error { return x.close(context.Background(), nil) }
+		world.release = func(failure error) error { return x.close(context.Background(), failure) }
 		return world, nil
 	}
 	if err = errors.Join(err, x.close(ctx, err)); err != nil {

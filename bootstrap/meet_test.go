@@ -125,8 +125,8 @@ func TestMeetLasting(t *testing.T) {
 	assert.Equal(t, root.Root, got)
 
 	assert.Empty(t, *rank(0).failures, "rank 0 keeps the exchange until Release")
-	require.NoError(t, root.Release())
-	require.NoError(t, root.Release(), "a second time")
+	require.NoError(t, root.Release(nil))
+	require.NoError(t, root.Release(nil), "a second time")
 	assert.Equal(t, []error{nil}, *rank(0).failures)
 
 }

@@ -38,6 +38,7 @@ func (pmiMethod) detect(env Env) error {
 			return notDetected(why)
 		}
 		err = fmt.Errorf("%w; if another launcher started it, name that one's method with AME_BOOTSTRAP", err)
+		return adviseScript(env, saidOnce(err))
 	}
 	return saidOnce(err)
 }
@@ -67,14 +68,14 @@ func (e pmiError) Unwrap() error { return e.error }
 func (pmiMethod) join(ctx context.Context, env Env, tell func(string)) (*World, error) {
 	client, err := pmi.Open(ctx, pmiEnv(env))
 	if err != nil {
-		return nil, saidOnce(err)
+		return nil, adviseScript(env, saidOnce(err))
 	}
 	x := pmiExchange{client: client}
 	if x.at, err = placePMI(ctx, env, client); err != nil {
-		return nil, saidOnce(errors.Join(err, client.Close()))
+		return nil, adviseScript(env, saidOnce(errors.Join(err, client.Close())))
 	}
 	world, err := meet(ctx, env, x, tell)
-	return world, saidOnce(err)
+	return world, adviseScript(env, saidOnce(err))
 }
 
 // pmiExchange is the key-value space of a PMI-1 launcher.

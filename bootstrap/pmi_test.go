@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/internal/nesting"
 	"github.com/dlp-mpi/dlp-go/pmi"
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
@@ -37,7 +40,7 @@ func pmiJob(t *testing.T, nodes []int, change func(rank int, env fakeenv.Map) fa
 		if change != nil {
 			env = change(rank, env)
 		}
-		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup, nil) })
+		ranks.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup) })
 	}
 	require.NoError(t, server.Serve(t.Context(), conns))
 	ranks.Wait()
@@ -140,6 +143,35 @@ func TestPMIOfAnotherStep(t *testing.T) {
 	assert.EqualError(t, err, "the PMI variables are left over from step 7.1, this is step 7.0")
 }
 
+// A script may start two programs in one task. The second one does not talk
+// into what the first one says to the launcher.
+func TestPMIConnectionInUse(t *testing.T) {
+	launcher, child, err := pmi.Pair()
+	require.NoError(t, err)
+	defer child.Close()
+	fd, err := syscall.Dup(int(child.Fd())) // inherited ones are not close-on-exec
+	require.NoError(t, err)
+	first := make(chan error)
+	go func() {
+		env := fakeenv.Map{"PMI_FD": strconv.Itoa(fd), "PMI_RANK": "0", "PMI_SIZE": "2"}
+		_, _, err := Find(t.Context(), env.Lookup)
+		first <- err
+	}()
+	hello := make([]byte, 10)
+	_, err = io.ReadFull(launcher, hello) // it has the connection, and waits for an answer
+	require.NoError(t, err)
+
+	second := exec.Command(os.Args[0])
+	second.Env = append(nesting.Clean(os.Environ()), rankRole+"=find", "PMI_FD=3", "PMI_RANK=0", "PMI_SIZE=2")
+	second.ExtraFiles = []*os.File{child}
+	output, err := second.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(output), "another program of this task is using the connection to the launcher")
+	assert.Contains(t, string(output), "set AME_BOOTSTRAP=single")
+	launcher.Close()
+	require.Error(t, <-first)
+}
+
 // plainLauncher answers one client as simple PMI servers do, and mapping when
 // it asks for the process mapping.
 func plainLauncher(conn net.Conn, mapping string) {
@@ -199,7 +231,7 @@ func TestPMIWithoutAMapping(t *testing.T) {
 				close(done)
 			}()
 			env := test.env.With("PMI_FD", strconv.Itoa(fd), "PMI_RANK", "0", "PMI_SIZE", "2")
-			world, _, err := Find(t.Context(), env.Lookup, nil)
+			world, _, err := Find(t.Context(), env.Lookup)
 			require.NoError(t, err)
 			<-done
 			require.NoError(t, world.Listener.Close())

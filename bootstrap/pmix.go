@@ -34,7 +34,7 @@ func (pmixMethod) detect(env Env) error {
 func (pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*World, error) {
 	client, err := pmix.Connect(ctx, environ.Nonempty(env))
 	if err != nil {
-		return nil, err
+		return nil, adviseScript(env, err)
 	}
 	x := &pmixExchange{env: env, client: client}
 	if client.Size() > 1 {
@@ -52,7 +52,7 @@ func (pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*World,
 	if err == nil && x.unfinished != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("the launcher may take the end of this rank for a crash: %v", x.unfinished))
 	}
-	return world, err
+	return world, adviseScript(env, err)
 }
 
 // pmixExchange is a PMIx server.

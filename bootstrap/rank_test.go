@@ -31,7 +31,7 @@ const rankRole = "BOOTSTRAP_TEST_RANK"
 func runRank(role string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	world, report, err := Find(ctx, os.LookupEnv, nil)
+	world, report, err := Find(ctx, os.LookupEnv)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%v", err, report)
 		return 1

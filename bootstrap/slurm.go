@@ -50,6 +50,9 @@ func (slurmMethod) join(ctx context.Context, env Env, tell func(string)) (*World
 	if err == nil {
 		world.Root.Addresses = x.foundFirst(world.Root.Addresses)
 	}
+	if err == nil && x.server != nil {
+		world.refused = x.server.Refused
+	}
 	if err == nil && x.warning != "" {
 		world.Warnings = append(world.Warnings, x.warning)
 	}

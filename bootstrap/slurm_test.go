@@ -36,7 +36,7 @@ func findAll(t *testing.T, envs []fakeenv.Map) []*World {
 	worlds, errs := make([]*World, len(envs)), make([]error, len(envs))
 	var all sync.WaitGroup
 	for rank, env := range envs {
-		all.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup, nil) })
+		all.Go(func() { worlds[rank], _, errs[rank] = Find(t.Context(), env.Lookup) })
 	}
 	all.Wait()
 	for rank := range envs {
@@ -68,7 +68,7 @@ func TestSlurm(t *testing.T) {
 }
 
 func TestSlurmAlone(t *testing.T) {
-	world, _, err := Find(t.Context(), task(t, 0, 1).Lookup, nil)
+	world, _, err := Find(t.Context(), task(t, 0, 1).Lookup)
 	require.NoError(t, err)
 	assert.Nil(t, world.Listener)
 	assert.Equal(t, Place{Rank: 0, Size: 1, Host: "n1", LocalRank: 0, LocalSize: 1}, world.Place)
@@ -91,7 +91,7 @@ func TestSlurmByFile(t *testing.T) {
 			assert.Equal(t, worlds[0].Root, found)
 		}
 	}
-	require.NoError(t, worlds[0].Release())
+	require.NoError(t, worlds[0].Release(nil))
 	assert.Empty(t, entries(t, dir))
 }
 

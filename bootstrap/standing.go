@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -8,7 +9,9 @@ import (
 	"github.com/dlp-mpi/dlp-go/internal/environ"
 	"github.com/dlp-mpi/dlp-go/internal/nesting"
 	"github.com/dlp-mpi/dlp-go/internal/process"
+	"github.com/dlp-mpi/dlp-go/internal/program"
 	"github.com/dlp-mpi/dlp-go/pmi"
+	"github.com/dlp-mpi/dlp-go/pmix"
 	"github.com/dlp-mpi/dlp-go/slurm"
 )
 
@@ -73,4 +76,17 @@ func (s surroundings) shellOfStep(env Env) (outsider, bool) {
 		warning: fmt.Sprintf("SLURM_STEP_NUM_TASKS=%d but this is rank 0 of 1: the shell of srun --pty is one task, and the others do not start what is typed into it: "+
 			"write srun --overlap before the program, or start it by srun in place of the shell", step.Size),
 	}, true
+}
+
+// adviseScript adds what to do to an error of a launcher's channel, where a
+// script stands between the launcher and this process: it may have started
+// several that look like one rank to the launcher.
+func adviseScript(env Env, err error) error {
+	var ofPMI *pmi.Error
+	var ofPMIx *pmix.Error
+	channel := errors.As(err, &ofPMI) || errors.As(err, &ofPMIx) || errors.Is(err, pmi.ErrBusy) || errors.Is(err, pmi.ErrLost)
+	if !channel || program.This(env, 0).Parent == program.Launcher {
+		return err
+	}
+	return fmt.Errorf("%w; if a script starts several programs at once in this task, they are no ranks of one job: set AME_BOOTSTRAP=single for them", err)
 }

@@ -30,7 +30,7 @@ func TestChildOfRankIsSingle(t *testing.T) {
 		"by hand":         byHand(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			world, report, err := Find(t.Context(), inherited(env).Lookup, nil)
+			world, report, err := Find(t.Context(), inherited(env).Lookup)
 			require.NoError(t, err)
 			assert.Equal(t, "single", world.Method)
 			assert.Equal(t, 1, world.Size)
@@ -45,7 +45,7 @@ func TestChildOfRankIsSingle(t *testing.T) {
 // ranks the same numbers. What it starts has live descriptors.
 func TestRankOfAnInnerLauncherIsNoChild(t *testing.T) {
 	_, envs := launch(t, 1)
-	world, _, err := Find(t.Context(), inherited(envs[0]).Lookup, nil)
+	world, _, err := Find(t.Context(), inherited(envs[0]).Lookup)
 	require.NoError(t, err)
 	assert.Equal(t, "ame", world.Method)
 }

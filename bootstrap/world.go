@@ -43,14 +43,15 @@ type World struct {
 	// started, and the remedy. They do not keep the job from running.
 	Warnings []string
 
-	release func() error
+	release func(failure error) error
+	refused func() string   // why ranks were sent away before they got here; or nil
 	doomed  context.Context // ends when the launcher knows that ranks will never come; or nil
 }
 
 // Watch returns a ctx that also ends when the launcher reports that the job
-// cannot come up because a rank has ended before it joined; context.Cause
-// then says which. Launchers other than ameexec do not tell. The caller calls
-// stop when it no longer waits for ranks.
+// cannot come up because a rank has ended before all were connected;
+// context.Cause then says which. Launchers other than ameexec do not tell. The
+// caller calls stop when it no longer waits for ranks.
 func (w *World) Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc) {
 	watched, cancel := context.WithCancelCause(ctx)
 	stop = func() { cancel(nil) }
@@ -65,16 +66,26 @@ func (w *World) Watch(ctx context.Context) (watched context.Context, stop contex
 }
 
 // Release gives back what the rendezvous kept for ranks still on their way,
-// such as a file in a shared directory. It is called once, when all ranks
-// are connected or have given up; a second call does nothing. Listener stays
-// open.
-func (w *World) Release() error {
+// such as a file in a shared directory. It is called once on every rank: with
+// nil when all ranks are connected, else with the reason why this rank gives
+// up. A second call does nothing. Listener stays open.
+func (w *World) Release(failure error) error {
 	if w.release == nil {
 		return nil
 	}
 	release := w.release
 	w.release = nil
-	return release()
+	return release(failure)
+}
+
+// Refused says on rank 0 why ranks that looked for it were sent away before they
+// could connect, "" if none was. It is what connections claim, and proves
+// nothing: it is for messages.
+func (w *World) Refused() string {
+	if w.refused == nil {
+		return ""
+	}
+	return w.refused()
 }
 
 // check holds what every method promises about the World that it returns.
@@ -96,5 +107,7 @@ func (w *World) abandon() {
 	if w.Listener != nil {
 		w.Listener.Close()
 	}
-	w.Release()
+	w.Release(errAbandoned)
 }
+
+var errAbandoned = errors.New("this rank gives up")

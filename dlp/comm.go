@@ -61,9 +61,11 @@ func newOptions(opts []Option) options {
 //
 // Call it at the start of the program, before descriptors are opened, and
 // Close the Comm at the end. Between the two, a program that this process
-// starts is no rank of the job: its own Init returns as rank 0 of 1. Rank 0 writes to stderr what the user should
-// know about the start: warnings, ranks that are missing for long, and with
-// AME_VERBOSE=1 all bootstrap methods and their reasons.
+// starts is no rank of the job: its own Init returns as rank 0 of 1.
+//
+// Rank 0 writes to stderr what the user should know about the start: warnings,
+// ranks that are missing for long, and with AME_VERBOSE=1 all bootstrap methods
+// and their reasons.
 func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	o := newOptions(opts)
 	env := bootstrap.Env(os.LookupEnv)
@@ -73,7 +75,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	world, report, err := bootstrap.Find(ctx, env, tellWaiting)
+	world, report, err := bootstrap.Find(ctx, env, bootstrap.WithWaiting(tellWaiting))
 	if bootstrap.Verbose(env) && (world == nil || world.Rank == 0) {
 		fmt.Fprint(os.Stderr, report)
 	}
@@ -86,7 +88,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	var others programs
 	backend, err := ame.Connect(ctx, configOf(world, &others, o.logger))
 	world.Warnings = append(world.Warnings, others.warnings()...)
-	if left := world.Release(); left != nil {
+	if left := world.Release(err); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
 	}
 	if world.Rank == 0 {
@@ -96,6 +98,9 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	if err != nil {
 		unmark()
+		if refused := world.Refused(); refused != "" {
+			err = fmt.Errorf("%w; sent away before: %s", err, refused)
+		}
 		return nil, err
 	}
 	comm := newComm(backend, o, Info{
@@ -117,7 +122,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 	cfg := ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
-		Waiting: func(m ame.Missing) { tellWaiting(m.String()) }, Logger: logger,
+		Waiting: func(m ame.Missing) { tellMissing(m, world.Refused()) }, Logger: logger,
 	}
 	if world.Size > 1 {
 		others.own = world.Program
@@ -137,6 +142,14 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 
 func endpointOf(e bootstrap.Endpoint) ame.Endpoint {
 	return ame.Endpoint{Job: e.Job, Key: e.Key.Bytes(), Host: e.Host, Addresses: e.Addresses}
+}
+
+func tellMissing(m ame.Missing, refused string) {
+	what := m.String()
+	if refused != "" {
+		what += "; sent away: " + refused
+	}
+	tellWaiting(what)
 }
 
 // tellWaiting tells the user on rank 0 what the start waits for.

@@ -38,6 +38,10 @@ func checkDescriptor(fd int) error {
 	default:
 		return fmt.Errorf("descriptor %d is a socket of a strange family", fd)
 	}
+	// Another process of this task that is using it may be about to read.
+	if lock := (syscall.Flock_t{Type: syscall.F_WRLCK}); syscall.FcntlFlock(uintptr(fd), syscall.F_GETLK, &lock) == nil && lock.Type != syscall.F_UNLCK {
+		return nil
+	}
 	// No launcher speaks first: at a live connection there is nothing to read.
 	var b [1]byte
 	n, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -56,7 +60,35 @@ func openDescriptor(fd int) (net.Conn, error) {
 	syscall.CloseOnExec(fd)
 	file := os.NewFile(uintptr(fd), "PMI_FD")
 	conn, err := net.FileConn(file)
-	return conn, errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	if err := claim(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// claim makes this the only process that uses the connection, until it closes
+// it. Processes that a script starts side by side inherit one connection, and
+// each would get answers to what the others have asked.
+//
+// It is the record lock of fcntl(2), which the kernel keeps for the socket and
+// this process, and which nobody can hold who has not inherited the socket.
+func claim(conn net.Conn) error {
+	socket, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var locked error
+	err = socket.Control(func(fd uintptr) {
+		locked = syscall.FcntlFlock(fd, syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK})
+	})
+	if errors.Is(locked, syscall.EAGAIN) || errors.Is(locked, syscall.EACCES) {
+		return ErrBusy
+	}
+	return err // systems that lock no sockets do without
 }
 
 // Pair returns the two ends of a new connection: one for a Server, and one for

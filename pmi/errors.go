@@ -20,6 +20,10 @@ var (
 	ErrLost = errors.New("the connection to mpiexec is gone")
 )
 
+// ErrBusy is wrapped by the error of Open if another process that has inherited
+// the connection is using it.
+var ErrBusy = errors.New("another program of this task is using the connection to the launcher")
+
 // ErrNoKey is wrapped by the error of a Get whose key nobody has put.
 var ErrNoKey = errors.New("no such key")
 

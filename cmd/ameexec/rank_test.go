@@ -75,6 +75,8 @@ func rankMain(what string, args []string) {
 		for range times {
 			joinOnce()
 		}
+	case "parent": // parent NAME ARGUMENTS: start this file by another name, as a rank that has joined
+		startChild(args)
 	case "hold": // hold FIFO CHILDREN [IGNORED]: see alive
 		hold(args)
 	}
@@ -83,7 +85,7 @@ func rankMain(what string, args []string) {
 func joinOnce() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	world, _, err := bootstrap.Find(ctx, os.LookupEnv, nil)
+	world, _, err := bootstrap.Find(ctx, os.LookupEnv)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -93,7 +95,7 @@ func joinOnce() {
 	if world.Listener != nil {
 		defer world.Listener.Close()
 	}
-	defer world.Release()
+	defer world.Release(nil)
 }
 
 // hold opens a FIFO, says hello on it and never ends; the reader of the FIFO
@@ -120,5 +122,19 @@ func hold(args []string) {
 	fmt.Fprintf(fifo, "hello %d\n", os.Getpid())
 	for s := range ignored {
 		fmt.Fprintf(fifo, "got %d\n", int(s.(syscall.Signal)))
+	}
+}
+
+func startChild(args []string) {
+	world, _, err := bootstrap.Find(context.Background(), os.LookupEnv)
+	if err != nil {
+		panic(err)
+	}
+	defer world.Release(nil)
+	defer world.Mark(os.LookupEnv)()
+	child := exec.Command(os.Args[0], args...)
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	if err := child.Run(); err != nil {
+		panic(err)
 	}
 }

@@ -123,12 +123,30 @@ func checkWorld(world message, rank, size int) error {
 }
 
 // Publish gives the text of rank 0 to the other ranks; the addresses are for
-// the launcher's log. From then on the launcher may tell that some rank will
-// never come, see Doomed.
+// the launcher's log. From then on Doomed may end.
 func (c *Client) Publish(ctx context.Context, text string, addresses []string) error {
 	if _, err := c.ask(ctx, message{Op: "publish", Text: text, Addresses: addresses}, "published"); err != nil {
 		return err
 	}
+	c.watch()
+	return nil
+}
+
+// Fetch waits for the text of rank 0. From then on Doomed may end.
+func (c *Client) Fetch(ctx context.Context) (string, error) {
+	c.conn.SetDeadline(time.Time{})
+	root, err := c.receive(ctx, "root")
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		return "", fmt.Errorf("rank %d waits for rank 0 to publish its address: %w", c.rank, context.Cause(ctx))
+	}
+	if err == nil {
+		c.watch()
+	}
+	return root.Text, err
+}
+
+// watch listens for the launcher's word that the start has failed.
+func (c *Client) watch() {
 	c.conn.SetDeadline(time.Time{})
 	doomed, doom := context.WithCancelCause(context.Background())
 	watching := make(chan struct{})
@@ -140,27 +158,21 @@ func (c *Client) Publish(ctx context.Context, text string, addresses []string) e
 			doom(why)
 		}
 	}()
-	return nil
 }
 
-// Doomed ends, after Publish, when the launcher reports that a rank has ended
-// before it joined; context.Cause then says which.
+// Doomed ends, after Publish or Fetch, when the launcher reports that a rank
+// has ended before all ranks were connected; context.Cause then says which.
 func (c *Client) Doomed() context.Context { return c.doomed }
 
-// Fetch waits for the text of rank 0.
-func (c *Client) Fetch(ctx context.Context) (string, error) {
-	c.conn.SetDeadline(time.Time{})
-	root, err := c.receive(ctx, "root")
-	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
-		return "", fmt.Errorf("rank %d waits for rank 0 to publish its address: %w", c.rank, context.Cause(ctx))
+// Close ends the session. up says that all ranks are connected; else the
+// launcher tells the others that this one has failed.
+func (c *Client) Close(up bool) error {
+	var err error
+	if up && c.watching != nil { // a rank alone has nobody to tell
+		c.conn.SetWriteDeadline(time.Now().Add(replyTime))
+		err = write(c.conn, message{Op: "up"})
 	}
-	return root.Text, err
-}
-
-// Close ends the session. A program that has not joined all the same is not
-// missed by the launcher.
-func (c *Client) Close() error {
-	err := c.conn.Close()
+	err = errors.Join(err, c.conn.Close())
 	if c.watching != nil {
 		<-c.watching
 	}

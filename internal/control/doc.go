@@ -20,11 +20,13 @@
 //	                                 <-  published
 //	other ranks wait for:
 //	                                 <-  root text
+//	all, when they are connected:
+//	up                               ->
 //
-// after which the other ranks close it; rank 0 does when all have connected.
-// The text is theirs: the launcher passes it on as it is. It holds a key, and
-// is safe on a channel that only this job's processes have. The addresses are for
-// the launcher's log. The job id is fresh
-// for each session. At any time the launcher may send error why instead, also
-// to rank 0 while it waits. With one rank the dialogue ends after world.
+// after which they hang up. The text is theirs: the launcher passes it on as it
+// is. It holds a key, and is safe on a channel that only this job's processes
+// have. The addresses are for the launcher's log. The job id is fresh for each
+// session. At any time the launcher may send error why instead, and does so when
+// a rank has ended that should have come, and when a program hangs up before
+// anyone has said up. With one rank the dialogue ends after world.
 package control

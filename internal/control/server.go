@@ -95,10 +95,7 @@ func (c *Server) Exited(rank int, how string) {
 	c.gone = append(c.gone, rank)
 	for number, s := range c.sessions {
 		if number > c.joined[rank] {
-			c.settle(s, "", c.missing(rank, number))
-			if s.root != nil {
-				c.send(s.root, message{Op: "error", Why: c.missing(rank, number)})
-			}
+			c.collapse(s, c.missing(rank, number))
 		}
 	}
 }

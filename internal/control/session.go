@@ -11,13 +11,16 @@ import (
 // session is what the n-th programs of all ranks share.
 type session struct {
 	number  int
-	joined  int        // ranks that came
-	waiting []net.Conn // ranks that wait for the address of rank 0
-	settled bool       // rank 0 has published, or never will
-	text    string     // what it has published
-	root    net.Conn   // rank 0 while it waits for the others; else nil
-	failure string     // why it never will
+	joined  int               // ranks that came
+	members map[net.Conn]bool // programs that have joined and know of no end yet
+	waiting []net.Conn        // those of them that wait for the text of rank 0
+	text    string            // of rank 0, "" as long as there is none
+	up      bool              // all ranks are connected
+	failure string            // why they never will be
 }
+
+// settled says that nobody has to wait in this session.
+func (s *session) settled() bool { return s.text != "" || s.failure != "" }
 
 // answer is the launcher's end of one session.
 func (c *Server) answer(rank int, conn net.Conn) {
@@ -33,7 +36,7 @@ func (c *Server) answer(rank int, conn net.Conn) {
 	}
 	var s *session
 	if err == nil {
-		s, err = c.enter(rank)
+		s, err = c.enter(rank, conn)
 	}
 	if err != nil {
 		c.config.Logger.Warn("control: refused", "rank", rank, "reason", err)
@@ -45,17 +48,19 @@ func (c *Server) answer(rank int, conn net.Conn) {
 		Job: fmt.Sprintf("%s-%d", c.config.Job, s.number), Host: c.config.Host, App: c.app(rank),
 		LocalRank: rank, LocalSize: c.config.Size,
 	})
-	switch {
-	case c.config.Size == 1:
-	case rank == 0:
-		c.listening(s, conn, lines, err)
-	case err == nil:
+	if c.config.Size == 1 {
+		return
+	}
+	if err == nil && rank == 0 {
+		err = c.listening(s, conn, lines)
+	} else if err == nil {
 		c.await(s, conn)
 	}
+	c.seeOff(s, rank, conn, lines, err)
 }
 
 // enter matches the next session of rank with that of the other ranks.
-func (c *Server) enter(rank int) (*session, error) {
+func (c *Server) enter(rank int, conn net.Conn) (*session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	number := c.joined[rank] + 1
@@ -72,10 +77,11 @@ func (c *Server) enter(rank int) (*session, error) {
 	c.joined[rank] = number
 	s := c.sessions[number]
 	if s == nil {
-		s = &session{number: number}
+		s = &session{number: number, members: make(map[net.Conn]bool)}
 		c.sessions[number] = s
 	}
 	s.joined++
+	s.members[conn] = true
 	c.drop(s)
 	return s, nil
 }
@@ -86,84 +92,91 @@ func (c *Server) missing(rank, number int) string {
 		rank, c.ended[rank], c.joined[rank], number)
 }
 
-// listening takes the address of rank 0 and passes it on.
-func (c *Server) listening(s *session, conn net.Conn, lines *bufio.Reader, err error) {
-	var publish message
-	if err == nil {
-		conn.SetReadDeadline(time.Now().Add(publishTime))
-		publish, err = read(lines, "publish")
-	}
+// listening takes the text of rank 0 and passes it on.
+func (c *Server) listening(s *session, conn net.Conn, lines *bufio.Reader) error {
+	conn.SetReadDeadline(time.Now().Add(publishTime))
+	publish, err := read(lines, "publish")
 	if err == nil && publish.Text == "" {
 		err = errors.New("it published nothing")
 	}
-	failure := ""
 	if err != nil {
-		failure = fmt.Sprintf("rank 0 did not come to listen: %v; its own output says why", err)
-		c.config.Logger.Warn("control: no address", "session", s.number, "reason", failure)
-	}
-	c.mu.Lock()
-	c.settle(s, publish.Text, failure)
-	reply := s.outcome()
-	listens := reply.Op == "root"
-	if listens {
-		s.root = conn
-		reply = message{Op: "published"}
-	}
-	c.send(conn, reply)
-	c.mu.Unlock()
-	if !listens {
-		return
+		return fmt.Errorf("did not come to listen: %w", err)
 	}
 	c.config.Logger.Debug("control: rank 0 listens", "session", s.number, "addresses", publish.Addresses)
-	c.seeOff(conn)
 	c.mu.Lock()
-	s.root = nil
-	c.mu.Unlock()
-}
-
-// seeOff returns when the program hangs up.
-func (c *Server) seeOff(conn net.Conn) {
-	conn.SetReadDeadline(time.Time{}) // the program itself ends the wait
-	conn.Read(make([]byte, 1))
-}
-
-// settle tells those who wait where rank 0 listens, or why it does not. Only
-// the first call for a session counts. The caller holds c.mu; a program cannot
-// keep it from others, for the line fits the socket's buffer.
-func (c *Server) settle(s *session, text, failure string) {
-	if s.settled {
-		return
+	defer c.mu.Unlock()
+	if !s.members[conn] { // it has been told that some rank will not come
+		return nil
 	}
-	s.settled, s.text, s.failure = true, text, failure
-	for _, conn := range s.waiting {
-		c.send(conn, s.outcome())
+	s.text = publish.Text
+	for _, waiting := range s.waiting {
+		c.send(waiting, message{Op: "root", Text: s.text})
 	}
 	s.waiting = nil
 	c.drop(s)
+	return c.send(conn, message{Op: "published"})
 }
 
-// await gives a rank the outcome of its session and sees it off.
+// await gives a rank the text of rank 0 as soon as there is one; also if the
+// start has failed meanwhile, for the text may say why.
 func (c *Server) await(s *session, conn net.Conn) {
 	c.mu.Lock()
-	if s.settled {
-		c.send(conn, s.outcome())
-	} else {
+	defer c.mu.Unlock()
+	if !s.settled() {
 		s.waiting = append(s.waiting, conn)
+		return
 	}
-	c.mu.Unlock()
-	c.seeOff(conn)
+	if s.text != "" {
+		c.send(conn, message{Op: "root", Text: s.text})
+	}
+	if s.failure != "" {
+		c.send(conn, message{Op: "error", Why: s.failure})
+		delete(s.members, conn)
+	}
 }
 
-func (s *session) outcome() message {
-	if s.failure != "" {
-		return message{Op: "error", Why: s.failure}
+// seeOff waits until the program of rank hangs up, unless it has failed
+// already. If nobody has said by then that all are connected, the start has
+// failed, and the others get to know: they may have an address already, and
+// wait for a rank that has ended.
+func (c *Server) seeOff(s *session, rank int, conn net.Conn, lines *bufio.Reader, err error) {
+	if err == nil {
+		conn.SetReadDeadline(time.Time{}) // the program itself ends the wait
+		_, err = read(lines, "up")
 	}
-	return message{Op: "root", Text: s.text}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(s.members, conn)
+	s.up = s.up || err == nil
+	if s.up || s.failure != "" {
+		return
+	}
+	why := fmt.Sprintf("rank %d has ended its start before all ranks were connected; its own output says why", rank)
+	if rank == 0 && s.text == "" {
+		why = fmt.Sprintf("rank 0 %v; its own output says why", err)
+	}
+	c.config.Logger.Warn("control: the start has failed", "session", s.number, "reason", why)
+	c.collapse(s, why)
+}
+
+// collapse tells all programs of a session that not all ranks will ever be
+// connected. Only the first reason counts. The caller holds c.mu; a program
+// cannot keep it from others, for the line fits the socket's buffer.
+func (c *Server) collapse(s *session, why string) {
+	if s.up || s.failure != "" {
+		return
+	}
+	s.failure, s.waiting = why, nil
+	for conn := range s.members {
+		c.send(conn, message{Op: "error", Why: why})
+	}
+	clear(s.members)
+	c.drop(s)
 }
 
 // drop forgets a session to which nobody can come any more.
 func (c *Server) drop(s *session) {
-	if s.settled && s.joined == c.config.Size {
+	if s.settled() && s.joined == c.config.Size {
 		delete(c.sessions, s.number)
 	}
 }

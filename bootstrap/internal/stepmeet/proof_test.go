@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -108,6 +109,18 @@ func TestHomesApart(t *testing.T) {
 	_, errs := l.join(t, t.Context(), envs)
 	require.NoError(t, errs[1])
 	require.ErrorContains(t, errs[2], "its key file "+l.home+"/.config/ame/key is another one: is the directory not shared between the nodes?")
+}
+
+// Rank 0 does not see the output of a rank that it has sent away.
+func TestRootKnowsWhomItHasSentAway(t *testing.T) {
+	l := newLab(t)
+	envs := l.tasks(3)
+	envs[2]["HOME"] = t.TempDir()
+	ranks, errs := l.join(t, t.Context(), envs)
+	require.Error(t, errs[2])
+	refused := ranks[0].server.Refused()
+	assert.True(t, strings.HasPrefix(refused, "rank 2: rank 0 on n1 takes a key file (slurm: munge encode"), refused)
+	assert.Contains(t, refused, "is the directory not shared between the nodes?")
 }
 
 func TestDifferentMungeKeys(t *testing.T) {

@@ -1,24 +1,22 @@
 package stepmeet
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/internal/listen"
 	"github.com/dlp-mpi/dlp-go/slurm"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
@@ -145,13 +143,13 @@ func TestNextProgramWhileTheFirstRootLives(t *testing.T) {
 	first := l.join2(t)
 	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
+	first.server.Complete()
 	next := make(chan *rank)
 	go func() {
 		r, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 		assert.NoError(t, errs[0])
 		next <- r[0]
 	}()
-	first.server.Complete()
 	select {
 	case <-next:
 		t.Fatal("it has met a rank 0 whose job is complete")
@@ -188,30 +186,6 @@ func TestTwoProgramsAtOnce(t *testing.T) {
 	assert.ElementsMatch(t, []string{first.text, second.text}, []string{a[0].text, a[1].text})
 }
 
-func TestNoRoot(t *testing.T) {
-	l := newLab(t)
-	l.makeKey(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(200*time.Millisecond, func() { cancel(errors.New("out of patience")) })
-	_, errs := l.join(t, ctx, []fakeenv.Map{l.task(2, 3), l.task(2, 3).With("SLURM_STEP_NODELIST", "x[1-2]", "SLURM_DISTRIBUTION", "arbitrary")})
-	require.ErrorContains(t, errs[0], "rank 2 on n2 cannot reach rank 0 on n1: out of patience; tried 127.0.0.1 port 2")
-	require.ErrorContains(t, errs[0], "connection refused")
-	require.ErrorContains(t, errs[1], "node x[1-2]: no such host")
-}
-
-func (l *lab) makeKey(t *testing.T) {
-	_, err := makeKeyFile(t.Context(), filepath.Join(l.home, ".config/ame/key"))
-	require.NoError(t, err)
-}
-
-func TestCancelled(t *testing.T) {
-	l := newLab(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, errs := l.join(t, ctx, []fakeenv.Map{l.task(1, 2)})
-	require.ErrorIs(t, errs[0], context.Canceled)
-}
-
 func TestPorts(t *testing.T) {
 	list := func(env fakeenv.Map, changes ...string) []int {
 		l := lab{cluster: "lab"}
@@ -237,15 +211,4 @@ func TestPorts(t *testing.T) {
 	assert.ElementsMatch(t, []int{5000, 5001, 5002}, list(fakeenv.Map{"AME_PORT_RANGE": "5000-5002"}))
 	_, err := sequence(fakeenv.Map{"AME_PORT_RANGE": "x"}.Lookup, &slurm.Step{})
 	require.Error(t, err)
-}
-
-func TestNoFreePort(t *testing.T) {
-	l := newLab(t)
-	listener, err := net.Listen("tcp", ":0")
-	require.NoError(t, err)
-	defer listener.Close()
-	port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
-	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(0, 4).With("AME_PORT_RANGE", port)})
-	require.ErrorContains(t, errs[0], "AME_PORT_RANGE="+port)
-	require.ErrorContains(t, errs[0], "makes every rank use other ports")
 }

@@ -2,10 +2,8 @@ package stepmeet
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -41,6 +39,7 @@ type Server struct {
 	closeErr  error
 	mu        sync.Mutex
 	complete  bool
+	refused   map[string]bool // why ranks of our step were sent away, in words
 	pending   map[net.Conn]bool
 	instances map[uint32][instanceSize]byte // the process that got the grant, by rank
 }
@@ -49,7 +48,7 @@ func newServer(listener net.Listener, member *Member) *Server {
 	s := &Server{
 		Listener: listener, member: member,
 		passed: make(chan arrival), pending: make(map[net.Conn]bool),
-		instances: make(map[uint32][instanceSize]byte),
+		instances: make(map[uint32][instanceSize]byte), refused: make(map[string]bool),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -160,80 +159,4 @@ func (s *Server) handle(conn net.Conn) {
 	}
 	conn.Close()
 	s.leave(conn)
-}
-
-// greet is rank 0's side of the rendezvous with one rank. Nobody is told of
-// its errors: strangers cause them at will, and a rank reports its own.
-func (s *Server) greet(conn net.Conn) {
-	var raw [helloSize]byte
-	if _, err := io.ReadFull(conn, raw[:]); err != nil {
-		return
-	}
-	hello, err := parseHello(raw)
-	if err != nil {
-		return
-	}
-	answer := s.answer(&hello)
-	if _, err := conn.Write(answer.appendTo(nil)); err != nil || answer.verdict != verdictGoOn {
-		return
-	}
-	transcript := transcriptOf(&hello, &answer)
-	proof, err := readBytes(conn, maxBytes)
-	if err != nil {
-		return
-	}
-	verdict, last := verdictGoOn, []byte(nil)
-	if err = s.member.prover.check(s.ctx, answer.proof, transcript[:], proof); err == nil && s.taken(&hello, true) {
-		return // another process of the rank was faster
-	}
-	if err == nil {
-		last, err = s.member.prover.seal(s.ctx, answer.proof, transcript[:], s.text)
-	}
-	if err != nil {
-		verdict, last = verdictRefused, []byte(printable(err.Error()))
-	}
-	conn.Write(appendBytes([]byte{byte(verdict)}, last))
-}
-
-// answer decides on a hello.
-func (s *Server) answer(hello *rankHello) rootAnswer {
-	refuse := func(verdict verdict, format string, args ...any) rootAnswer {
-		return rootAnswer{verdict: verdict, text: printable(fmt.Sprintf(format, args...))}
-	}
-	step := s.member.step
-	switch {
-	case hello.version != version:
-		return refuse(verdictOtherBuild, "rank 0 on %s speaks version %d of the rendezvous, this rank version %d: start the same build of the program everywhere", s.member.node, version, hello.version)
-	case hello.digest != stepDigest(step.Name()) || int(hello.size) != step.Size || hello.rank == 0 || hello.rank >= hello.size:
-		return refuse(verdictOtherStep, "another step: %s of %d ranks", step.Name(), step.Size)
-	case s.isComplete():
-		return refuse(verdictOtherProgram, "rank 0 on %s is of another program of this task: its job is complete", s.member.node)
-	case s.taken(hello, false):
-		return refuse(verdictTaken, "rank 0 on %s has a rank %d already: was the program started twice in this step?", s.member.node, hello.rank)
-	}
-	proof, reason := s.member.prover.common(hello)
-	if proof == 0 {
-		return refuse(verdictNoProof, "%s", reason)
-	}
-	answer := rootAnswer{verdict: verdictGoOn, proof: proof, text: printable(s.member.node)}
-	rand.Read(answer.nonce[:])
-	return answer
-}
-
-func (s *Server) isComplete() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.complete
-}
-
-// taken says whether another process has the rank of the hello; if none has,
-// and the hello is proved, this one has it from now on.
-func (s *Server) taken(hello *rankHello, proved bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	instance, known := s.instances[hello.rank]
-	if !known && proved {
-		s.instances[hello.rank] = hello.instance
-	}
-	return known && instance != hello.instance
 }
