@@ -25,6 +25,7 @@ type Comm struct {
 
 	inside atomic.Pointer[string] // the loop that this Comm is in
 	loops  *loops
+	stop   *stopWish // of the program
 }
 
 // Option changes what Init does.
@@ -109,7 +110,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
-	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}}
+	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish()}
 }
 
 // configOf is what bootstrap has found out, as ame takes it.
@@ -169,7 +170,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops}, nil
+	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop}, nil
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it
