@@ -1,6 +1,7 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,20 +175,26 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it
-// first waits for the other ranks to come out of loops that rank 0 left
-// early. Closing a Dup ends just that. A second Close does nothing. To close
-// the Comm of Init while this rank is inside a loop ends the job as Abort does.
+// first waits for the other ranks to come out of loops that rank 0 left early.
+// If such a loop has failed, by an error or a panic of its body, it waits for
+// 5 s; then it ends the job as Abort does, with an error that says which ranks
+// and items are left. Closing a Dup ends just that. A second Close does nothing.
+// To close the Comm of Init while this rank is inside a loop ends the job.
 func (c *Comm) Close() error {
-	if c.root {
-		if c.loops.open.Load() > 0 {
-			c.ame.Abort(errInside)
-		}
-		c.loops.managers.Wait()
-		if c.unmark != nil {
-			c.unmark()
-		}
+	if !c.root {
+		return c.ame.Close()
 	}
-	return c.ame.Close()
+	if c.loops.open.Load() > 0 {
+		c.ame.Abort(errInside)
+	}
+	err := c.loops.wait(c.ame.Abort)
+	if c.unmark != nil {
+		c.unmark()
+	}
+	if err != nil {
+		err = c.errorf("close", err)
+	}
+	return cmp.Or(err, c.ame.Close())
 }
 
 // Abort makes every waiting and every later call on all ranks fail with an

@@ -1,6 +1,7 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +79,10 @@ func (p *mainRank) run(start func(context.Context) (*Comm, error), body func(con
 		err = causeOf(ctx, err)
 		p.tell(world, err)
 	}
-	world.Close()
+	if left := world.Close(); left != nil {
+		p.print(world, left)
+		err = cmp.Or(err, left)
+	}
 	if err != nil {
 		return statusOf(err)
 	}
@@ -109,6 +113,10 @@ func (p *mainRank) tell(world *Comm, err error) {
 	if !own && !speaksFor(world, err) {
 		return
 	}
+	p.print(world, err)
+}
+
+func (p *mainRank) print(world *Comm, err error) {
 	if world.Size() == 1 {
 		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
 		return
