@@ -158,10 +158,8 @@ func spread(ctx context.Context, world *Comm) (end func(), err error) {
 
 // heard looks for the wish of another rank, without waiting.
 func heard(comm *ame.Comm) (s syscall.Signal, ok bool) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	m, err := comm.Recv(ctx, ame.AnySource, tagStop)
-	if err != nil || len(m.Body) != 1 {
+	m, ok, err := comm.TryRecv(ame.AnySource, tagStop)
+	if err != nil || !ok || len(m.Body) != 1 {
 		return 0, false
 	}
 	return syscall.Signal(m.Body[0]), true
