@@ -141,6 +141,16 @@ func (m *matcher) refuse(b *mailbox, why func(*receiver) *trouble) {
 	b.waiting = kept
 }
 
+// take returns what p matches if it is here, else nil.
+func (m *matcher) take(id commID, p pattern) *arrival {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.boxes[id]; b != nil {
+		return b.take(p)
+	}
+	return nil
+}
+
 // leave notes that nothing more will come from a rank: calls that wait for it
 // alone end, and so do those that wait for any rank when no other is left. If
 // the rank is lost, all calls end of the communicators that it is in.

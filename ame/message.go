@@ -82,20 +82,50 @@ func (c *Comm) send(ctx context.Context, h *header, rank int, body []byte) error
 // once what it sent before is received; so is Recv from any other rank when
 // rank 0 of the job has closed, through which the messages come.
 func (c *Comm) Recv(ctx context.Context, source, tag int) (Message, error) {
+	p, err := c.patternOf(source, tag)
+	if err != nil {
+		return Message{}, err
+	}
+	a, err := c.receive(ctx, p, nil)
+	if err != nil {
+		return Message{}, err
+	}
+	return c.messageOf(a)
+}
+
+// TryRecv is Recv of what has arrived already; ok is false if nothing has.
+// Since it never waits, it does not keep other calls from reading by
+// themselves.
+func (c *Comm) TryRecv(source, tag int) (m Message, ok bool, err error) {
+	p, err := c.patternOf(source, tag)
+	if err != nil {
+		return m, false, err
+	}
+	a := c.job.matcher.take(c.id, p)
+	if a == nil {
+		return m, false, nil
+	}
+	m, err = c.messageOf(a)
+	return m, err == nil, err
+}
+
+// patternOf is what a Recv waits for.
+func (c *Comm) patternOf(source, tag int) (pattern, error) {
 	rank := AnySource
 	if source != AnySource {
 		if err := c.checkRank("recv", source); err != nil {
-			return Message{}, err
+			return pattern{}, err
 		}
 		rank = c.group.rank(source)
 	}
 	if tag != AnyTag && (tag < 0 || tag > MaxTag) {
-		return Message{}, c.job.errorf("recv", -1, fmt.Errorf("tag %d is not in 0..%d", tag, MaxTag))
+		return pattern{}, c.job.errorf("recv", -1, fmt.Errorf("tag %d is not in 0..%d", tag, MaxTag))
 	}
-	a, err := c.receive(ctx, pattern{kind: kindMessage, source: rank, tag: tag}, nil)
-	if err != nil {
-		return Message{}, err
-	}
+	return pattern{kind: kindMessage, source: rank, tag: tag}, nil
+}
+
+// messageOf is an arrival with its source's number in the communicator.
+func (c *Comm) messageOf(a *arrival) (Message, error) {
 	m := a.Message
 	number, ok := c.group.number(m.Source)
 	if !ok {

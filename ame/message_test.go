@@ -50,6 +50,25 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+func TestTryRecv(t *testing.T) {
+	comms := connectAll(t, overMemory, 2)
+	c := comms[0]
+	_, ok, err := c.TryRecv(AnySource, AnyTag)
+	require.NoError(t, err)
+	assert.False(t, ok, "nothing has come")
+	require.NoError(t, c.Send(t.Context(), 0, 5, text("own")))
+	_, ok, _ = c.TryRecv(1, 5)
+	assert.False(t, ok, "not from rank 1")
+	m, ok, err := c.TryRecv(AnySource, 5)
+	require.NoError(t, err)
+	assert.True(t, ok)
+	assert.Equal(t, Message{text("own"), 0, 5}, m)
+	_, ok, _ = c.TryRecv(AnySource, 5)
+	assert.False(t, ok, "it is taken")
+	_, _, err = c.TryRecv(2, 5)
+	assert.ErrorContains(t, err, "no rank 2")
+}
+
 func TestMatching(t *testing.T) {
 	comms := connectAll(t, overMemory, 3)
 	ctx := t.Context()

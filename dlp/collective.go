@@ -14,8 +14,8 @@ import (
 //
 // A type of which something would be lost is an error on all ranks before
 // anything is sent, a value that cannot be encoded is one on all ranks as well.
-// After both c still works. After an error of the connections, a cancelled ctx included, it does
-// not; see package ame.
+// After both c still works. After an error of the connections, a cancelled ctx
+// included, it does not; see package ame.
 func Bcast[T any](ctx context.Context, c *Comm, v T) (T, error) {
 	const op = "bcast"
 	if err := errors.Join(c.idle(op), check[T](c, op)); err != nil {
@@ -64,8 +64,9 @@ func bcast[T any](ctx context.Context, c *Comm, op string, v T, failed error) (T
 //
 // A type of which something would be lost is an error on all ranks before
 // anything is sent. A value that cannot be encoded is one on the rank that has
-// it and on rank 0, which names each such rank. After both c still works. After an error of the
-// connections, a cancelled ctx included, it does not; see package ame.
+// it and on rank 0, which names each such rank. After both c still works. After
+// an error of the connections, a cancelled ctx included, it does not; see
+// package ame.
 func Gather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
 	return gather(ctx, c, "gather", v)
 }

@@ -1,6 +1,7 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type Comm struct {
 
 	inside atomic.Pointer[string] // the loop that this Comm is in
 	loops  *loops
+	stop   *stopWish // of the program
 }
 
 // Option changes what Init does.
@@ -114,7 +116,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
-	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}}
+	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish()}
 }
 
 // configOf is what bootstrap has found out, as ame takes it.
@@ -182,24 +184,30 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops}, nil
+	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop}, nil
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it
-// first waits for the other ranks to come out of loops that rank 0 left
-// early. Closing a Dup ends just that. A second Close does nothing. To close
-// the Comm of Init while this rank is inside a loop ends the job as Abort does.
+// first waits for the other ranks to come out of loops that rank 0 left early.
+// If such a loop has failed, by an error or a panic of its body, it waits for
+// 5 s; then it ends the job as Abort does, with an error that says which ranks
+// and items are left. Closing a Dup ends just that. A second Close does nothing.
+// To close the Comm of Init while this rank is inside a loop ends the job.
 func (c *Comm) Close() error {
-	if c.root {
-		if c.loops.open.Load() > 0 {
-			c.ame.Abort(errInside)
-		}
-		c.loops.managers.Wait()
-		if c.unmark != nil {
-			c.unmark()
-		}
+	if !c.root {
+		return c.ame.Close()
 	}
-	return c.ame.Close()
+	if c.loops.open.Load() > 0 {
+		c.ame.Abort(errInside)
+	}
+	err := c.loops.wait(c.ame.Abort)
+	if c.unmark != nil {
+		c.unmark()
+	}
+	if err != nil {
+		err = c.errorf("close", err)
+	}
+	return cmp.Or(err, c.ame.Close())
 }
 
 // Abort makes every waiting and every later call on all ranks fail with an

@@ -11,6 +11,12 @@
 //	}
 //	defer world.Close()
 //
+// Main does this for a whole program, with its signals, messages and status:
+//
+//	func main() {
+//		dlp.Main(func(ctx context.Context, world *dlp.Comm) error { ... })
+//	}
+//
 // # Three loops
 //
 // SplitRoundRobin gives each rank every Size-th item. It sends nothing: for

@@ -161,3 +161,18 @@ func TestLostRankIsErrLost(t *testing.T) {
 		assert.ErrorIs(t, err, ErrLost, "rank %d", rank)
 	}
 }
+
+// However many items panic, one stack is printed.
+func TestOneStackIsKept(t *testing.T) {
+	errs := eachRank(t, 4, true, func(ctx context.Context, c *Comm) error {
+		var err error
+		for _, err = range MapUnordered(ctx, c, numbers(3), func(context.Context, int) (int, error) { panic("boom") }) {
+			continue
+		}
+		return err
+	})
+	assert.Equal(t, 1, strings.Count(errs[0].Error(), "runtime/debug.Stack()"), "%v", errs[0])
+	for _, err := range errs[1:] {
+		assert.NotContains(t, err.Error(), "goroutine ")
+	}
+}

@@ -18,6 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(mainVariable); name != "" {
+		mainProgram(name)
+		return
+	}
 	if os.Getenv(peerVariable) != "" {
 		if err := benchmarkPeer(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

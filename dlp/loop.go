@@ -94,10 +94,7 @@ func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samp
 		l.server = loop.NewServer(loopLink{backend}, loop.Config{
 			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
 		})
-		c.loops.managers.Go(func() {
-			defer backend.Close()
-			l.server.Run()
-		})
+		c.loops.serve(l.server, func() { backend.Close() })
 		l.hide = showProgress(o, l.server.State)
 	}
 	return l, nil

@@ -43,16 +43,9 @@ func main() {
 		os.Exit(2)
 	}
 
-	ctx := context.Background()
-	world, err := dlp.Init(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	err = run(ctx, world, o, os.Stdout, os.Stderr)
-	world.Close()
-	if err != nil {
-		log.Fatal(err)
-	}
+	dlp.Main(func(ctx context.Context, world *dlp.Comm) error {
+		return run(ctx, world, o, os.Stdout, os.Stderr)
+	})
 }
 
 // options are the command line.

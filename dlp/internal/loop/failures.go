@@ -15,6 +15,15 @@ type failures struct {
 	errs   []error
 	more   int
 	closed bool
+	stack  bool // one of them has a stack of a panic
+}
+
+// keepStack says whether the stack of another panic is worth keeping: only the
+// first one is, since others mostly look the same.
+func (f *failures) keepStack() bool {
+	first := !f.stack
+	f.stack = true
+	return first
 }
 
 func (f *failures) add(err error) {

@@ -1,6 +1,9 @@
 package loop
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Take returns the results that have come since the last call. It waits for
 // one. over says that there will be no more, err why the loop has failed.
@@ -67,6 +70,26 @@ func (s *Server) err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failures.err()
+}
+
+// Failed says whether the loop has ended early, by an error or a panic.
+func (s *Server) Failed() bool { return s.err() != nil }
+
+// Left names the other ranks that still work on items, and those: "ranks 1-2,
+// unfinished items 4,7-9".
+func (s *Server) Left() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ranks []int
+	var items []span
+	for rank := 1; rank < s.Size; rank++ {
+		if held := s.m.ranks[rank].held; len(held) > 0 {
+			ranks = append(ranks, rank)
+			items = append(items, held...)
+		}
+	}
+	slices.SortFunc(items, func(a, b span) int { return a.first - b.first })
+	return RankList(ranks) + ", unfinished " + itemList(items)
 }
 
 // State is what a progress display shows.

@@ -164,6 +164,9 @@ func (s *Server) finished(rank int, item Item) error {
 	switch {
 	case item.Status == Done:
 	case item.HasFailed() && s.Stop:
+		if item.Stack != nil && !s.failures.keepStack() {
+			item.Stack = nil
+		}
 		s.fail(s.Errors.OfItem(item))
 	default:
 		s.results.add(item)

@@ -1,0 +1,81 @@
+package value
+
+import (
+	"bytes"
+	"container/list"
+	"math/big"
+	"net/url"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestRefused(t *testing.T) {
+	check := func(err error, want string) {
+		t.Helper()
+		assert.ErrorContains(t, err, want)
+	}
+	check(Check[report](nil), "report.Stats.Inner.mean is unexported and would be lost")
+	check(Check[[]report](nil), "report.Stats.Inner.mean")
+	check(Check[atomic.Int64](nil), "Int64.v is unexported")
+	check(Check[struct{ N atomic.Int64 }](nil), "struct.N.v is unexported")
+	check(Check[bytes.Buffer](nil), "Buffer.buf is unexported")
+	check(Check[*list.List](nil), "List.root")
+	_, err := Encode(nil, promoted{n: 1})
+	check(err, "promoted.n is unexported")
+	_, err = Encode(nil, loop{done: true})
+	check(err, "loop.done is unexported")
+	check(Check[half](nil), "half.x is unexported")
+	check(Check[hidden](nil), "hidden.base is unexported")
+	check(Check[func()](nil), "func is a func(), which means nothing in another process")
+	check(Check[struct{ F func() }](nil), "struct.F is a func()")
+	check(Check[map[chan int]int](nil), "is a chan int")
+	check(Check[sync.WaitGroup](nil), "is unexported")
+
+	_, err = Encode[any](nil, map[int]string{1: "a"})
+	check(err, "a map[int]string is inside an interface, where it cannot travel: it has keys that are no strings")
+	_, err = Encode[any](nil, big.NewInt(1))
+	check(err, "has an encoding of its own")
+	_, err = Encode[any](nil, []any{inner{1}})
+	check(err, "inner.mean is unexported")
+	_, err = Encode[error](nil, &url.Error{})
+	check(err, "a *url.Error is in the interface error")
+	assert.NoError(t, Check[inner](custom{}))
+	assert.NoError(t, Check[report](custom{}), "the codec knows better")
+}
+
+type custom struct{ Codec }
+
+// What comes from another type is an error or fits; nothing panics or takes
+// much memory.
+func TestDecodeRefuses(t *testing.T) {
+	tests := map[string]struct {
+		body string
+		into reflect.Type
+		want string
+	}{
+		"empty":          {"", reflect.TypeFor[int](), "cut short"},
+		"cut":            {"\x19\x01", reflect.TypeFor[int](), "cut short"},
+		"bytes behind":   {"\x01\x02", reflect.TypeFor[int](), "bytes behind its end"},
+		"text for a int": {"\x61a", reflect.TypeFor[int](), "no integer"},
+		"too large":      {"\x19\xff\xff", reflect.TypeFor[int8](), "out of the range"},
+		"huge list":      {"\x9b\x00\x00\x7f\xff\xff\xff\xff\xff", reflect.TypeFor[[]string](), "cut short"},
+		"huge any":       {"\x9b\x00\x00\x7f\xff\xff\xff\xff\xff", reflect.TypeFor[any](), "cut short"},
+		"huge text":      {"\x7b\x7f\xff\xff\xff\xff\xff\xff\xff", reflect.TypeFor[any](), "cut short"},
+		"wrong struct":   {"\x81\x01", reflect.TypeFor[base2](), "1 elements in place of 2"},
+		"wrong array":    {"\x43abc", reflect.TypeFor[[2]byte](), "3 bytes in place of 2"},
+		"value of error": {"\x01", reflect.TypeFor[error](), "for the interface error"},
+		"undefined":      {"\xf7", reflect.TypeFor[any](), "no known kind"},
+		"endless":        {"\x9f\x01\xff", reflect.TypeFor[any](), "cut short"},
+		"deep":           {string(bytes.Repeat([]byte{0x81}, 200_000)), reflect.TypeFor[any](), "nested deeper"},
+	}
+	for name, test := range tests {
+		err := unmarshal([]byte(test.body), reflect.New(test.into).Elem())
+		assert.ErrorContains(t, err, test.want, name)
+	}
+}
+
+type base2 struct{ A, B int }

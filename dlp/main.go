@@ -1,0 +1,170 @@
+package dlp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+)
+
+// stopGrace is how long a program may take, after it was asked to stop, until
+// its ctx ends. Slurm kills 30 s after it has asked (slurm.conf(5), KillWait).
+const stopGrace = 20 * time.Second
+
+// statusSignal is added to the number of a signal that has ended a program,
+// as shells do.
+const statusSignal = 128
+
+// Main is a whole program: Init, body, Close, the message and the exit status.
+// A program calls it last in its main function. It returns if all went well on
+// this rank; else it exits with the status of the error: what its method
+// ExitCode() int says, 128 and the number of the signal that ended ctx, or 1.
+//
+// An error of body is told to the others as by Abort, so that their calls fail,
+// too. It is printed on stderr, with its rank and node, and once per job: what
+// reaches all ranks, such as the loss of one or the error of an item, is
+// printed by rank 0 alone.
+//
+// SIGTERM, SIGINT and SIGUSR1 ask the job to stop, for as long as the program
+// runs. The first one that any rank gets closes Stopping on all ranks. ctx ends
+// at the second one that this process itself gets, or 20 s after the first.
+// During Init the first one ends it. A signal that is ignored when the program
+// starts, as by nohup, stays so.
+func Main(body func(ctx context.Context, world *Comm) error, opts ...Option) {
+	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: catchSignals(), grace: stopGrace}
+	status := p.run(func(ctx context.Context) (*Comm, error) { return Init(ctx, opts...) }, body)
+	if status != 0 {
+		os.Exit(status)
+	}
+}
+
+// mainRank is one rank of a program that is run by Main.
+type mainRank struct {
+	name    string
+	stderr  io.Writer
+	signals <-chan os.Signal
+	grace   time.Duration
+}
+
+// run returns the exit status.
+func (p *mainRank) run(start func(context.Context) (*Comm, error), body func(context.Context, *Comm) error) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	wish := newStopWish()
+	defer p.obey(wish, cancel)()
+
+	starting, started := context.WithCancelCause(ctx)
+	unhook := wish.afterFirst(started)
+	world, err := start(starting)
+	unhook()
+	started(nil)
+	if err != nil {
+		err = causeOf(starting, err)
+		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+		return statusOf(err)
+	}
+	world.stop = wish
+	stopSpreading, err := spread(ctx, world)
+	if err == nil {
+		err = p.call(ctx, world, body)
+		stopSpreading()
+	}
+	if err != nil {
+		err = causeOf(ctx, err)
+		p.tell(world, err)
+	}
+	if left := world.Close(); left != nil {
+		p.print(world, left)
+		err = cmp.Or(err, left)
+	}
+	if err != nil {
+		return statusOf(err)
+	}
+	return 0
+}
+
+// call runs body. When it panics, the others get to know, and the runtime ends
+// the program with the stack.
+func (p *mainRank) call(ctx context.Context, world *Comm, body func(context.Context, *Comm) error) error {
+	returned := false
+	defer func() {
+		if !returned {
+			world.Abort(errors.New("left the program by a panic; its own output says why"))
+		}
+	}()
+	err := body(ctx, world)
+	returned = true
+	return err
+}
+
+// tell prints the error that this rank ends with, if that is not another
+// rank's to do, and lets the others know of one that is this rank's own.
+func (p *mainRank) tell(world *Comm, err error) {
+	own := isOwn(world, err)
+	if own && !errors.As(err, new(*StopError)) {
+		defer world.Abort(err)
+	}
+	if !own && !speaksFor(world, err) {
+		return
+	}
+	p.print(world, err)
+}
+
+func (p *mainRank) print(world *Comm, err error) {
+	if world.Size() == 1 {
+		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+		return
+	}
+	fmt.Fprintf(p.stderr, "%s: rank %d on %s: %v\n", p.name, world.Rank(), world.info.Host, err)
+}
+
+// isOwn says whether only this rank knows of err.
+func isOwn(world *Comm, err error) bool {
+	own := true
+	walk(err, func(err error) bool {
+		switch e := err.(type) {
+		case *remoteError, mismatch, *StopError:
+			own = false
+		case *ame.Error:
+			own = own && !errors.Is(e, ErrLost) && !errors.Is(e, ErrMismatch) && (e.Peer == world.Rank() || !errors.Is(e, ErrAborted))
+		}
+		return own
+	})
+	return own
+}
+
+// speaksFor says whether this rank prints an error that others have as well:
+// rank 0 does, or rank 1 if it is rank 0 that is lost. The cause of an Abort
+// is printed by the rank that has called it.
+func speaksFor(world *Comm, err error) bool {
+	if errors.Is(err, ErrAborted) {
+		return false
+	}
+	if e := (*ame.Error)(nil); errors.As(err, &e) && e.Peer == 0 && errors.Is(err, ErrLost) {
+		return world.Rank() == 1
+	}
+	return world.IsRoot()
+}
+
+// causeOf adds to an error why ctx has ended, if that was by a signal.
+func causeOf(ctx context.Context, err error) error {
+	var stop *StopError
+	if cause := context.Cause(ctx); errors.As(cause, &stop) && !errors.As(err, new(*StopError)) {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return err
+}
+
+func statusOf(err error) int {
+	var code interface{ ExitCode() int }
+	if errors.As(err, &code) && code.ExitCode() != 0 {
+		return code.ExitCode()
+	}
+	return 1
+}
