@@ -70,7 +70,7 @@ func TestSecondProgramUnderPMIx(t *testing.T) {
 		for _, l := range launches {
 			t.Run(l.name, func(t *testing.T) {
 				t.Parallel()
-				r := c.run(t, "ctl", patience, l.command+" twice.sh")
+				r := c.run(t, "ctl", patience, "export AME_TIMEOUT=20s; "+l.command+" twice.sh")
 				got, err := sums(r.stdout)
 				require.NoError(t, err, "%v", r)
 				if r.status == 0 {
