@@ -51,7 +51,6 @@ test: build
 
 test-unit:
 	go run ./test/progress -name unit -- $(RACE) -shuffle=on ./...
-	@go run ./test/skipped
 
 bench:
 	go test -run '^$$' -bench . -benchtime 1s ./...

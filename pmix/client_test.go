@@ -58,7 +58,6 @@ func TestJob(t *testing.T) {
 					assert.Equal(t, size, client.Size())
 					assert.Equal(t, r, client.LocalRank())
 					assert.Equal(t, size, client.LocalSize())
-					assert.Equal(t, -1, client.NodeID())
 					assert.Equal(t, "ns", client.Namespace())
 					assert.Equal(t, "c1", client.Host())
 					if r == 0 {

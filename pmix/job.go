@@ -11,13 +11,13 @@ import (
 
 // job is what a server tells about the job and this rank's place in it.
 type job struct {
-	size                         int
-	localRank, localSize, nodeID int // -1 if not told
+	size                 int
+	localRank, localSize int // -1 if not told
 }
 
 // jobKeys are asked for, all at once. Servers before 4.1 answer each with
 // all they know of the job.
-var jobKeys = []string{"pmix.job.size", "pmix.lpeers", "pmix.nodeid"}
+var jobKeys = []string{"pmix.job.size", "pmix.lpeers"}
 
 // learnJob asks about the job. Only its size must be known.
 func (c *Client) learnJob(ctx context.Context) error {
@@ -49,7 +49,7 @@ func (c *Client) learnJob(ctx context.Context) error {
 
 // readJob finds the place of rank on node host among all that was told.
 func readJob(known []kval, rank uint32, host string) (job, error) {
-	j := job{localRank: -1, localSize: -1, nodeID: -1}
+	j := job{localRank: -1, localSize: -1}
 	size, ok := find(known, "pmix.job.size")
 	if !ok || size.typ != typeUint32 {
 		return j, fmt.Errorf("pmix.job.size: %w", StatusNotFound)
@@ -61,9 +61,6 @@ func readJob(known []kval, rank uint32, host string) (job, error) {
 	about := append(slices.Clone(known), nodeInfo(known, host)...)
 	if peers, ok := find(about, "pmix.lpeers"); ok {
 		j.localRank, j.localSize = place(peers.text, rank)
-	}
-	if id, ok := find(about, "pmix.nodeid"); ok && id.typ == typeUint32 && id.num < 1<<31 {
-		j.nodeID = int(id.num)
 	}
 	return j, nil
 }
@@ -127,10 +124,6 @@ func (c *Client) LocalRank() int { return c.job.localRank }
 // LocalSize is the number of ranks of the job on this node, or -1 if the
 // server does not tell.
 func (c *Client) LocalSize() int { return c.job.localSize }
-
-// NodeID is the number of this node within the job, or -1 if the server does
-// not tell; PMIx 4.0 and 5.0 do not.
-func (c *Client) NodeID() int { return c.job.nodeID }
 
 // Namespace names the job to the launcher; it is not secret. No other job of
 // the same launcher has it, jobs of other launchers may.

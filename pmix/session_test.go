@@ -172,14 +172,14 @@ func TestReadJobOfRecordedSessions(t *testing.T) {
 		host string
 		want job
 	}{
-		{"ompi-4.1.4_pmix-4.2.2_basic", "vm", job{3, 1, 3, 0}},
-		{"ompi-4.1.4_pmix-4.2.2_v3", "vm", job{3, 1, 3, 0}},
-		{"ompi-4.1.4_pmix-4.2.2_described", "vm", job{3, 1, 3, 0}},
-		{"slurm-22.05_pmix-4.2.2_basic", "c2", job{3, 0, 1, 1}},
-		{"ompi-5.0.7_pmix-5.0.7_basic", "vm", job{3, 2, 3, -1}},
-		{"ompi-4.1.0_pmix-4.0.0_basic", "vm", job{3, 1, 3, 0}},
-		{"simptest_pmix-3.2.5_basic", "test001", job{3, 0, 1, 1}},
-		{"simptest_pmix-3.2.5_basic", "elsewhere", job{3, -1, -1, -1}},
+		{"ompi-4.1.4_pmix-4.2.2_basic", "vm", job{3, 1, 3}},
+		{"ompi-4.1.4_pmix-4.2.2_v3", "vm", job{3, 1, 3}},
+		{"ompi-4.1.4_pmix-4.2.2_described", "vm", job{3, 1, 3}},
+		{"slurm-22.05_pmix-4.2.2_basic", "c2", job{3, 0, 1}},
+		{"ompi-5.0.7_pmix-5.0.7_basic", "vm", job{3, 2, 3}},
+		{"ompi-4.1.0_pmix-4.0.0_basic", "vm", job{3, 1, 3}},
+		{"simptest_pmix-3.2.5_basic", "test001", job{3, 0, 1}},
+		{"simptest_pmix-3.2.5_basic", "elsewhere", job{3, -1, -1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+" on "+tt.host, func(t *testing.T) {

@@ -35,6 +35,13 @@ start-munged slurm
 install -d /run/sshd
 /usr/sbin/sshd -o MaxStartups=1000 -o "SetEnv=PATH=$PATH"
 
+# Jobs of Open MPI that start and end side by side make and remove one directory
+# for the sessions of a user, and some fail over that. A file in it keeps it.
+for dir in ompi prte; do
+	install -d -o user -g user -m 0700 "/tmp/$dir.$(hostname).1000"
+	install -o user -g user /dev/null "/tmp/$dir.$(hostname).1000/keep"
+done
+
 if [ "$(hostname)" = ctl ]; then
 	install -d /var/spool/slurmctld
 	exec slurmctld -D

@@ -3,10 +3,8 @@
 package need
 
 import (
-	"maps"
 	"os"
 	"os/exec"
-	"slices"
 	"testing"
 )
 
@@ -61,16 +59,4 @@ func Unable(t testing.TB, why string, arguments ...any) {
 		t.Fatalf(why, arguments...)
 	}
 	t.Skipf(why, arguments...)
-}
-
-// NotInstalled returns the programs that this machine lacks, in order, and
-// their packages.
-func NotInstalled() (programs, debianPackages []string) {
-	for _, name := range slices.Sorted(maps.Keys(packages)) {
-		if _, err := find(name); err != nil {
-			programs = append(programs, name)
-			debianPackages = append(debianPackages, packages[name])
-		}
-	}
-	return programs, debianPackages
 }

@@ -104,6 +104,7 @@ func (s *show) ended(e event) (printed bool) {
 		s.line("%2d of %d packages: %-4s %s, %s", s.done, s.packages, word(e.Action), key, took)
 		if e.Action == "fail" {
 			s.print(said)
+			s.cut(e)
 		}
 		return true
 	}
@@ -122,6 +123,23 @@ func (s *show) ended(e event) (printed bool) {
 		return true
 	}
 	return false
+}
+
+// cut shows the tests that the end of their package has cut off: a panic, a
+// deadline, a timeout. go test does not say how they have ended.
+func (s *show) cut(e event) {
+	for _, key := range slices.Sorted(maps.Keys(s.began)) {
+		if !strings.HasPrefix(key, s.key(e)+" ") && s.packages > 1 {
+			continue
+		}
+		if !s.parents[key] {
+			s.failed++
+			s.line("FAIL %s: it did not end", key)
+		}
+		s.print(s.said[key])
+		delete(s.said, key)
+		delete(s.began, key)
+	}
 }
 
 // count adds a test to the counts.

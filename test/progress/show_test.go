@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -73,6 +74,23 @@ t: 1 passed, 1 failed, 1 skipped
 			assert.Equal(t, 3, status)
 			assert.Equal(t, strings.TrimPrefix(test.want, "\n"), out.String())
 		})
+	}
+}
+
+// A test that a panic or a deadline has cut off has said why, and no word of its
+// end comes.
+func TestCutOff(t *testing.T) {
+	for packages, name := range map[int]string{1: "TestHangs", 2: "pmi TestHangs"} {
+		var out strings.Builder
+		s := newShow(&out, "t", false, packages)
+		e := event{Action: "run", Package: module + "/pmi", Test: "TestHangs"}
+		s.event(e)
+		e.Action, e.Output = "output", "goroutine 7 [running]:\n"
+		s.event(e)
+		s.event(event{Action: "fail", Package: module + "/pmi", Elapsed: 60})
+		s.end()
+		assert.Equal(t, fmt.Sprintf("t:  1 of %d packages: FAIL pmi, 60.0 s\nt: FAIL %s: it did not end\n"+
+			"goroutine 7 [running]:\nt: 0 passed, 1 failed, 0 skipped\n", packages, name), out.String())
 	}
 }
 
