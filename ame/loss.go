@@ -63,11 +63,11 @@ func (j *job) left(rank int) {
 	if rank != 0 {
 		return
 	}
-	for other := 1; other < j.size; other++ {
-		if other != j.rank && j.mesh.to(other) == nil {
-			j.matcher.leave(other, t)
-		}
+	var near []int
+	for _, l := range j.mesh.links() {
+		near = append(near, l.peer())
 	}
+	j.matcher.cutOff(near, t)
 }
 
 // answerGone tells a rank that another one has said bye, if that is why it is

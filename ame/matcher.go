@@ -17,6 +17,8 @@ type matcher struct {
 	boxes map[commID]*mailbox
 	freed map[uint32]*idSet // communicators whose late arrivals are dropped, by who gave their numbers out
 	gone  map[int]*trouble  // by rank: why nothing more will come from it
+	cut   *trouble          // why nothing more comes from ranks that are not in near; nil while something may
+	near  map[int]bool
 	over  *trouble          // why no call works any more
 	shut  bool              // nothing more is kept
 }
@@ -171,19 +173,44 @@ func (m *matcher) leave(rank int, t *trouble) {
 	}
 }
 
+// cutOff is leave for all ranks but this one and those near.
+func (m *matcher) cutOff(near []int, t *trouble) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cut, m.near = t, map[int]bool{}
+	for _, rank := range near {
+		m.near[rank] = true
+	}
+	for _, b := range m.boxes {
+		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
+	}
+}
+
+// why returns why nothing more comes from a rank, nil if something may. The
+// caller holds mu.
+func (m *matcher) why(rank int) *trouble {
+	if t := m.gone[rank]; t != nil {
+		return t
+	}
+	if m.cut != nil && !m.near[rank] {
+		return m.cut
+	}
+	return nil
+}
+
 // inVain returns why nothing will come that p matches, nil if something may.
 // The caller holds mu.
 func (m *matcher) inVain(g *group, p pattern) *trouble {
 	switch {
-	case p.source == m.self || len(m.gone) == 0:
+	case p.source == m.self || len(m.gone) == 0 && m.cut == nil:
 		return nil
 	case p.source != AnySource && !p.every:
-		return m.gone[p.source]
+		return m.why(p.source)
 	}
 	var last *trouble
 	for number := range g.size {
 		rank := g.rank(number)
-		t := m.gone[rank]
+		t := m.why(rank)
 		switch {
 		case rank == m.self:
 		case t != nil && p.every:

@@ -48,6 +48,15 @@ func (m *mesh) member(rank int) *member {
 	return p
 }
 
+// seen is member for a look: a rank that this one has not had to do with is not
+// remembered for it. The caller holds mu.
+func (m *mesh) seen(rank int) member {
+	if p := m.members[rank]; p != nil {
+		return *p
+	}
+	return member{}
+}
+
 // describe sets what is known of a rank.
 func (m *mesh) describe(rank int, p Peer) {
 	m.mu.Lock()
@@ -102,7 +111,7 @@ func (m *mesh) connect(l link) bool {
 func (m *mesh) route(rank int) (link, *trouble) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, root := m.member(rank), m.member(0)
+	p, root := m.seen(rank), m.seen(0)
 	switch {
 	case p.gone != nil:
 		return nil, p.gone
@@ -120,7 +129,7 @@ func (m *mesh) route(rank int) (link, *trouble) {
 func (m *mesh) to(rank int) link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.member(rank).link
+	return m.seen(rank).link
 }
 
 // only returns the link over which alone frames from a rank come, nil if there
@@ -199,7 +208,7 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 func (m *mesh) gone(rank int) *trouble {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.member(rank).gone
+	return m.seen(rank).gone
 }
 
 // ask notes on rank 0 that a rank wants to know when another one is gone. If
@@ -207,7 +216,7 @@ func (m *mesh) gone(rank int) *trouble {
 func (m *mesh) ask(who, about int) *trouble {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if gone := m.member(about).gone; gone != nil {
+	if gone := m.seen(about).gone; gone != nil {
 		return gone
 	}
 	if !slices.Contains(m.askers[about], who) {
