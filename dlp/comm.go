@@ -37,8 +37,8 @@ type options struct {
 	logger *slog.Logger
 }
 
-// WithCodec sets how values travel that are not []byte, string or a slice of
-// numbers, in place of what the package comment says. All ranks must pass the
+// WithCodec sets how values travel that are no numbers, strings, []byte or
+// slices of numbers, in place of what the package comment says. All ranks must pass the
 // same. Whether something of a value is lost on the way is then the codec's
 // matter: types are not checked any more.
 func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }

@@ -55,7 +55,7 @@
 //
 // # What travels
 //
-// Values travel whole or not at all. []byte, string and slices of fixed-size
+// Values travel whole or not at all. Numbers, strings, []byte and slices of
 // numbers travel as they lie in memory, everything else as CBOR by its type:
 //
 //   - A type with a pair of methods for it encodes itself: MarshalCBOR and

@@ -62,7 +62,7 @@ func resultOf[R any](c *Comm, item *loop.Item) Result[R] {
 		r.Value, _ = item.Own.(R) // not ok for a nil interface alone
 	default:
 		p := item.Payload
-		if p.Format != value.FormatCodec && !item.Large() {
+		if value.Shares(p.Format) && !item.Large() {
 			p.Body = bytes.Clone(p.Body) // or the value would keep all of its report in memory
 		}
 		var err error

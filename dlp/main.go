@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -31,14 +32,16 @@ const statusSignal = 128
 // reaches all ranks, such as the loss of one or the error of an item, is
 // printed by rank 0 alone.
 //
-// SIGTERM, SIGINT and SIGUSR1 ask the job to stop, for as long as the program
-// runs. The first one that any rank gets closes Stopping on all ranks. ctx ends
-// at the second one that this process itself gets, or 20 s after the first.
-// During Init the first one ends it. A signal that is ignored when the program
-// starts, as by nohup, stays so.
+// SIGTERM, SIGINT and SIGUSR1 ask the job to stop, until Main returns. The
+// first one that any rank gets closes Stopping on all ranks. ctx ends at the
+// second one that this process itself gets, or 20 s after the first. During
+// Init the first one ends it. A signal that is ignored when the program starts,
+// as by nohup, stays so.
 func Main(body func(ctx context.Context, world *Comm) error, opts ...Option) {
-	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: catchSignals(), grace: stopGrace}
+	signals := catchSignals()
+	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: signals, grace: stopGrace}
 	status := p.run(func(ctx context.Context) (*Comm, error) { return Init(ctx, opts...) }, body)
+	signal.Stop(signals)
 	if status != 0 {
 		os.Exit(status)
 	}

@@ -15,6 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A signal that the program was started to ignore, as by nohup, stays so.
+func TestIgnoredSignalsAreNotCaught(t *testing.T) {
+	signal.Ignore(syscall.SIGUSR1)
+	defer signal.Reset(syscall.SIGUSR1)
+	signals := catchSignals()
+	defer signal.Stop(signals)
+	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGTERM} {
+		require.NoError(t, syscall.Kill(os.Getpid(), s))
+	}
+	assert.Equal(t, os.Signal(syscall.SIGTERM), <-signals)
+}
+
 // mainVariable makes the test binary a program that is run by Main.
 const mainVariable = "DLP_TEST_MAIN"
 
@@ -25,8 +37,7 @@ func mainProgram(name string) {
 			return errOdd
 		case "panic":
 			panic("boom")
-		case "ignored":
-			fmt.Println(signal.Ignored(syscall.SIGINT))
+		case "after":
 			return nil
 		}
 		fmt.Println("ready")
@@ -36,6 +47,8 @@ func mainProgram(name string) {
 		return ctx.Err()
 	})
 	fmt.Println("returned")
+	syscall.Kill(os.Getpid(), syscall.SIGTERM) // acts as ever
+	<-time.After(time.Minute)
 }
 
 func TestMainAsAProcess(t *testing.T) {
@@ -50,9 +63,9 @@ func TestMainAsAProcess(t *testing.T) {
 		status         int
 		stdout, stderr string
 	}{
-		"error":   {1, "", `: odd one out\n$`},
-		"panic":   {2, "", `panic: boom`},
-		"ignored": {0, "false\nreturned\n", `^$`},
+		"error": {1, "", `: odd one out\n$`},
+		"panic": {2, "", `panic: boom`},
+		"after": {-1, "returned\n", `^$`},
 	} {
 		cmd, stderr := command(name)
 		stdout, _ := cmd.Output()

@@ -5,9 +5,8 @@ import (
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
-// Codec turns values into bytes and back. It is asked for every type that
-// does not travel raw; see WithCodec. Its methods are called from several
-// goroutines.
+// Codec turns values into bytes and back; see WithCodec for which. Its methods
+// are called from several goroutines.
 type Codec interface {
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error
@@ -23,8 +22,8 @@ func check[T any](c *Comm, op string) error {
 	return nil
 }
 
-// encode makes v a payload. []byte, string and slices of fixed-size numbers
-// share its memory.
+// encode makes v a payload, which shares the memory of []byte, strings and
+// slices of numbers.
 func encode[T any](c *Comm, v T) (ame.Payload, error) {
 	p, err := value.Encode(c.codec, v)
 	return ame.Payload(p), err

@@ -36,7 +36,7 @@ func (e *StopError) ExitCode() int { return statusSignal + int(e.Signal) }
 
 // catchSignals takes over the signals that ask a program to stop, but for
 // those that it was started to ignore.
-func catchSignals() <-chan os.Signal {
+func catchSignals() chan os.Signal {
 	signals := make(chan os.Signal, 8)
 	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1} {
 		if !signal.Ignored(s) {

@@ -1,8 +1,8 @@
 // Package value takes the values of dlp's collectives and loops apart into
 // bytes and puts them together again.
 //
-// []byte, string and slices of fixed-size numbers travel as they lie in
-// memory. Everything else goes through the user's Codec or, without one, is
+// Numbers, strings, []byte and slices of numbers travel as they lie in memory.
+// Everything else goes through the user's Codec or, without one, is
 // written as CBOR (RFC 8949) by a plan made from its type: a struct is an array
 // of its fields, what encodes itself is a byte string. A type that would lose
 // something on the way has no plan, which Check tells before anything is sent.
@@ -50,8 +50,8 @@ func Own[T any](codec Codec, v T) (T, error) {
 	return Decode[T](codec, p)
 }
 
-// Encode makes v a payload. []byte, string and slices of fixed-size numbers
-// are not copied: the payload shares their memory. Without a codec values are
+// Encode makes v a payload. []byte, strings and slices of numbers are not
+// copied: the payload shares their memory. Without a codec values are
 // written as the package comment says. A panic of a method of the value, or of
 // the codec, is a *Panic, so that the ranks that wait for the value get to
 // know.
@@ -69,7 +69,8 @@ func Encode[T any](codec Codec, v T) (p Payload, err error) {
 	return Payload{Format: FormatCodec, Body: body}, err
 }
 
-// Decode is the opposite of Encode. Raw values share the payload's memory.
+// Decode is the opposite of Encode. Values that were not copied share the
+// payload's memory.
 func Decode[T any](codec Codec, p Payload) (v T, err error) {
 	want := FormatCodec
 	if raw, ok := rawFormat[T](); ok {

@@ -25,6 +25,9 @@ const (
 	// little-endian order.
 	formatSlice uint16 = 0x100
 
+	// formatNumber + reflect.Kind is one number.
+	formatNumber uint16 = 0x200
+
 	// formatNil is added for a nil slice, which is not an empty one.
 	formatNil uint16 = 0x8000
 )
@@ -46,6 +49,8 @@ func FormatName(f uint16) string {
 		return "the start of a loop"
 	case base > formatSlice && base <= formatSlice+uint16(reflect.Complex128):
 		return "[]" + reflect.Kind(base-formatSlice).String()
+	case base > formatNumber && base <= formatNumber+uint16(reflect.Complex128):
+		return reflect.Kind(base - formatNumber).String()
 	}
 	return fmt.Sprintf("format %#x", f)
 }

@@ -20,19 +20,33 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // rawFormat returns the format in which values of type T travel raw.
 func rawFormat[T any]() (uint16, bool) {
 	t := reflect.TypeFor[T]()
-	switch t.Kind() {
-	case reflect.String:
+	switch k := t.Kind(); {
+	case k == reflect.String:
 		return FormatText, true
-	case reflect.Slice:
-		switch k := t.Elem().Kind(); {
-		case k == reflect.Uint8:
-			return FormatBytes, true
-		case k >= reflect.Int && k <= reflect.Complex128 && k != reflect.Uintptr:
-			return formatSlice + uint16(sized(k, t.Elem().Size())), true
-		}
+	case isNumber(k):
+		return formatNumber + uint16(sized(k, t.Size())), true
+	case k != reflect.Slice:
+		return 0, false
+	case t.Elem().Kind() == reflect.Uint8:
+		return FormatBytes, true
+	case isNumber(t.Elem().Kind()):
+		return formatSlice + uint16(sized(t.Elem().Kind(), t.Elem().Size())), true
 	}
 	return 0, false
 }
+
+func isNumber(k reflect.Kind) bool {
+	return k >= reflect.Int && k <= reflect.Complex128 && k != reflect.Uintptr
+}
+
+// number says whether a format is that of one number.
+func number(format uint16) bool { return format&^formatNil >= formatNumber }
+
+// Shares says whether a value of this format shares the memory of its payload.
+func Shares(format uint16) bool { return format != FormatCodec && !number(format) }
+
+// memory is the memory of a number.
+func memory[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
 
 // sized replaces int and uint by the kind of their size on this machine.
 func sized(k reflect.Kind, size uintptr) reflect.Kind {
@@ -55,6 +69,13 @@ func encodeRaw[T any](v T) (Payload, bool) {
 	if !ok {
 		return Payload{}, false
 	}
+	if number(format) {
+		body := append([]byte(nil), memory(&v)...)
+		if !littleEndian {
+			swap(body, numberWidth(reflect.TypeFor[T]()))
+		}
+		return Payload{Format: format, Body: body}, true
+	}
 	if format == FormatText {
 		s := reflect.ValueOf(v).String()
 		return Payload{Format: format, Body: unsafe.Slice(unsafe.StringData(s), len(s))}, true
@@ -74,12 +95,19 @@ func encodeRaw[T any](v T) (Payload, bool) {
 
 // Size returns the bytes that v takes, as far as they are easily known.
 func Size[T any](v T) int {
+	if format, _ := rawFormat[T](); number(format) {
+		return int(unsafe.Sizeof(v))
+	}
 	p, _ := encodeRaw(v)
 	return len(p.Body)
 }
 
-// decodeRaw makes v share the memory of a payload of its raw format.
+// decodeRaw reads a payload of the raw format of *v. But for a number, v then
+// shares its memory.
 func decodeRaw[T any](p Payload, v *T) error {
+	if number(p.Format) {
+		return decodeNumber(p.Body, v)
+	}
 	out := reflect.ValueOf(v).Elem()
 	if out.Kind() == reflect.String {
 		out.SetString(unsafe.String(unsafe.SliceData(p.Body), len(p.Body)))
@@ -109,6 +137,18 @@ func decodeRaw[T any](p Payload, v *T) error {
 		return nil
 	}
 	out.Set(reflect.SliceAt(elem, unsafe.Pointer(unsafe.SliceData(body)), n).Convert(out.Type()))
+	return nil
+}
+
+func decodeNumber[T any](body []byte, v *T) error {
+	to := memory(v)
+	if len(body) != len(to) {
+		return fmt.Errorf("%d bytes are no %v", len(body), reflect.TypeFor[T]())
+	}
+	copy(to, body)
+	if !littleEndian {
+		swap(to, numberWidth(reflect.TypeFor[T]()))
+	}
 	return nil
 }
 

@@ -54,6 +54,26 @@ func FuzzDecode(f *testing.F) {
 		_, _ = Decode[[]byte](nil, p)
 		_, _ = Decode[map[string][]string](nil, p)
 		_, _ = Decode[any](nil, p)
+		_, _ = Decode[int](nil, p)
+		_, _ = Decode[complex128](nil, p)
 		_, _ = Decode[whole](nil, p)
 	})
+}
+
+func TestNumbersTravelAsTheyAre(t *testing.T) {
+	type level int16
+	p, err := Encode(nil, level(-2))
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0xfe, 0xff}, p.Body, "little-endian")
+	assert.Equal(t, "int16", FormatName(p.Format))
+	assert.False(t, Shares(p.Format))
+	v, err := Decode[level](nil, p)
+	require.NoError(t, err)
+	assert.Equal(t, level(-2), v)
+	_, err = Decode[uint16](nil, p)
+	assert.ErrorContains(t, err, "got int16 where uint16 is wanted")
+	p.Body = p.Body[:1]
+	_, err = Decode[level](nil, p)
+	assert.ErrorContains(t, err, "1 bytes are no value.level")
+	assert.Equal(t, 2, Size(level(1)))
 }
