@@ -57,11 +57,3 @@ const (
 func (c call) next(before uint32) uint32 {
 	return 31*(31*before+uint32(c.op)+uint32(c.use)<<8) + c.root
 }
-
-// text names c for people. root is to be said where it is what differs.
-func (c call) text(root bool) string {
-	if root {
-		return fmt.Sprintf("%v with root %d", c.op, c.root)
-	}
-	return c.op.String()
-}

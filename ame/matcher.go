@@ -19,8 +19,8 @@ type matcher struct {
 	gone  map[int]*trouble  // by rank: why nothing more will come from it
 	cut   *trouble          // why nothing more comes from ranks that are not in near; nil while something may
 	near  map[int]bool
-	over  *trouble          // why no call works any more
-	shut  bool              // nothing more is kept
+	over  *trouble // why no call works any more
+	shut  bool     // nothing more is kept
 }
 
 func newMatcher(self int) *matcher {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/dlp-mpi/dlp-go/internal/socketpair"
 )
 
 // checkDescriptor says why fd cannot be the connection to a launcher that this
@@ -95,20 +97,13 @@ func claim(conn net.Conn) error {
 // a child, which is to be closed as soon as the child has started; otherwise
 // the end of the child is never noticed.
 func Pair() (server net.Conn, child *os.File, err error) {
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
+	file, child, err := socketpair.New("pmi")
 	if err != nil {
-		return nil, nil, fmt.Errorf("pmi: socketpair: %w", err)
+		return nil, nil, fmt.Errorf("pmi: %w", err)
 	}
-	file := os.NewFile(uintptr(fds[0]), "pmi server")
 	server, err = net.FileConn(file)
 	if err = errors.Join(err, file.Close()); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("pmi: socketpair: %w", err), syscall.Close(fds[1]))
+		return nil, nil, errors.Join(fmt.Errorf("pmi: socketpair: %w", err), child.Close())
 	}
-	return server, os.NewFile(uintptr(fds[1]), "pmi client"), nil
+	return server, child, nil
 }

@@ -1,26 +1,15 @@
 package control
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/dlp-mpi/dlp-go/internal/socketpair"
 )
 
 // socketPair returns the ends of a new Unix stream socket, closed on exec.
-func socketPair() (a, b *os.File, err error) {
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "control"), os.NewFile(uintptr(fds[1]), "control"), nil
-}
+func socketPair() (a, b *os.File, err error) { return socketpair.New("control") }
 
 // sessionByte is what a descriptor travels with.
 const sessionByte = 'S'
