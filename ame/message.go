@@ -151,7 +151,7 @@ func (c *Comm) receive(ctx context.Context, p pattern, now *round) (*arrival, er
 	}
 	if r == nil {
 		if t != nil {
-			return nil, j.report(p.opName(), t)
+			return nil, j.report(p.opName(), now.explain(t))
 		}
 		return a, nil
 	}
@@ -167,7 +167,7 @@ func (c *Comm) receive(ctx context.Context, p pattern, now *round) (*arrival, er
 	case err != nil:
 		return nil, j.errorf(p.opName(), -1, err)
 	case out.trouble != nil:
-		return nil, j.report(p.opName(), out.trouble)
+		return nil, j.report(p.opName(), now.explain(out.trouble))
 	}
 	return out.arrival, nil
 }

@@ -109,3 +109,12 @@ func (c *Comm) nameAbsent(ctx context.Context, now *round, absent []int, err err
 	}
 	return j.errorf(now.call.op.String(), -1, fmt.Errorf("waited for %s: %w", who, context.Cause(ctx)))
 }
+
+// explain adds where this rank is to the trouble that another one has closed
+// while this one waits for it in a collective; nil is no collective.
+func (r *round) explain(t *trouble) *trouble {
+	if r == nil || t.err != ErrLeft {
+		return t
+	}
+	return &trouble{t.peer, fmt.Errorf("%w, and this rank waits for it in %s", ErrLeft, r.where.text(r.call))}
+}
