@@ -50,6 +50,10 @@ type Config struct {
 	// others and every 30 s from then on.
 	Waiting func(missing Missing)
 
+	// Lost, if not nil, is called for each rank that is lost, before any call
+	// ends by it; by then this process may have little time left.
+	Lost func(rank int)
+
 	// Logger gets what does not concern the caller, such as strangers that
 	// knock. The default discards.
 	Logger *slog.Logger

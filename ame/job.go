@@ -12,6 +12,7 @@ import (
 type job struct {
 	rank, size int
 	log        *slog.Logger
+	onLost     func(rank int) // nil: nobody asks
 	mesh       *mesh
 	matcher    *matcher
 	memory     *memory  // in which ranks of this node meet
@@ -39,7 +40,7 @@ func newJob(cfg *Config) *job {
 	life, endLife := context.WithCancel(context.Background())
 	return &job{
 		life: life, endLife: endLife,
-		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger,
+		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost,
 		mesh: newMesh(cfg.Rank, cfg.Size), matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}

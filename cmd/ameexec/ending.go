@@ -30,9 +30,22 @@ const reprieve = 100 * time.Millisecond
 
 // reprieveOver decides whose failure the job's is, and stops the others.
 func (l *launcher) reprieveOver() {
+	l.hearBlame()
 	l.verdict.Close()
 	if !l.plan.Continue {
 		l.stop()
+	}
+}
+
+// hearBlame takes note of what ranks have said of each other.
+func (l *launcher) hearBlame() {
+	for {
+		select {
+		case b := <-l.blamed:
+			l.verdict.Blame(b.rank, b.peer)
+		default:
+			return
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 // Server is the launcher's end of the channel of one job.
@@ -30,6 +32,12 @@ type Config struct {
 	Size   int          // number of ranks, all of them on this node
 	Apps   []int        // application of each rank, as ":" counts them; nil: 0 for all
 	Logger *slog.Logger // nil: discard
+
+	// Progress shows how far the job is, if it is not nil; a zero State, that
+	// there is nothing to show any more. Lost is told that rank ends because it
+	// has lost peer. Neither may wait.
+	Progress func(progress.State)
+	Lost     func(rank, peer int)
 }
 
 const (

@@ -26,13 +26,13 @@ func (s *session) settled() bool { return s.text != "" || s.failure != "" }
 func (c *Server) answer(rank int, conn net.Conn) {
 	lines := newReader(conn)
 	conn.SetReadDeadline(time.Now().Add(joinTime))
-	join, err := read(lines, "join")
-	switch {
-	case err != nil:
-	case join.Version != version:
-		err = fmt.Errorf("this program speaks version %d of ameexec's protocol, ameexec version %d: build both from one source", join.Version, version)
-	case join.Rank != rank:
-		err = fmt.Errorf("AME_RANK=%d, but ameexec started this process as rank %d", join.Rank, rank)
+	join, err := read(lines, "join", "report")
+	if err == nil {
+		err = wrongProgram(join, rank)
+	}
+	if err == nil && join.Op == "report" {
+		c.listen(rank, conn, lines)
+		return
 	}
 	var s *session
 	if err == nil {
