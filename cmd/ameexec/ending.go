@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,6 +13,7 @@ type ending struct {
 	interrupts int
 	suspend    <-chan time.Time // when the ranks are to be stopped, after a SIGTSTP
 	reprieve   <-chan time.Time // when the first failure counts; nil: there is none
+	prolonged  bool             // the reprieve was, for a rank that others have lost
 	terminated bool             // somebody sent ameexec SIGTERM
 	stopping   bool             // the ranks were asked to terminate, by us
 	grace      time.Duration    // that they have
@@ -31,6 +33,11 @@ const reprieve = 100 * time.Millisecond
 // reprieveOver decides whose failure the job's is, and stops the others.
 func (l *launcher) reprieveOver() {
 	l.hearBlame()
+	if !l.ending.prolonged && slices.ContainsFunc(l.verdict.Culprits(), l.runs) {
+		l.ending.prolonged = true // its links are gone already; how it ends says more
+		l.ending.reprieve = time.After(lastWords)
+		return
+	}
 	l.verdict.Close()
 	if !l.plan.Continue {
 		l.stop()

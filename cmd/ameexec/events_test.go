@@ -59,3 +59,21 @@ func TestLostRankGivesTheStatus(t *testing.T) {
 	l.reprieveOver()
 	assert.Equal(t, 7, l.verdict.Status())
 }
+
+// A rank that others have lost may be seen to end late, on a busy machine.
+func TestLostRankIsWaitedFor(t *testing.T) {
+	l, _ := quietLauncher(&plan{Host: "here"})
+	l.lost(1, 0)
+	l.ended(exit{1<<30 + 1, syscall.WaitStatus(1 << 8)})
+	l.reprieveOver()
+	assert.False(t, l.ending.stopping)
+	l.ended(exit{1 << 30, syscall.WaitStatus(7 << 8)})
+	assert.Equal(t, 7, l.verdict.Status())
+
+	l, _ = quietLauncher(&plan{Host: "here"})
+	l.lost(1, 0)
+	l.ended(exit{1<<30 + 1, syscall.WaitStatus(1 << 8)})
+	l.reprieveOver()
+	l.reprieveOver()
+	assert.True(t, l.ending.stopping, "but not for ever")
+}

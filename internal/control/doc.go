@@ -38,4 +38,5 @@
 //	                                 <-  reporting bar
 //	progress progress                ->
 //	lost peer                        ->
+//	                                 <-  noted
 package control

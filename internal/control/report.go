@@ -19,8 +19,8 @@ const reportTime = time.Second
 // Reporter is a program's way to tell the launcher what it is about, besides
 // its session and at any time. Its methods are for one goroutine.
 type Reporter struct {
-	conn net.Conn
-	bar  bool
+	session *Client
+	bar     bool
 }
 
 // Report opens a Reporter for the program of rank.
@@ -37,7 +37,7 @@ func Report(ctx context.Context, env environ.Env, rank int) (*Reporter, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Reporter{conn: conn, bar: answer.Bar}, nil
+	return &Reporter{session: c, bar: answer.Bar}, nil
 }
 
 // Bar says whether the launcher shows progress: it is at a terminal, as this
@@ -50,16 +50,22 @@ func (r *Reporter) Progress(s progress.State) error {
 	return r.tell(message{Op: "progress", Progress: &s})
 }
 
-// Lost says that this program ends because it has lost the rank peer.
-func (r *Reporter) Lost(peer int) error { return r.tell(message{Op: "lost", Peer: peer}) }
+// Lost says that this program ends because it has lost the rank peer. It
+// returns when the launcher knows, which may next see this process end.
+func (r *Reporter) Lost(peer int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
+	defer cancel()
+	_, err := r.session.ask(ctx, message{Op: "lost", Peer: peer}, "noted")
+	return err
+}
 
 func (r *Reporter) tell(m message) error {
-	r.conn.SetWriteDeadline(time.Now().Add(reportTime))
-	return write(r.conn, m)
+	r.session.conn.SetWriteDeadline(time.Now().Add(reportTime))
+	return write(r.session.conn, m)
 }
 
 // Close ends the reports. What was shown as progress is shown no more.
-func (r *Reporter) Close() error { return r.conn.Close() }
+func (r *Reporter) Close() error { return r.session.conn.Close() }
 
 // listen is the launcher's end of a Reporter.
 func (c *Server) listen(rank int, conn net.Conn, lines *bufio.Reader) {
@@ -76,8 +82,11 @@ func (c *Server) listen(rank int, conn net.Conn, lines *bufio.Reader) {
 				c.config.Progress(progress.State{})
 			}
 			return
-		case m.Op == "lost" && c.config.Lost != nil && m.Peer >= 0 && m.Peer < c.config.Size:
-			c.config.Lost(rank, m.Peer)
+		case m.Op == "lost":
+			if c.config.Lost != nil && m.Peer >= 0 && m.Peer < c.config.Size {
+				c.config.Lost(rank, m.Peer)
+			}
+			c.send(conn, message{Op: "noted"})
 		case m.Op == "progress" && m.Progress != nil && c.config.Progress != nil:
 			shown = !m.Progress.Last
 			c.config.Progress(*m.Progress)

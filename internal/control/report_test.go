@@ -14,7 +14,7 @@ import (
 )
 
 func TestReport(t *testing.T) {
-	shown, lost := make(chan progress.State), make(chan [2]int)
+	shown, lost := make(chan progress.State), make(chan [2]int, 1)
 	server := New(Config{
 		Job: "test", Size: 2,
 		Progress: func(s progress.State) { shown <- s },

@@ -31,6 +31,7 @@ type Verdict struct {
 type failure struct {
 	rank, status int
 	killed       bool // by a signal that the launcher has not sent
+	obeyed       bool // it did what a signal asked for that the launcher has sent
 }
 
 // Add judges how a rank ended, in the order of their ends. failed says that
@@ -42,7 +43,7 @@ func (v *Verdict) Add(rank int, ws syscall.WaitStatus) (failed, ownFault bool) {
 	}
 	obeyed := slices.ContainsFunc(v.sent, func(s syscall.Signal) bool { return status == statusSignal+int(s) })
 	first := !v.final && len(v.failures) == 0
-	v.failures = append(v.failures, failure{rank, status, ws.Signaled() && !obeyed})
+	v.failures = append(v.failures, failure{rank, status, ws.Signaled() && !obeyed, obeyed})
 	return true, first || !obeyed
 }
 
@@ -89,7 +90,7 @@ func (v *Verdict) Status() int {
 	}
 	for _, claim := range []func(failure) bool{
 		func(f failure) bool { return f.killed },
-		v.blamed,
+		func(f failure) bool { return !f.obeyed && slices.Contains(v.Culprits(), f.rank) },
 	} {
 		if i := slices.IndexFunc(v.failures, claim); i >= 0 {
 			return v.failures[i].status
@@ -98,15 +99,15 @@ func (v *Verdict) Status() int {
 	return v.failures[0].status
 }
 
-// blamed says whether others name the rank of f as the cause, and it none.
-func (v *Verdict) blamed(f failure) bool {
-	_, blames := v.blames[f.rank]
+// Culprits returns the ranks that others name as the cause of their failure,
+// and that name nobody themselves. They may not have ended yet.
+func (v *Verdict) Culprits() (ranks []int) {
 	for _, peer := range v.blames {
-		if peer == f.rank && !blames {
-			return true
+		if _, blames := v.blames[peer]; !blames && !slices.Contains(ranks, peer) {
+			ranks = append(ranks, peer)
 		}
 	}
-	return false
+	return ranks
 }
 
 // ExitStatus is the status that a shell reports.

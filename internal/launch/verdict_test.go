@@ -33,6 +33,7 @@ func TestVerdict(t *testing.T) {
 			v.Add(0, exited(3))
 			v.Add(1, exited(5))
 		}, 5},
+		"who is named but did as it was told":      {func(v *Verdict) { v.Blame(0, 1); v.Add(0, exited(3)); v.Expect(15); v.Add(1, exited(143)) }, 3},
 		"a kill after the reprieve is another one": {func(v *Verdict) { v.Add(0, exited(1)); v.Close(); v.Add(1, signalled(9)) }, 1},
 		"our own kills are nobody's fault":         {func(v *Verdict) { v.Add(0, exited(1)); v.Expect(9); v.Add(1, signalled(9)) }, 1},
 		"a signal that was passed on":              {func(v *Verdict) { v.Expect(2); v.Add(0, signalled(2)); v.Add(1, exited(130)) }, 130},
@@ -46,6 +47,16 @@ func TestVerdict(t *testing.T) {
 			assert.Equal(t, test.want, v.Status())
 		})
 	}
+}
+
+func TestCulprits(t *testing.T) {
+	var v Verdict
+	assert.Empty(t, v.Culprits())
+	v.Blame(1, 0)
+	v.Blame(3, 0)
+	assert.Equal(t, []int{0}, v.Culprits())
+	v.Blame(0, 2)
+	assert.Equal(t, []int{2}, v.Culprits())
 }
 
 func TestVerdictTellsWhoseFaultItIs(t *testing.T) {
