@@ -12,7 +12,7 @@ import (
 type job struct {
 	rank, size int
 	log        *slog.Logger
-	onLost     func(rank int) // nil: nobody asks
+	onLost     func(rank int)
 	mesh       *mesh
 	matcher    *matcher
 	memory     *memory  // in which ranks of this node meet
@@ -94,6 +94,9 @@ func (j *job) fail(f *failure) { j.failFrom(nil, f) }
 
 // failFrom is fail with what the rank at the other end of l has told.
 func (j *job) failFrom(l link, f *failure) {
+	if f.reason == reasonLost && j.failure() == nil && !j.isClosed() {
+		j.onLost(f.peer)
+	}
 	j.mu.Lock()
 	if j.failed != nil || j.closed {
 		j.mu.Unlock()
