@@ -20,9 +20,10 @@ type ending struct {
 	kill       <-chan time.Time // when it is over
 	ticker     *time.Ticker     // of sweeps; nil: not yet
 	sweepEnd   time.Time
-	hopeless   bool // the reader of the output is gone or must not be waited for
-	orphaned   bool // the front is gone
-	stopped    int  // ranks that ended because we stopped them, for another one
+	hopeless   bool            // the reader of the output is gone or must not be waited for
+	enough     <-chan struct{} // closed when he has had his time; nil: he has all of it
+	orphaned   bool            // the front is gone
+	stopped    int             // ranks that ended because we stopped them, for another one
 }
 
 // reprieve is how long the others have to end by themselves when a rank has
@@ -152,15 +153,16 @@ func (l *launcher) drain() {
 // await returns when done is closed. A reader of our output takes his time as
 // long as nobody asks for an end.
 func (l *launcher) await(done <-chan struct{}) {
-	var enough <-chan time.Time
 	for {
-		if enough == nil && (l.ending.hopeless || l.ending.orphaned) {
-			enough = time.After(lastPatience)
+		if l.ending.enough == nil && (l.ending.hopeless || l.ending.orphaned) {
+			enough := make(chan struct{})
+			time.AfterFunc(lastPatience, func() { close(enough) })
+			l.ending.enough = enough
 		}
 		select {
 		case <-done:
 			return
-		case <-enough:
+		case <-l.ending.enough:
 			return
 		case o, ok := <-l.orders:
 			if !ok {
