@@ -57,13 +57,16 @@ func (l *launcher) hearBlame() {
 	}
 }
 
-// stop asks all ranks to terminate; after the grace they are killed.
+// stop asks all ranks to terminate; after the grace they are killed. Who was
+// asked already is left to it: to many programs a second SIGTERM means now.
 func (l *launcher) stop() {
 	if l.ending.stopping {
 		return
 	}
 	l.ending.stopping = true
-	l.send(syscall.SIGTERM)
+	if !l.ending.terminated {
+		l.send(syscall.SIGTERM)
+	}
 	l.send(syscall.SIGCONT) // who is stopped must run to terminate
 	if l.ending.kill == nil {
 		l.ending.grace = l.plan.Grace
