@@ -25,7 +25,7 @@ func TestRankDiesDuringTheStart(t *testing.T) {
 		assert.Less(t, time.Since(begin), 20*time.Second)
 		assert.Equal(t, 1, r.status)
 		assert.Len(t, lines(r.stdout), 2)
-		assert.Contains(t, r.stdout, "rank "+dead+" has ended its start before all ranks were connected")
+		assert.Contains(t, r.stdout, "rank "+dead+" has ended (exit status 0) before all ranks were connected")
 	}
 }
 
