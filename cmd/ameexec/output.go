@@ -33,7 +33,7 @@ func newOutput(p *plan) (*output, error) {
 		o.stderr = launch.NewMerger(o.fail)
 	}
 	o.own = o.stderr.Notices(os.Stderr)
-	if o.bar = isTerminal(os.Stderr) && !p.Terminal; o.bar {
+	if o.bar = isTerminal(os.Stderr) && !p.Terminal && !isDumb(os.Getenv("TERM")); o.bar {
 		o.stderr.Bar(os.Stderr, terminalWidth)
 	}
 	if p.OutputDir != "" {

@@ -32,6 +32,10 @@ func (o *output) hideBar() { o.stderr.SetBar("") }
 // defaultWidth is that of a terminal which does not tell, in columns.
 const defaultWidth = 80
 
+// isDumb says whether a terminal of that name may not understand the control
+// sequences that keep a line below the output.
+func isDumb(name string) bool { return name == "" || name == "dumb" }
+
 // isTerminal says whether file is a terminal. /dev/null is a device too, but
 // none that a user types into.
 func isTerminal(file *os.File) bool {

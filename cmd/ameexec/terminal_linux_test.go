@@ -73,6 +73,7 @@ func TestPty(t *testing.T) {
 // above, and nothing of it in what the ranks print.
 func TestProgressBar(t *testing.T) {
 	cmd := command(t, with(ranks("loop", "40"), "-n", "3")...)
+	cmd.Env = append(cmd.Env, "TERM=xterm")
 	person := startAtTerminal(t, cmd)
 	text, _ := io.ReadAll(person) // the error is that nobody has the terminal any more
 	require.NoError(t, cmd.Wait())
@@ -81,6 +82,16 @@ func TestProgressBar(t *testing.T) {
 	assert.Contains(t, screen, "\x1b[J")
 	assert.Regexp(t, `\[#{30}\] items: 40/40 \(100%\), [\d.]+/s, took \S+\r\n`, screen)
 	assert.Equal(t, 40, strings.Count(screen, "0 done\r\n"), "a slow rank loses the beginning of its line to others")
+}
+
+// A terminal that cannot draw gets lines.
+func TestProgressOnADumbTerminal(t *testing.T) {
+	cmd := command(t, with(ranks("loop", "10"), "-n", "2")...)
+	cmd.Env = append(cmd.Env, "TERM=dumb")
+	text, _ := io.ReadAll(startAtTerminal(t, cmd)) // the error is that nobody has the terminal any more
+	require.NoError(t, cmd.Wait())
+	assert.NotContains(t, string(text), "\x1b")
+	assert.Regexp(t, `(?m)^items: 10/10 \(100%\), [\d.]+/s, took \S+\r$`, string(text))
 }
 
 // Where no terminal is, the rank writes a line into the log, and no bar.
