@@ -50,6 +50,11 @@ type Config struct {
 	// others and every 30 s from then on.
 	Waiting func(missing Missing)
 
+	// Lost, if not nil, is called for each rank that is lost, before any call
+	// ends by it; by then this process may have little time left. It may be
+	// called more than once for a rank, and at the same time.
+	Lost func(rank int)
+
 	// Logger gets what does not concern the caller, such as strangers that
 	// knock. The default discards.
 	Logger *slog.Logger
@@ -88,6 +93,9 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 	}
 	if cfg.Host == "" {
 		cfg.Host, _ = os.Hostname()
+	}
+	if cfg.Lost == nil {
+		cfg.Lost = func(int) {}
 	}
 	if cfg.Dial == nil {
 		dialer := net.Dialer{Timeout: handshakeTimeout}

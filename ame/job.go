@@ -12,6 +12,7 @@ import (
 type job struct {
 	rank, size int
 	log        *slog.Logger
+	onLost     func(rank int)
 	mesh       *mesh
 	matcher    *matcher
 	memory     *memory  // in which ranks of this node meet
@@ -39,7 +40,7 @@ func newJob(cfg *Config) *job {
 	life, endLife := context.WithCancel(context.Background())
 	return &job{
 		life: life, endLife: endLife,
-		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger,
+		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost,
 		mesh: newMesh(cfg.Rank, cfg.Size), matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}
@@ -93,6 +94,9 @@ func (j *job) fail(f *failure) { j.failFrom(nil, f) }
 
 // failFrom is fail with what the rank at the other end of l has told.
 func (j *job) failFrom(l link, f *failure) {
+	if f.reason == reasonLost && j.failure() == nil && !j.isClosed() {
+		j.onLost(f.peer)
+	}
 	j.mu.Lock()
 	if j.failed != nil || j.closed {
 		j.mu.Unlock()

@@ -39,6 +39,7 @@ func (j *job) bury(f *failure) bool {
 	if _, first := j.mesh.leave(f.peer, f.trouble()); !first {
 		return false
 	}
+	j.onLost(f.peer)
 	j.matcher.leave(f.peer, f.trouble())
 	j.mesh.hears(f.peer) // nothing more to wait for
 	if l := j.mesh.to(f.peer); l != nil {

@@ -412,3 +412,30 @@ func TestCollectiveNamesTheAbsent(t *testing.T) {
 		})
 	}
 }
+
+// Config.Lost hears of a lost rank before the calls that wait for it end.
+func TestLostIsToldBeforeCallsEnd(t *testing.T) {
+	heard := make(chan int, 3)
+	comms := connectAll(t, func(tb testing.TB, size int) []Config {
+		configs := overMemory(tb, size)
+		for rank := range configs {
+			configs[rank].Lost = func(lost int) { heard <- lost }
+		}
+		return configs
+	}, 3)
+	errs := each(comms, func(c *Comm) error {
+		if c.Rank() == 2 {
+			kill(c)
+			return nil
+		}
+		if err := c.Barrier(t.Context()); !errors.Is(err, ErrLost) {
+			return fmt.Errorf("barrier: %w", err)
+		}
+		if lost := <-heard; lost != 2 {
+			return fmt.Errorf("rank %d was lost", lost)
+		}
+		return nil
+	})
+	noErrors(t, errs)
+	assert.Empty(t, heard, "once on each rank")
+}

@@ -27,6 +27,9 @@ func joinAmeexec(ctx context.Context, env Env, rank, size int) (*World, error) {
 		world.doomed = session.Doomed()
 		world.release = func(failure error) error { return session.Close(failure == nil) }
 	}
+	if err == nil {
+		world.report = func() (*Reporter, error) { return control.Report(context.Background(), env, rank) }
+	}
 	return world, err
 }
 

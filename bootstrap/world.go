@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 
+	"github.com/dlp-mpi/dlp-go/internal/control"
 	"github.com/dlp-mpi/dlp-go/internal/program"
 )
 
@@ -43,9 +44,23 @@ type World struct {
 	// started, and the remedy. They do not keep the job from running.
 	Warnings []string
 
+	report  func() (*Reporter, error) // nil: the launcher does not listen
 	release func(failure error) error
 	refused func() string   // why ranks were sent away before they got here; or nil
 	doomed  context.Context // ends when the launcher knows that ranks will never come; or nil
+}
+
+// Reporter is a way to tell the launcher, besides the rendezvous and after it,
+// how far the program is and whom it has lost.
+type Reporter = control.Reporter
+
+// Report opens a Reporter, nil if the launcher does not listen. Only ameexec
+// does. It may be called at any time, and takes as long as ameexec does.
+func (w *World) Report() (*Reporter, error) {
+	if w.report == nil {
+		return nil, nil
+	}
+	return w.report()
 }
 
 // Watch returns a ctx that also ends when the launcher reports that the job

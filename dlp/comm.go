@@ -27,6 +27,9 @@ type Comm struct {
 	inside atomic.Pointer[string] // the loop that this Comm is in
 	loops  *loops
 	stop   *stopWish // of the program
+
+	// launcher opens a way to tell the launcher how far the job is; nil in Run.
+	launcher func() (*bootstrap.Reporter, error)
 }
 
 // Option changes what Init does.
@@ -111,7 +114,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		Addresses: world.Root.Addresses, Peers: peersOf(backend),
 		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
 	})
-	comm.unmark = unmark
+	comm.unmark, comm.launcher = unmark, world.Report
 	return comm, nil
 }
 
@@ -125,6 +128,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
 		Waiting: func(m ame.Missing) { tellMissing(m, world.Refused()) }, Logger: logger,
+		Lost: func(rank int) { tellLauncher(world, rank) },
 	}
 	if world.Size > 1 {
 		others.own = world.Program
@@ -152,6 +156,15 @@ func tellMissing(m ame.Missing, refused string) {
 		what += "; sent away: " + refused
 	}
 	tellWaiting(what)
+}
+
+// tellLauncher tells the launcher, if it listens, of a rank that this one has
+// lost: if both end, the status of that one is the job's.
+func tellLauncher(world *bootstrap.World, lost int) {
+	if r, err := world.Report(); err == nil && r != nil {
+		r.Lost(lost) // an error means that the launcher is gone
+		r.Close()
+	}
 }
 
 // tellWaiting tells the user on rank 0 what the start waits for.
@@ -184,7 +197,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop}, nil
+	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop, launcher: c.launcher}, nil
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it

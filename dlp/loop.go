@@ -23,7 +23,8 @@ type loopOptions struct {
 	dedicated bool
 	rootWorks bool
 	policy    ErrorPolicy
-	progress  bool
+	progress  bool // the program asks for it
+	watched   bool // it is wanted where somebody watches
 	label     string
 	key       any // func(T) string of Key, or nil
 }
@@ -66,9 +67,9 @@ const (
 // is Stop.
 func OnError(p ErrorPolicy) MapOption { return mapOption(func(o *loopOptions) { o.policy = p }) }
 
-// Progress shows on rank 0's stderr how far the loop is: as a bar on a
-// terminal, else as a line every 30 s and at the end. SplitManaged does so
-// by itself if stderr is a terminal.
+// Progress shows how far the loop is: as a bar on the terminal that is rank 0's
+// stderr, or ameexec's, else as a line on rank 0's stderr every 30 s and at the
+// end. SplitManaged does so by itself if there is such a terminal.
 func Progress(label string) LoopOption {
 	return loopOption(func(o *loopOptions) { o.progress, o.label = true, label })
 }
@@ -95,7 +96,7 @@ func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samp
 			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
 		})
 		c.loops.serve(l.server, func() { backend.Close() })
-		l.hide = showProgress(o, l.server.State)
+		l.hide = showProgress(c, o, l.server.State)
 	}
 	return l, nil
 }

@@ -91,7 +91,7 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 // mapAlone is the loop of a rank that is alone.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
 	count := counter{total: items.length()}
-	defer showProgress(o, count.state)()
+	defer showProgress(c, o, count.state)()
 	index := 0
 	for item := range items.all() {
 		if ctx.Err() != nil {

@@ -8,12 +8,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 const (
 	barEvery  = 200 * time.Millisecond // on a terminal
 	lineEvery = 30 * time.Second       // in a log
-	barWidth  = 30                     // characters
 )
 
 // stderrIsTerminal says whether a person is likely to watch stderr.
@@ -36,44 +38,80 @@ func (c *counter) add() { c.done.Add(1) }
 
 func (c *counter) state() (done, total, busy int) { return int(c.done.Load()), c.total, 1 }
 
-// showProgress displays a loop's state on stderr until the returned function
-// is called, if the options ask for it.
-func showProgress(o loopOptions, state func() (done, total, busy int)) (hide func()) {
-	if !o.progress {
+// showProgress displays a loop's state until the returned function is called,
+// if the options ask for it: on stderr, or at ameexec's terminal where stderr
+// is a pipe to ameexec.
+func showProgress(c *Comm, o loopOptions, state func() (done, total, busy int)) (hide func()) {
+	d := &display{
+		out: os.Stderr, bar: stderrIsTerminal(), asked: o.progress,
+		label: o.label, state: state, start: time.Now(),
+	}
+	if !d.bar && c.launcher != nil {
+		d.launcher = func() reporter { return launcherDisplay(c.launcher) }
+	}
+	if !d.asked && !(o.watched && (d.bar || d.launcher != nil)) {
 		return func() {}
 	}
-	p := &progress{out: os.Stderr, bar: stderrIsTerminal(), label: o.label, state: state, start: time.Now()}
-	return p.run()
+	return d.run()
 }
 
-// progress writes how far a loop is.
-type progress struct {
-	out   io.Writer
-	bar   bool
-	label string
-	state func() (done, total, busy int)
-	start time.Time
-	width int // of the bar's last line
+// reporter is a launcher that shows progress.
+type reporter interface {
+	Progress(progress.State) error
+	Close() error
+}
+
+// launcherDisplay asks the launcher to show progress; nil if it does not, for
+// want of a terminal or because only ameexec does.
+func launcherDisplay(open func() (*bootstrap.Reporter, error)) reporter {
+	r, err := open()
+	switch {
+	case err != nil || r == nil:
+		return nil
+	case !r.Bar():
+		r.Close()
+		return nil
+	}
+	return r
+}
+
+// display shows how far a loop is.
+type display struct {
+	out      io.Writer
+	bar      bool            // out is a terminal
+	asked    bool            // by the program; else it is for somebody who watches only
+	launcher func() reporter // asks the launcher to show it; nil: it cannot be asked
+	label    string
+	state    func() (done, total, busy int)
+	start    time.Time
+	width    int       // of the bar's last line
+	lined    time.Time // when the last line of a log was due; zero: none was
+	reporter reporter  // what launcher has returned
 }
 
 // run shows the progress from time to time in a goroutine, which the
-// returned function ends after a last line.
-func (p *progress) run() (hide func()) {
-	every := lineEvery
-	if p.bar {
-		every = barEvery
-	}
+// returned function ends after a last line. The launcher is asked only if the
+// loop takes a while.
+func (d *display) run() (hide func()) {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		every := lineEvery
+		if d.bar || d.launcher != nil {
+			every = barEvery
+		}
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				p.show(false)
+				if d.launcher != nil {
+					d.reporter = d.launcher()
+					d.launcher = nil
+				}
+				d.show(false)
 			case <-quit:
-				p.show(true)
+				d.show(true)
 				return
 			}
 		}
@@ -84,73 +122,43 @@ func (p *progress) run() (hide func()) {
 	}
 }
 
-func (p *progress) show(last bool) {
-	done, total, busy := p.state()
-	text := progressText(p.label, done, total, busy, time.Since(p.start), last)
-	if !p.bar {
-		fmt.Fprintln(p.out, text)
-		return
-	}
-	if total > 0 {
-		full := barWidth * done / total
-		text = "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] " + text
-	}
-	pad := strings.Repeat(" ", max(0, p.width-len(text)))
-	p.width = len(text)
-	end := ""
-	if last {
-		end = "\n"
-	}
-	fmt.Fprint(p.out, "\r", text, pad, end)
-}
-
-// progressText is one line: label, done/total, rate, time left, busy ranks.
-func progressText(label string, done, total, busy int, took time.Duration, last bool) string {
-	var b strings.Builder
-	if label != "" {
-		fmt.Fprintf(&b, "%s: ", label)
-	}
-	fmt.Fprint(&b, done)
-	if total > 0 {
-		fmt.Fprintf(&b, "/%d (%d%%)", total, 100*done/total)
-	}
-	rate := float64(done) / max(took.Seconds(), 1e-9)
-	fmt.Fprintf(&b, ", %s/s", rateText(rate))
+func (d *display) show(last bool) {
+	done, total, busy := d.state()
+	s := progress.State{Label: d.label, Done: done, Total: total, Busy: busy, Took: time.Since(d.start), Last: last}
 	switch {
-	case last:
-		fmt.Fprintf(&b, ", took %v", roundTime(took))
-	case total > 0 && done > 0:
-		left := time.Duration(float64(total-done) / rate * float64(time.Second))
-		fmt.Fprintf(&b, ", %v left, %s busy", roundTime(left), ranksText(busy))
-	default:
-		fmt.Fprintf(&b, ", %s busy", ranksText(busy))
+	case d.reporter != nil:
+		d.report(s)
+	case d.bar:
+		text := s.Bar()
+		pad := strings.Repeat(" ", max(0, d.width-len(text)))
+		d.width = len(text)
+		end := ""
+		if last {
+			end = "\n"
+		}
+		fmt.Fprint(d.out, "\r", text, pad, end)
+	case d.asked && (last || d.lineIsDue()):
+		fmt.Fprintln(d.out, s.Text())
 	}
-	return b.String()
 }
 
-// rateText prints a rate with three digits, but no exponent.
-func rateText(rate float64) string {
-	if rate >= 1000 {
-		return fmt.Sprintf("%.0f", rate)
+// lineIsDue says whether it is time for another line of a log.
+func (d *display) lineIsDue() bool {
+	if d.lined.IsZero() {
+		d.lined = d.start
 	}
-	return fmt.Sprintf("%.3g", rate)
+	due := time.Since(d.lined) >= lineEvery
+	if due {
+		d.lined = d.lined.Add(lineEvery)
+	}
+	return due
 }
 
-func ranksText(n int) string {
-	if n == 1 {
-		return "1 rank"
-	}
-	return fmt.Sprintf("%d ranks", n)
-}
-
-// roundTime drops the digits of a duration that nobody reads.
-func roundTime(d time.Duration) time.Duration {
-	switch {
-	case d > time.Minute:
-		return d.Round(time.Second)
-	case d > time.Second:
-		return d.Round(100 * time.Millisecond)
-	default:
-		return d.Round(time.Millisecond)
+// report has the launcher show s. One that takes nothing any more is not asked
+// again: the loop must not wait for it.
+func (d *display) report(s progress.State) {
+	if err := d.reporter.Progress(s); err != nil || s.Last {
+		d.reporter.Close()
+		d.reporter = nil
 	}
 }

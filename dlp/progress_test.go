@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -30,7 +32,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 // show runs a loop of 200 s on a fake clock, at 10 items a second, and returns
 // what the display has written.
-func show(t *testing.T, p *progress) []byte {
+func show(t *testing.T, p *display) []byte {
 	var out bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		p.out, p.start = &out, time.Now()
@@ -45,35 +47,59 @@ func show(t *testing.T, p *progress) []byte {
 }
 
 func TestProgressLines(t *testing.T) {
-	golden(t, "progress-lines.txt", show(t, &progress{label: "evaluate"}))
+	golden(t, "progress-lines.txt", show(t, &display{label: "evaluate", asked: true}))
 }
 
 func TestProgressBar(t *testing.T) {
-	out := show(t, &progress{bar: true})
+	out := show(t, &display{bar: true})
 	steps := bytes.Split(out, []byte("\r"))
 	assert.Len(t, steps, 502, "one in 200 ms, and the last one")
 	golden(t, "progress-bar.txt", append(bytes.Join([][]byte{steps[1], steps[250], steps[500]}, []byte("\n")), append([]byte("\n"), steps[501]...)...))
 }
 
-func TestProgressText(t *testing.T) {
-	tests := map[string]struct {
-		done, total, busy int
-		took              time.Duration
-		last              bool
-		want              string
-	}{
-		"start":    {0, 10, 3, 0, false, "0/10 (0%), 0/s, 3 ranks busy"},
-		"middle":   {5, 10, 3, 5 * time.Second, false, "5/10 (50%), 1/s, 5s left, 3 ranks busy"},
-		"one rank": {5, 10, 1, 5 * time.Second, false, "5/10 (50%), 1/s, 5s left, 1 rank busy"},
-		"end":      {10, 10, 0, 3500 * time.Millisecond, true, "10/10 (100%), 2.86/s, took 3.5s"},
-		"sequence": {7, loop.Unknown, 2, 2 * time.Minute, false, "7, 0.0583/s, 2 ranks busy"},
-		"no items": {0, 0, 0, 0, true, "0, 0/s, took 0s"},
-		"fast":     {2_000_000, 2_000_000, 0, time.Second, true, "2000000/2000000 (100%), 2000000/s, took 1s"},
-	}
-	for name, test := range tests {
-		got := progressText("", test.done, test.total, test.busy, test.took, test.last)
-		assert.Equal(t, test.want, got, name)
-	}
+// fakeLauncher keeps what it is told.
+type fakeLauncher struct {
+	told   []progress.State
+	err    error
+	closed bool
+}
+
+func (l *fakeLauncher) Progress(s progress.State) error {
+	l.told = append(l.told, s)
+	return l.err
+}
+
+func (l *fakeLauncher) Close() error {
+	l.closed = true
+	return nil
+}
+
+// At ameexec's terminal ameexec shows the progress, and nothing is written here.
+func TestProgressAtTheLaunchersTerminal(t *testing.T) {
+	l := &fakeLauncher{}
+	out := show(t, &display{label: "squares", launcher: func() reporter { return l }})
+	assert.Empty(t, out)
+	assert.True(t, l.closed)
+	require.Len(t, l.told, 501, "one in 200 ms, and the last one")
+	first, last := l.told[0], l.told[500]
+	assert.Equal(t, progress.State{Label: "squares", Done: 2, Total: 2000, Busy: 4, Took: barEvery}, first)
+	assert.True(t, last.Last)
+	assert.Equal(t, 1000, last.Done)
+}
+
+// Without one the log has its lines, if the program asks for them.
+func TestProgressWithoutTheLaunchersTerminal(t *testing.T) {
+	nobody := func() reporter { return nil }
+	golden(t, "progress-lines.txt", show(t, &display{label: "evaluate", asked: true, launcher: nobody}))
+	assert.Empty(t, show(t, &display{launcher: nobody}))
+}
+
+// A launcher that goes away leaves the lines of a log.
+func TestProgressWhenTheLauncherGoes(t *testing.T) {
+	l := &fakeLauncher{err: io.ErrClosedPipe}
+	golden(t, "progress-lines.txt", show(t, &display{label: "evaluate", asked: true, launcher: func() reporter { return l }}))
+	assert.Len(t, l.told, 1)
+	assert.True(t, l.closed)
 }
 
 // Whatever is shown goes to stderr: stdout belongs to the user's program.

@@ -65,7 +65,7 @@ func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opt
 }
 
 func splitManaged[T any](ctx context.Context, c *Comm, items *source[T], opts []SplitOption) iter.Seq2[T, error] {
-	o := loopOptions{progress: stderrIsTerminal()}
+	o := loopOptions{watched: true}
 	for _, opt := range opts {
 		opt.applySplit(&o)
 	}
@@ -89,7 +89,7 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 	switch {
 	case err != nil:
 	case c.Size() == 1:
-		err = splitAlone(ctx, items, o, yield)
+		err = splitAlone(ctx, c, items, o, yield)
 	default:
 		err = splitShared(ctx, c, items, compared, o, yield)
 	}
@@ -100,9 +100,9 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 }
 
 // splitAlone is the loop of a rank that is alone.
-func splitAlone[T any](ctx context.Context, items *source[T], o loopOptions, yield func(T, error) bool) error {
+func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
 	count := counter{total: items.length()}
-	defer showProgress(o, count.state)()
+	defer showProgress(c, o, count.state)()
 	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,15 +13,17 @@ type ending struct {
 	interrupts int
 	suspend    <-chan time.Time // when the ranks are to be stopped, after a SIGTSTP
 	reprieve   <-chan time.Time // when the first failure counts; nil: there is none
+	prolonged  bool             // the reprieve was, for a rank that others have lost
 	terminated bool             // somebody sent ameexec SIGTERM
 	stopping   bool             // the ranks were asked to terminate, by us
 	grace      time.Duration    // that they have
 	kill       <-chan time.Time // when it is over
 	ticker     *time.Ticker     // of sweeps; nil: not yet
 	sweepEnd   time.Time
-	hopeless   bool // the reader of the output is gone or must not be waited for
-	orphaned   bool // the front is gone
-	stopped    int  // ranks that ended because we stopped them, for another one
+	hopeless   bool            // the reader of the output is gone or must not be waited for
+	enough     <-chan struct{} // closed when he has had his time; nil: he has all of it
+	orphaned   bool            // the front is gone
+	stopped    int             // ranks that ended because we stopped them, for another one
 }
 
 // reprieve is how long the others have to end by themselves when a rank has
@@ -30,19 +33,40 @@ const reprieve = 100 * time.Millisecond
 
 // reprieveOver decides whose failure the job's is, and stops the others.
 func (l *launcher) reprieveOver() {
+	l.hearBlame()
+	if !l.ending.prolonged && slices.ContainsFunc(l.verdict.Culprits(), l.runs) {
+		l.ending.prolonged = true // its links are gone already; how it ends says more
+		l.ending.reprieve = time.After(lastWords)
+		return
+	}
 	l.verdict.Close()
 	if !l.plan.Continue {
 		l.stop()
 	}
 }
 
-// stop asks all ranks to terminate; after the grace they are killed.
+// hearBlame takes note of what ranks have said of each other.
+func (l *launcher) hearBlame() {
+	for {
+		select {
+		case b := <-l.blamed:
+			l.verdict.Blame(b.rank, b.peer)
+		default:
+			return
+		}
+	}
+}
+
+// stop asks all ranks to terminate; after the grace they are killed. Who was
+// asked already is left to it: to many programs a second SIGTERM means now.
 func (l *launcher) stop() {
 	if l.ending.stopping {
 		return
 	}
 	l.ending.stopping = true
-	l.send(syscall.SIGTERM)
+	if !l.ending.terminated {
+		l.send(syscall.SIGTERM)
+	}
 	l.send(syscall.SIGCONT) // who is stopped must run to terminate
 	if l.ending.kill == nil {
 		l.ending.grace = l.plan.Grace
@@ -132,15 +156,16 @@ func (l *launcher) drain() {
 // await returns when done is closed. A reader of our output takes his time as
 // long as nobody asks for an end.
 func (l *launcher) await(done <-chan struct{}) {
-	var enough <-chan time.Time
 	for {
-		if enough == nil && (l.ending.hopeless || l.ending.orphaned) {
-			enough = time.After(lastPatience)
+		if l.ending.enough == nil && (l.ending.hopeless || l.ending.orphaned) {
+			enough := make(chan struct{})
+			time.AfterFunc(lastPatience, func() { close(enough) })
+			l.ending.enough = enough
 		}
 		select {
 		case <-done:
 			return
-		case <-enough:
+		case <-l.ending.enough:
 			return
 		case o, ok := <-l.orders:
 			if !ok {

@@ -24,6 +24,8 @@ func (l *launcher) step() bool {
 		l.forward(o.Signal)
 	case s := <-l.signals:
 		l.forward(s.(syscall.Signal))
+	case b := <-l.blamed:
+		l.verdict.Blame(b.rank, b.peer)
 	case failure := <-l.mpi.failed:
 		l.mpiFailed(failure)
 	case <-l.mpi.silence:
@@ -78,6 +80,18 @@ func (l *launcher) ended(e exit) {
 	}
 	if len(l.ranks) == 0 {
 		l.killAll() // what the ranks left behind
+	}
+}
+
+// blame is that rank ends because it has lost peer.
+type blame struct{ rank, peer int }
+
+// lost takes note, in any goroutine, of a rank that another one has lost. It
+// does not wait: as many as there is room for are enough.
+func (l *launcher) lost(rank, peer int) {
+	select {
+	case l.blamed <- blame{rank, peer}:
+	default:
 	}
 }
 

@@ -20,6 +20,7 @@ func quietLauncher(p *plan) (l *launcher, said func() string) {
 		output: &output{own: m.Notices(&text), stdout: m, stderr: m},
 		log:    slog.New(slog.DiscardHandler),
 		ranks:  map[int]int{1 << 30: 0, 1<<30 + 1: 1},
+		blamed: make(chan blame, 2),
 	}
 	return l, func() string { m.Wait(); return text.String() }
 }
@@ -45,4 +46,34 @@ func TestKilledRankGivesTheStatus(t *testing.T) {
 	l.reprieveOver()
 	assert.Equal(t, 137, l.verdict.Status())
 	assert.Contains(t, said(), "rank 0 (pid 1073741824) on here: killed by signal 9 (SIGKILL)\n")
+}
+
+// Who says whom it has lost lets the other one's status count.
+func TestLostRankGivesTheStatus(t *testing.T) {
+	l, _ := quietLauncher(&plan{Host: "here"})
+	for range 5 {
+		l.lost(1, 0) // does not wait
+	}
+	l.ended(exit{1<<30 + 1, syscall.WaitStatus(1 << 8)})
+	l.ended(exit{1 << 30, syscall.WaitStatus(7 << 8)})
+	l.reprieveOver()
+	assert.Equal(t, 7, l.verdict.Status())
+}
+
+// A rank that others have lost may be seen to end late, on a busy machine.
+func TestLostRankIsWaitedFor(t *testing.T) {
+	l, _ := quietLauncher(&plan{Host: "here"})
+	l.lost(1, 0)
+	l.ended(exit{1<<30 + 1, syscall.WaitStatus(1 << 8)})
+	l.reprieveOver()
+	assert.False(t, l.ending.stopping)
+	l.ended(exit{1 << 30, syscall.WaitStatus(7 << 8)})
+	assert.Equal(t, 7, l.verdict.Status())
+
+	l, _ = quietLauncher(&plan{Host: "here"})
+	l.lost(1, 0)
+	l.ended(exit{1<<30 + 1, syscall.WaitStatus(1 << 8)})
+	l.reprieveOver()
+	l.reprieveOver()
+	assert.True(t, l.ending.stopping, "but not for ever")
 }

@@ -44,6 +44,7 @@ func launcherMain() int {
 		orders:  orders,
 		signals: signals,
 		ranks:   make(map[int]int),
+		blamed:  make(chan blame, p.size()),
 		memory:  watchMemory("/"),
 	}
 	if p.Debug {
@@ -68,6 +69,7 @@ type launcher struct {
 	services []service
 	orders   <-chan order
 	signals  <-chan os.Signal
+	blamed   chan blame
 	timeout  <-chan time.Time
 	reaper   *reaper
 	memory   memory
@@ -83,6 +85,7 @@ type launcher struct {
 func (l *launcher) run() int {
 	channel := control.New(control.Config{
 		Job: l.plan.Job, Host: l.plan.Host, Size: l.plan.size(), Apps: l.plan.applications(), Logger: l.log,
+		Progress: l.output.display(), Lost: l.lost,
 	})
 	l.services = []service{channel}
 	if l.plan.PMI {
@@ -114,6 +117,7 @@ func (l *launcher) run() int {
 	os.Stdin.Close()
 	for l.step() {
 	}
+	l.hearBlame()
 	l.explainSilence()
 	l.summary()
 	l.drain()

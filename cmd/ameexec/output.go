@@ -19,6 +19,7 @@ type output struct {
 	stdout  *launch.Merger
 	stderr  *launch.Merger // the same as stdout if both are one file
 	own     *launch.Stream // ameexec's own lines, on stderr
+	bar     bool           // stderr is a terminal, and has a line for the progress of loops
 	failure chan error     // the first write that failed
 	pumps   sync.WaitGroup
 	pipes   []*os.File // read ends
@@ -32,7 +33,7 @@ func newOutput(p *plan) (*output, error) {
 		o.stderr = launch.NewMerger(o.fail)
 	}
 	o.own = o.stderr.Notices(os.Stderr)
-	if isTerminal(os.Stderr) && !p.Terminal {
+	if o.bar = isTerminal(os.Stderr) && !p.Terminal && !isDumb(os.Getenv("TERM")); o.bar {
 		o.stderr.Bar(os.Stderr, terminalWidth)
 	}
 	if p.OutputDir != "" {
@@ -55,9 +56,6 @@ func (o *output) fail(err error) {
 func (o *output) say(format string, args ...any) {
 	fmt.Fprintf(o.own, "ameexec: "+format+"\n", args...)
 }
-
-// hideBar removes the progress bar from the terminal.
-func (o *output) hideBar() { o.stderr.SetBar("") }
 
 // rank returns the files that are stdout and stderr of a rank. The caller
 // closes those that closeAfter says when the rank has started.
@@ -100,45 +98,6 @@ func (o *output) open(rank int, suffix string, to *launch.Merger, out io.Writer)
 	m := launch.NewMerger(o.fail)
 	s := m.Stream(file, label)
 	return o.pipe(s, closers{s.Close, func() error { m.Wait(); return nil }, file.Close})
-}
-
-// fileWriter writes a rank's output to its file until a write fails, and then
-// lets the rank go on until the job ends.
-type fileWriter struct {
-	file   *os.File
-	fail   func(error)
-	failed bool
-}
-
-func (w *fileWriter) Write(data []byte) (int, error) {
-	if !w.failed {
-		if _, err := w.file.Write(data); err != nil {
-			w.failed = true
-			w.fail(err)
-		}
-	}
-	return len(data), nil
-}
-
-// Close may be where a network file system says that the disk is full.
-func (w *fileWriter) Close() error {
-	err := w.file.Close()
-	if err != nil && !w.failed {
-		w.fail(err)
-	}
-	return err
-}
-
-// closers are done one after another.
-type closers []func() error
-
-func (c closers) Close() error {
-	for _, do := range c {
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // pipe returns the write end of a pipe whose read end feeds to, until no
@@ -225,9 +184,6 @@ func (o *output) when(wait func()) <-chan struct{} {
 	return done
 }
 
-// defaultWidth is that of a terminal which does not tell, in columns.
-const defaultWidth = 80
-
 // sameFile says whether two files are one, so that lines could mix in it.
 func sameFile(a, b *os.File) bool {
 	infoA, errA := a.Stat()
@@ -238,9 +194,3 @@ func sameFile(a, b *os.File) bool {
 // brokenPipe says whether a destination failed because its reader went away,
 // which is no fault: ameexec ... | head -1.
 func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
-
-// isTerminal says whether file is a terminal. /dev/null is a device too, but
-// none that a user types into.
-func isTerminal(file *os.File) bool {
-	return terminalAttributes(file) == nil
-}

@@ -82,7 +82,8 @@ func (s *pmiService) Close() error {
 }
 
 // lastWords is how long a rank may take to end after its connection to the PMI
-// server has: how it ends says more than that the connection is gone.
+// server, or to another rank, has: how it ends says more than that the
+// connection is gone.
 const lastWords = time.Second
 
 // mpiState is what the launcher knows of a job of MPI programs.

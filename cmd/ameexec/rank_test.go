@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/dlp"
 )
 
 // rankMain is what a rank does.
@@ -77,6 +78,12 @@ func rankMain(what string, args []string) {
 		}
 	case "parent": // parent NAME ARGUMENTS: start this file by another name, as a rank that has joined
 		startChild(args)
+	case "lose": // lose RANK STATUS: that rank ends where the others wait for it
+		lose(args[0], args[1])
+	case "loop": // loop ITEMS: split them among the ranks, a line for each
+		loop(args[0])
+	case "abandon": // abandon RANK: that rank ends when it knows where rank 0 is
+		abandon(args[0])
 	case "hold": // hold FIFO CHILDREN [IGNORED]: see alive
 		hold(args)
 	}
@@ -136,5 +143,38 @@ func startChild(args []string) {
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	if err := child.Run(); err != nil {
 		panic(err)
+	}
+}
+
+// loop takes 50 ms for an item, in the middle of a line.
+func loop(items string) {
+	ctx := context.Background()
+	world, err := dlp.Init(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer world.Close()
+	n, _ := strconv.Atoi(items)
+	for i, err := range dlp.SplitManaged(ctx, world, make([]int, n), dlp.Progress("items")) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Print("item ")
+		time.Sleep(50 * time.Millisecond)
+		fmt.Println(i, "done")
+	}
+}
+
+func lose(rank, status string) {
+	world, err := dlp.Init(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	if os.Getenv("AME_RANK") == rank {
+		code, _ := strconv.Atoi(status)
+		os.Exit(code)
+	}
+	if err := world.Barrier(context.Background()); err != nil {
+		os.Exit(1)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -90,6 +91,21 @@ func TestTerminationEscalates(t *testing.T) {
 	assert.Equal(t, 143, cmd.ProcessState.ExitCode())
 	assert.Contains(t, stderr.String(), "ameexec: 2 ranks did not end within 300ms of SIGTERM: killed\n")
 	job.gone(t)
+}
+
+// Ranks that end by SIGTERM are no reason to send it again to those that need
+// a while to end.
+func TestTerminationIsPassedOnOnce(t *testing.T) {
+	job := newAlive(t)
+	script := `[ $AME_RANK = 1 ] && exec "$0" rank hold "$1" 0; exec "$0" rank hold "$1" 0 15`
+	cmd := command(t, "-n", "2", "--grace", "1", "/bin/sh", "-c", script, os.Args[0], job.path)
+	require.NoError(t, cmd.Start())
+	job.wait(t, 2)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	assert.Equal(t, "got 15", job.next(t))
+	assert.False(t, job.text.Scan(), "a second one, or what is left: %s", job.text.Text())
+	cmd.Wait()
+	assert.Equal(t, 143, cmd.ProcessState.ExitCode())
 }
 
 // Without --grace a termination may take as long as Slurm gives it.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -66,4 +67,37 @@ func TestPty(t *testing.T) {
 	cmd = command(t, "-n", "2", "/bin/sh", "-c", `test -t 0 && exit 1; read name && exit 2; exit 0`)
 	startAtTerminal(t, cmd)
 	require.NoError(t, cmd.Wait())
+}
+
+// The progress of a loop is on the terminal's last line while output scrolls
+// above, and nothing of it in what the ranks print.
+func TestProgressBar(t *testing.T) {
+	cmd := command(t, with(ranks("loop", "40"), "-n", "3")...)
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	person := startAtTerminal(t, cmd)
+	text, _ := io.ReadAll(person) // the error is that nobody has the terminal any more
+	require.NoError(t, cmd.Wait())
+	screen := string(text)
+	assert.Regexp(t, `\[#*\.*\] items: \d+/40 \(\d+%\), [\d.]+/s, \S+ left, \d rank.*\r`, screen)
+	assert.Contains(t, screen, "\x1b[J")
+	assert.Regexp(t, `\[#{30}\] items: 40/40 \(100%\), [\d.]+/s, took \S+\r\n`, screen)
+	assert.Equal(t, 40, strings.Count(screen, "0 done\r\n"), "a slow rank loses the beginning of its line to others")
+}
+
+// A terminal that cannot draw gets lines.
+func TestProgressOnADumbTerminal(t *testing.T) {
+	cmd := command(t, with(ranks("loop", "10"), "-n", "2")...)
+	cmd.Env = append(cmd.Env, "TERM=dumb")
+	text, _ := io.ReadAll(startAtTerminal(t, cmd)) // the error is that nobody has the terminal any more
+	require.NoError(t, cmd.Wait())
+	assert.NotContains(t, string(text), "\x1b")
+	assert.Regexp(t, `(?m)^items: 10/10 \(100%\), [\d.]+/s, took \S+\r$`, string(text))
+}
+
+// Where no terminal is, the rank writes a line into the log, and no bar.
+func TestProgressInALog(t *testing.T) {
+	r := run(t, with(ranks("loop", "10"), "-n", "2")...)
+	assert.Equal(t, 0, r.status)
+	assert.Regexp(t, `^items: 10/10 \(100%\), [\d.]+/s, took \S+\n$`, r.stderr)
+	assert.NotContains(t, r.stdout, "\x1b")
 }

@@ -189,6 +189,20 @@ func TestTellsAllThatOneHasFailed(t *testing.T) {
 	}
 }
 
+// How a process ended is said with it, which its own output may not.
+func TestTellsHowOneHasEnded(t *testing.T) {
+	server, envs := launch(t, 2)
+	root, err := join(t.Context(), envs[0])
+	require.NoError(t, err)
+	defer root.Close(false)
+	dead, err := join(t.Context(), envs[1])
+	require.NoError(t, err)
+	require.NoError(t, dead.Close(false))
+	server.Exited(1, "exit status 0")
+	<-root.Doomed().Done()
+	assert.EqualError(t, context.Cause(root.Doomed()), "rank 1 has ended (exit status 0) before all ranks were connected")
+}
+
 // Whoever is connected knows that all are, so one that ends then is not missed.
 func TestLeavingAfterUp(t *testing.T) {
 	server, envs := launch(t, 3)

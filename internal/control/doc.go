@@ -29,4 +29,14 @@
 // session. At any time the launcher may send error why instead, and does so when
 // a rank has ended that should have come, and when a program hangs up before
 // anyone has said up. With one rank the dialogue ends after world.
+//
+// A program may open another one at any time, to tell the launcher what is no
+// other rank's business: how far it is, for the launcher's terminal, and whom it
+// has lost, for the exit status of the job.
+//
+//	report version rank              ->
+//	                                 <-  reporting bar
+//	progress progress                ->
+//	lost peer                        ->
+//	                                 <-  noted
 package control

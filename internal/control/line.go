@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 // maxLine is the longest line of a session in bytes, its newline
@@ -30,6 +34,10 @@ type message struct {
 	Text      string   `json:"text,omitempty"` // rank 0's word to the others
 	Addresses []string `json:"addresses,omitempty"`
 	Why       string   `json:"why,omitempty"`
+
+	Bar      bool            `json:"bar,omitempty"` // the launcher shows progress
+	Progress *progress.State `json:"progress,omitempty"`
+	Peer     int             `json:"peer,omitempty"` // who was lost
 }
 
 // write sends one message in one write.
@@ -59,7 +67,8 @@ func (r refusal) Error() string { return string(r) }
 // read reads one message, which must be one of the wanted ops. A message
 // with op "error" becomes a refusal. No error repeats what was on the line, for
 // that may be the key.
-func read(r *bufio.Reader, wanted string) (message, error) {
+func read(r *bufio.Reader, ops ...string) (message, error) {
+	wanted := strings.Join(ops, " or ")
 	line, err := r.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -76,7 +85,7 @@ func read(r *bufio.Reader, wanted string) (message, error) {
 	if m.Op == "error" {
 		return message{}, refusal(m.Why)
 	}
-	if m.Op != wanted {
+	if !slices.Contains(ops, m.Op) {
 		return message{}, fmt.Errorf("waiting for %q: got %.20q", wanted, m.Op)
 	}
 	return m, nil

@@ -8,15 +8,18 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 // Server is the launcher's end of the channel of one job.
 type Server struct {
 	config   Config
 	mu       sync.Mutex
-	joined   []int    // sessions that each rank has joined
-	ended    []string // how each rank ended; "" while it runs
-	gone     []int    // the ranks that have ended, in this order
+	joined   []int           // sessions that each rank has joined
+	ended    []string        // how each rank ended; "" while it runs
+	gone     []int           // the ranks that have ended, in this order
+	exited   []chan struct{} // of each rank, closed when it has ended
 	sessions map[int]*session
 	open     map[net.Conn]bool
 	closed   bool
@@ -30,12 +33,19 @@ type Config struct {
 	Size   int          // number of ranks, all of them on this node
 	Apps   []int        // application of each rank, as ":" counts them; nil: 0 for all
 	Logger *slog.Logger // nil: discard
+
+	// Progress shows how far the job is, if it is not nil; a zero State, that
+	// there is nothing to show any more. Lost is told that rank ends because it
+	// has lost peer. Neither may wait.
+	Progress func(progress.State)
+	Lost     func(rank, peer int)
 }
 
 const (
-	joinTime    = 30 * time.Second // for a program to say join, and to hang up at the end
-	publishTime = 5 * time.Minute  // for rank 0 to listen; it may be stopped in between
-	writeTime   = 10 * time.Second // for a program to take a line
+	joinTime    = 30 * time.Second       // for a program to say join, and to hang up at the end
+	publishTime = 5 * time.Minute        // for rank 0 to listen; it may be stopped in between
+	writeTime   = 10 * time.Second       // for a program to take a line
+	exitTime    = 300 * time.Millisecond // for a process that has hung up to end
 
 	maxOpenSessions = 64   // of one rank at a time
 	maxSessionLead  = 1024 // sessions that a rank may be ahead of another
@@ -46,13 +56,17 @@ func New(config Config) *Server {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
+	c := &Server{
 		config:   config,
 		joined:   make([]int, config.Size),
 		ended:    make([]string, config.Size),
 		sessions: make(map[int]*session),
 		open:     make(map[net.Conn]bool),
 	}
+	for range config.Size {
+		c.exited = append(c.exited, make(chan struct{}))
+	}
+	return c
 }
 
 // Child returns the end of the channel that rank inherits; the launcher closes
@@ -93,6 +107,7 @@ func (c *Server) Exited(rank int, how string) {
 	defer c.mu.Unlock()
 	c.ended[rank] = how
 	c.gone = append(c.gone, rank)
+	close(c.exited[rank])
 	for number, s := range c.sessions {
 		if number > c.joined[rank] {
 			c.collapse(s, c.missing(rank, number))

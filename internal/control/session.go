@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -26,13 +27,13 @@ func (s *session) settled() bool { return s.text != "" || s.failure != "" }
 func (c *Server) answer(rank int, conn net.Conn) {
 	lines := newReader(conn)
 	conn.SetReadDeadline(time.Now().Add(joinTime))
-	join, err := read(lines, "join")
-	switch {
-	case err != nil:
-	case join.Version != version:
-		err = fmt.Errorf("this program speaks version %d of ameexec's protocol, ameexec version %d: build both from one source", join.Version, version)
-	case join.Rank != rank:
-		err = fmt.Errorf("AME_RANK=%d, but ameexec started this process as rank %d", join.Rank, rank)
+	join, err := read(lines, "join", "report")
+	if err == nil {
+		err = wrongProgram(join, rank)
+	}
+	if err == nil && join.Op == "report" {
+		c.listen(rank, conn, lines)
+		return
 	}
 	var s *session
 	if err == nil {
@@ -144,6 +145,12 @@ func (c *Server) seeOff(s *session, rank int, conn net.Conn, lines *bufio.Reader
 		conn.SetReadDeadline(time.Time{}) // the program itself ends the wait
 		_, err = read(lines, "up")
 	}
+	if errors.Is(err, io.EOF) {
+		select {
+		case <-c.exited[rank]: // how it has ended says more than that
+		case <-time.After(exitTime):
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(s.members, conn)
@@ -152,7 +159,10 @@ func (c *Server) seeOff(s *session, rank int, conn net.Conn, lines *bufio.Reader
 		return
 	}
 	why := fmt.Sprintf("rank %d has ended its start before all ranks were connected; its own output says why", rank)
-	if rank == 0 && s.text == "" {
+	switch {
+	case c.ended[rank] != "":
+		why = fmt.Sprintf("rank %d has ended (%s) before all ranks were connected", rank, c.ended[rank])
+	case rank == 0 && s.text == "":
 		why = fmt.Sprintf("rank 0 %v; its own output says why", err)
 	}
 	c.config.Logger.Warn("control: the start has failed", "session", s.number, "reason", why)

@@ -72,6 +72,8 @@ func TestMergerWritesLinesWhole(t *testing.T) {
 	}
 	s.Write([]byte("\n"))
 	m.Wait()
+	s.Close()
+	assert.Empty(t, m.mixer.streams, "a stream that has ended costs nothing")
 	require.Len(t, out.writes, 1)
 	assert.True(t, " 3: "+strings.Repeat("x", 1<<20)+"\n" == out.writes[0])
 }

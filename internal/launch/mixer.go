@@ -3,6 +3,7 @@ package launch
 import (
 	"bytes"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -16,9 +17,9 @@ const (
 
 // mixer decides what is written when; it does no I/O and has no clock.
 type mixer struct {
-	streams []*source
-	inside  *source // the unfinished line on the destination is its; or nil
-	ready   []chunk // to be written, in this order
+	streams []*source // that have not ended
+	inside  *source   // the unfinished line on the destination is its; or nil
+	ready   []chunk   // to be written, in this order
 }
 
 // chunk is one write.
@@ -72,6 +73,7 @@ func (m *mixer) end(s *source, now time.Time) {
 	if len(s.pending) > 0 {
 		m.show(s)
 	}
+	m.streams = slices.DeleteFunc(m.streams, func(other *source) bool { return other == s })
 	m.tick(now)
 }
 

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,8 +71,9 @@ func TestMixer(t *testing.T) {
 				m.streams = append(m.streams, s)
 			}
 			now := time.Unix(0, 0)
+			streams := slices.Clone(m.streams)
 			for i, e := range test.events {
-				s := m.streams[e.stream]
+				s := streams[e.stream]
 				switch e.data {
 				case "":
 					m.end(s, now)
@@ -134,7 +136,7 @@ func FuzzMixer(f *testing.F) {
 			want[rank] = append(want[rank], b)
 			m.pass(&now, time.Duration(b)*10*time.Millisecond)
 		}
-		for rank, s := range m.streams {
+		for rank, s := range slices.Clone(m.streams) {
 			m.end(s, now)
 			if label && len(want[rank]) > 0 && want[rank][len(want[rank])-1] != '\n' {
 				want[rank] = append(want[rank], '\n')

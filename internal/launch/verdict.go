@@ -15,73 +15,46 @@ const statusSignal = 128
 // Verdict decides the exit status of a job from those of its processes.
 //
 // It is that of the first failure. But when one rank fails, the others fail
-// too, and may be seen to end first. So until Close there is a better claim
-// than being first: to be blamed by others, and before all to be killed by a
-// signal that the launcher has not sent, which no rank does for the sake of
-// another. The zero Verdict is ready to use.
+// too, and may be seen to end first. So until Close there are better claims
+// than being first: to be killed by a signal that the launcher has not sent,
+// which no rank does for the sake of another; and to be blamed by ranks while
+// blaming none. The zero Verdict is ready to use.
 type Verdict struct {
-	status int              // of the failure with the best claim
-	claim  claim            // its claim
-	failed map[int]int      // status of each rank that has failed
-	blamed map[int]bool     // ranks that others name as the cause
-	sent   []syscall.Signal // what the launcher sent to all ranks, and may have ended them
+	failures []failure        // in the order of their ends
+	blames   map[int]int      // whom a rank has lost
+	sent     []syscall.Signal // what the launcher sent to all ranks, and may have ended them
+	final    bool
+	status   int // if final
 }
 
-// claim is how good a reason a status is, from none to the best.
-type claim int
+// failure is the end of a rank that failed.
+type failure struct {
+	rank, status int
+	killed       bool // by a signal that the launcher has not sent
+	obeyed       bool // it did what a signal asked for that the launcher has sent
+}
 
-const (
-	noClaim claim = iota
-	first
-	named
-	killed
-	final // nothing comes before it any more
-)
-
-// Add judges how a rank ended, in the order of their ends. failure says that
+// Add judges how a rank ended, in the order of their ends. failed says that
 // the rank failed; its own fault that what the launcher sent did not cause it.
-func (v *Verdict) Add(rank int, ws syscall.WaitStatus) (failure, ownFault bool) {
+func (v *Verdict) Add(rank int, ws syscall.WaitStatus) (failed, ownFault bool) {
 	status := ExitStatus(ws)
 	if status == 0 {
 		return false, false
 	}
-	if v.failed == nil {
-		v.failed = make(map[int]int)
-	}
-	v.failed[rank] = status
-	obeyed := v.obeyed(status)
-	ownFault = v.claim == noClaim || !obeyed
-	switch {
-	case ws.Signaled() && !obeyed:
-		v.prefer(killed, status)
-	case v.blamed[rank]:
-		v.prefer(named, status)
-	default:
-		v.prefer(first, status)
-	}
-	return true, ownFault
+	obeyed := slices.ContainsFunc(v.sent, func(s syscall.Signal) bool { return status == statusSignal+int(s) })
+	first := !v.final && len(v.failures) == 0
+	v.failures = append(v.failures, failure{rank, status, ws.Signaled() && !obeyed, obeyed})
+	return true, first || !obeyed
 }
 
-// obeyed says whether a status is that of a process which did what the
-// launcher's signals asked for.
-func (v *Verdict) obeyed(status int) bool {
-	return slices.ContainsFunc(v.sent, func(s syscall.Signal) bool { return status == statusSignal+int(s) })
-}
-
-func (v *Verdict) prefer(c claim, status int) {
-	if c > v.claim {
-		v.claim, v.status = c, status
+// Blame says that rank names another one, peer, as the cause of its failure.
+// Only its first word counts.
+func (v *Verdict) Blame(rank, peer int) {
+	if v.blames == nil {
+		v.blames = make(map[int]int)
 	}
-}
-
-// Blame says that other ranks name this one as the cause of their failure.
-func (v *Verdict) Blame(rank int) {
-	if v.blamed == nil {
-		v.blamed = make(map[int]bool)
-	}
-	v.blamed[rank] = true
-	if status, ok := v.failed[rank]; ok {
-		v.prefer(named, status)
+	if _, said := v.blames[rank]; !said {
+		v.blames[rank] = peer
 	}
 }
 
@@ -94,21 +67,48 @@ func (v *Verdict) Expect(signal syscall.Signal) {
 
 // Settle sets the exit status unless a rank has failed already.
 func (v *Verdict) Settle(status int) {
-	if v.claim == noClaim {
-		v.claim, v.status = final, status
+	if !v.final && len(v.failures) == 0 {
+		v.final, v.status = true, status
 	}
 }
 
-// Close keeps what fails from now on from changing the status of a job that
+// Close keeps what happens from now on from changing the status of a job that
 // has failed.
 func (v *Verdict) Close() {
-	if v.claim != noClaim {
-		v.claim = final
+	if len(v.failures) > 0 {
+		v.final, v.status = true, v.Status()
 	}
 }
 
 // Status is the exit status of the job, as far as it is known.
-func (v *Verdict) Status() int { return v.status }
+func (v *Verdict) Status() int {
+	switch {
+	case v.final:
+		return v.status
+	case len(v.failures) == 0:
+		return 0
+	}
+	for _, claim := range []func(failure) bool{
+		func(f failure) bool { return f.killed },
+		func(f failure) bool { return !f.obeyed && slices.Contains(v.Culprits(), f.rank) },
+	} {
+		if i := slices.IndexFunc(v.failures, claim); i >= 0 {
+			return v.failures[i].status
+		}
+	}
+	return v.failures[0].status
+}
+
+// Culprits returns the ranks that others name as the cause of their failure,
+// and that name nobody themselves. They may not have ended yet.
+func (v *Verdict) Culprits() (ranks []int) {
+	for _, peer := range v.blames {
+		if _, blames := v.blames[peer]; !blames && !slices.Contains(ranks, peer) {
+			ranks = append(ranks, peer)
+		}
+	}
+	return ranks
+}
 
 // ExitStatus is the status that a shell reports.
 func ExitStatus(ws syscall.WaitStatus) int {

@@ -21,16 +21,25 @@ func TestVerdict(t *testing.T) {
 		"the first":        {func(v *Verdict) { v.Add(1, exited(7)); v.Add(0, exited(1)) }, 7},
 		"a kill comes before what others say of it": {func(v *Verdict) { v.Add(0, exited(1)); v.Add(1, signalled(9)); v.Add(2, exited(1)) }, 137},
 		"the first of two kills":                    {func(v *Verdict) { v.Add(0, signalled(11)); v.Add(1, signalled(9)) }, 139},
-		"who is named comes before others":          {func(v *Verdict) { v.Blame(1); v.Add(0, exited(1)); v.Add(1, exited(5)) }, 5},
-		"also if named late":                        {func(v *Verdict) { v.Add(0, exited(1)); v.Add(1, exited(5)); v.Blame(1) }, 5},
-		"not if named too late":                     {func(v *Verdict) { v.Add(0, exited(1)); v.Add(1, exited(5)); v.Close(); v.Blame(1) }, 1},
-		"who is named and ends well is forgiven":    {func(v *Verdict) { v.Blame(1); v.Add(0, exited(4)); v.Add(1, exited(0)) }, 4},
-		"a kill after the reprieve is another one":  {func(v *Verdict) { v.Add(0, exited(1)); v.Close(); v.Add(1, signalled(9)) }, 1},
-		"our own kills are nobody's fault":          {func(v *Verdict) { v.Add(0, exited(1)); v.Expect(9); v.Add(1, signalled(9)) }, 1},
-		"a signal that was passed on":               {func(v *Verdict) { v.Expect(2); v.Add(0, signalled(2)); v.Add(1, exited(130)) }, 130},
-		"the timeout":                               {func(v *Verdict) { v.Settle(124); v.Expect(15); v.Add(0, signalled(15)); v.Add(1, signalled(9)) }, 124},
-		"no timeout after a failure":                {func(v *Verdict) { v.Add(0, exited(3)); v.Settle(124) }, 3},
-		"a job without failure may be settled":      {func(v *Verdict) { v.Close(); v.Settle(1) }, 1},
+		"who is named comes before others":          {func(v *Verdict) { v.Blame(0, 1); v.Add(0, exited(1)); v.Add(1, exited(5)) }, 5},
+		"also if named late":                        {func(v *Verdict) { v.Add(0, exited(1)); v.Add(1, exited(5)); v.Blame(0, 1) }, 5},
+		"not if named too late":                     {func(v *Verdict) { v.Add(0, exited(1)); v.Add(1, exited(5)); v.Close(); v.Blame(0, 1) }, 1},
+		"who is named and ends well is forgiven":    {func(v *Verdict) { v.Blame(0, 1); v.Add(0, exited(4)); v.Add(1, exited(0)) }, 4},
+		"who loses rank 0 because that has lost another": {func(v *Verdict) {
+			v.Blame(2, 0)
+			v.Blame(0, 1)
+			v.Blame(2, 1) // too late, it was rank 0 that failed it
+			v.Add(2, exited(1))
+			v.Add(0, exited(3))
+			v.Add(1, exited(5))
+		}, 5},
+		"who is named but did as it was told":      {func(v *Verdict) { v.Blame(0, 1); v.Add(0, exited(3)); v.Expect(15); v.Add(1, exited(143)) }, 3},
+		"a kill after the reprieve is another one": {func(v *Verdict) { v.Add(0, exited(1)); v.Close(); v.Add(1, signalled(9)) }, 1},
+		"our own kills are nobody's fault":         {func(v *Verdict) { v.Add(0, exited(1)); v.Expect(9); v.Add(1, signalled(9)) }, 1},
+		"a signal that was passed on":              {func(v *Verdict) { v.Expect(2); v.Add(0, signalled(2)); v.Add(1, exited(130)) }, 130},
+		"the timeout":                              {func(v *Verdict) { v.Settle(124); v.Expect(15); v.Add(0, signalled(15)); v.Add(1, signalled(9)) }, 124},
+		"no timeout after a failure":               {func(v *Verdict) { v.Add(0, exited(3)); v.Settle(124) }, 3},
+		"a job without failure may be settled":     {func(v *Verdict) { v.Close(); v.Settle(1) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var v Verdict
@@ -38,6 +47,16 @@ func TestVerdict(t *testing.T) {
 			assert.Equal(t, test.want, v.Status())
 		})
 	}
+}
+
+func TestCulprits(t *testing.T) {
+	var v Verdict
+	assert.Empty(t, v.Culprits())
+	v.Blame(1, 0)
+	v.Blame(3, 0)
+	assert.Equal(t, []int{0}, v.Culprits())
+	v.Blame(0, 2)
+	assert.Equal(t, []int{2}, v.Culprits())
 }
 
 func TestVerdictTellsWhoseFaultItIs(t *testing.T) {
