@@ -1,12 +1,14 @@
 package ame
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -35,7 +37,10 @@ func TestAdmit(t *testing.T) {
 				if refused >= 0 {
 					configs = configs[:3] // rank 3 never comes
 				}
-				comms, errs := start(t.Context(), configs)
+				// Who comes after rank 0 has ended finds nobody.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				comms, errs := start(ctx, configs)
 				if refused < 0 {
 					noErrors(t, errs)
 					assert.Equal(t, map[int]int{1: 1, 2: 2, 3: 3}, claims)

@@ -33,8 +33,9 @@ type Config struct {
 
 	// Listen, if not nil, opens a listener on a rank other than 0 and says at
 	// which addresses others may reach it. It is called when another one first
-	// wants a link of its own to this rank. Without such a link, and where none
-	// can be made, frames between the two go by way of rank 0.
+	// wants a link of its own to this rank. Without it this rank makes and takes
+	// none; then, and where none can be made, frames between two others than rank
+	// 0 go by way of that.
 	Listen func() (net.Listener, []string, error)
 
 	// Claim is what this rank says of itself when it joins, at most 4 KiB, and

@@ -38,10 +38,12 @@ type job struct {
 
 func newJob(cfg *Config) *job {
 	life, endLife := context.WithCancel(context.Background())
+	mesh := newMesh(cfg.Rank, cfg.Size)
+	mesh.pairs = cfg.Rank != 0 && cfg.Listen != nil
 	return &job{
 		life: life, endLife: endLife,
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost,
-		mesh: newMesh(cfg.Rank, cfg.Size), matcher: newMatcher(cfg.Rank), memory: &memory{},
+		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}
 }
@@ -103,8 +105,8 @@ func (j *job) failFrom(l link, f *failure) {
 		return
 	}
 	j.failed = f
-	close(j.hasFailed)
 	j.matcher.fail(f.trouble())
+	close(j.hasFailed) // whoever has waited for this finds that no call works
 	about := -1
 	if f.reason == reasonLost {
 		about = f.peer

@@ -12,6 +12,7 @@ import (
 // two others send each other. A pair of others may get a link of its own.
 type mesh struct {
 	self, size int
+	pairs      bool // this rank makes links to others than rank 0
 
 	mu      sync.Mutex
 	known   []Peer          // by rank, complete once the job is up

@@ -62,6 +62,8 @@ func TestStar(t *testing.T) {
 // rank come over it from the moment that it says so.
 func TestPair(t *testing.T) {
 	m := newMesh(2, 5)
+	assert.False(t, wants(m, 3), "does not make links")
+	m.pairs = true
 	require.True(t, m.connect(fakeLink(0)))
 	assert.True(t, wants(m, 3))
 	assert.False(t, wants(m, 3), "once")
@@ -89,13 +91,13 @@ func TestPair(t *testing.T) {
 // Of two links that are being made at the same time, that of the lower rank counts.
 func TestCrossing(t *testing.T) {
 	low, high := newMesh(1, 3), newMesh(2, 3)
+	low.pairs, high.pairs = true, true
 	require.True(t, wants(low, 2))
 	require.True(t, wants(high, 1))
 	assert.False(t, low.takes(2))
 	assert.True(t, high.takes(1))
 	require.True(t, high.connect(fakeLink(1)))
 	assert.False(t, high.takes(1), "has one")
-	assert.False(t, wants(newMesh(0, 3), 1), "rank 0 makes none")
 }
 
 func TestLeaving(t *testing.T) {

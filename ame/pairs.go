@@ -8,7 +8,7 @@ package ame
 // wants says whether this rank is to make a link to another one, which it has
 // something for. It says so once. The caller holds mu.
 func (m *mesh) wants(rank int) bool {
-	if m.self == 0 || rank == 0 || rank == m.self || m.closed {
+	if !m.pairs || rank == 0 || rank == m.self || m.closed {
 		return false
 	}
 	p := m.member(rank)
