@@ -21,8 +21,12 @@ func (j *job) watch() {
 			return
 		}
 		for _, l := range j.mesh.links() {
-			if l.vanished() {
+			switch {
+			case !l.vanished():
+			case j.rank == 0 || l.peer() == 0:
 				j.lost(l.peer(), fmt.Sprintf("no answer for %v", silence))
+			default:
+				l.close() // rank 0 knows what has become of the rank
 			}
 		}
 	}
