@@ -95,7 +95,7 @@ func (x *pmixExchange) fetch(ctx context.Context, _ string) (string, error) {
 	if err := x.fence(ctx); err != nil {
 		return "", err
 	}
-	return x.client.Get(ctx, 0, x.key)
+	return unfenced(ctx, func() (string, error) { return x.client.Get(ctx, 0, x.key) })
 }
 
 // fence carries what all ranks have put to all nodes.

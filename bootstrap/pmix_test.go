@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/dlp-mpi/dlp-go/pmix"
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
 )
 
@@ -26,6 +29,40 @@ func TestFenceAdvice(t *testing.T) {
 			err := adviseFence(test.env.Lookup, test.err)
 			assert.ErrorIs(t, err, test.err)
 			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// The text of rank 0 may come after the fence that should have brought it.
+func TestUnfenced(t *testing.T) {
+	broken := errors.New("lost connection")
+	for name, test := range map[string]struct {
+		comes, limit, took time.Duration
+		err, want          error
+	}{
+		"at once":         {comes: 0, limit: time.Hour, took: 0},
+		"later":           {comes: 5 * time.Second, limit: time.Hour, took: 5 * time.Second},
+		"never":           {comes: time.Hour, limit: 2 * time.Hour, took: unfencedWait, want: pmix.StatusNotFound},
+		"too late":        {comes: time.Hour, limit: 3 * time.Second, took: 3 * time.Second, want: pmix.StatusNotFound},
+		"another failure": {comes: 0, limit: time.Hour, took: 0, err: broken, want: broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), test.limit)
+				defer cancel()
+				began := time.Now()
+				text, err := unfenced(ctx, func() (string, error) {
+					if time.Since(began) < test.comes {
+						return "", pmix.StatusNotFound
+					}
+					return "here", test.err
+				})
+				assert.ErrorIs(t, err, test.want)
+				assert.Equal(t, test.took, time.Since(began))
+				if test.want == nil {
+					assert.Equal(t, "here", text)
+				}
+			})
 		})
 	}
 }

@@ -43,6 +43,8 @@
 //
 // A server never gives up on a fence that other nodes do not enter. Every
 // call takes a context; give it a deadline.
+// A fence of Slurm 22.05 with PMIxDirectConn=no is the opposite: it waits for no
+// other node, so what a rank has put may come after it.
 //
 // # Servers seen
 //

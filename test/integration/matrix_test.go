@@ -189,6 +189,7 @@ About once in a hundred steps of users other than root, slurmstepd rejects a
 connection of its own ("Munge decode failed: Unauthorized credential", then
 "Connection reject"). This concerns every program that uses PMIx. The test cluster has
 PMIxDirectConn=no in mpi.conf; a user can set SLURM_PMIX_DIRECT_CONN=false, or
-use srun --mpi=none.
+use srun --mpi=none. Without direct connections, a fence of that SLURM waits for
+no other node. Programs of this toolkit come up all the same.
 
 `
