@@ -19,7 +19,8 @@ const maxSamples = 10_000
 // each; of other types, such as pointers, only their number. Key is for those,
 // and for items that may differ, such as the paths of copies on each node. Of
 // more than 10,000 items the first, the last and evenly spread ones are
-// compared. A difference is an error on all ranks that names the first one.
+// compared. A difference is an error on all ranks that names the first one. The
+// items of sequences are never compared.
 func Key[T any](key func(item T) string) LoopOption {
 	return loopOption(func(o *loopOptions) { o.key = key })
 }

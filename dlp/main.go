@@ -73,14 +73,16 @@ func (p *mainRank) run(start func(context.Context) (*Comm, error), body func(con
 		return statusOf(err)
 	}
 	world.stop = wish
-	stopSpreading, err := spread(ctx, world)
+	side, err := newSideband(ctx, world)
 	if err == nil {
 		err = p.call(ctx, world, body)
-		stopSpreading()
+		side.end()
 	}
 	if err != nil {
 		err = causeOf(ctx, err)
-		p.tell(world, err)
+		p.tell(world, side, err)
+	} else if world.IsRoot() {
+		p.tellUnsaid(world, side)
 	}
 	if left := world.Close(); left != nil {
 		p.print(world, left)
@@ -108,15 +110,30 @@ func (p *mainRank) call(ctx context.Context, world *Comm, body func(context.Cont
 
 // tell prints the error that this rank ends with, if that is not another
 // rank's to do, and lets the others know of one that is this rank's own.
-func (p *mainRank) tell(world *Comm, err error) {
+func (p *mainRank) tell(world *Comm, side *sideband, err error) {
 	own := isOwn(world, err)
-	if own && !errors.As(err, new(*StopError)) {
-		defer world.Abort(err)
+	switch {
+	case own:
+		p.print(world, err)
+		world.Abort(err)
+	case speaksFor(world, err):
+		p.print(world, err)
+	case side != nil && !world.IsRoot():
+		// If rank 0 cannot be told, it has the same trouble and says so.
+		_ = side.comm.Send(context.Background(), 0, tagEnded, ame.Payload{Body: []byte(oneLine(err))})
 	}
-	if !own && !speaksFor(world, err) {
+}
+
+// tellUnsaid prints, on a rank 0 that is content, the error that another rank
+// has ended with and left to rank 0: an error that both had, and that rank 0's
+// body has taken for none.
+func (p *mainRank) tellUnsaid(world *Comm, side *sideband) {
+	if world.Size() == 1 {
 		return
 	}
-	p.print(world, err)
+	if m, ok, err := side.comm.TryRecv(ame.AnySource, tagEnded); ok && err == nil {
+		p.print(world, world.fromRank(m.Source, errors.New(string(m.Body))))
+	}
 }
 
 func (p *mainRank) print(world *Comm, err error) {

@@ -22,12 +22,14 @@ type mainJob struct {
 	grace   time.Duration
 	stderr  []bytes.Buffer
 	status  []int
+	ended   []chan struct{} // by rank
 }
 
 func startMain(t *testing.T, size int) *mainJob {
 	m := &mainJob{job: startBreakable(t, size, nil), grace: time.Hour, stderr: make([]bytes.Buffer, size), status: make([]int, size)}
 	for range size {
 		m.signals = append(m.signals, make(chan os.Signal, 2))
+		m.ended = append(m.ended, make(chan struct{}))
 	}
 	return m
 }
@@ -37,6 +39,7 @@ func (m *mainJob) run(body func(ctx context.Context, world *Comm) error) (stderr
 	var wg sync.WaitGroup
 	for rank := range m.status {
 		wg.Go(func() {
+			defer close(m.ended[rank])
 			p := mainRank{name: "prog", stderr: &m.stderr[rank], signals: m.signals[rank], grace: m.grace}
 			m.status[rank] = p.run(func(context.Context) (*Comm, error) { return m.job.comms[rank], nil }, body)
 		})
@@ -96,6 +99,28 @@ func TestMainPrintsAnErrorOnce(t *testing.T) {
 			assert.Equal(t, test.status, m.status)
 		})
 	}
+}
+
+// Rank 0 prints what others have left to it, also if it is content itself.
+func TestMainPrintsWhatRank0IsContentWith(t *testing.T) {
+	m := startMain(t, 3)
+	stderr := m.run(func(ctx context.Context, world *Comm) error {
+		var err error
+		for _, err = range MapUnordered(ctx, world, numbers(1), func(context.Context, int) (int, error) { return 0, errOdd }) {
+			continue
+		}
+		switch world.Rank() {
+		case 0:
+			assert.ErrorContains(t, err, "odd one out")
+			<-m.ended[2]
+			return nil
+		case 1:
+			return nil
+		}
+		return err
+	})
+	assert.Regexp(t, `^prog: rank 0 on node0: rank 2 on node2: dlp: map: rank 2: item 0 on rank \d \(node\d\): odd one out\n$`, stderr)
+	assert.Equal(t, []int{0, 0, 1}, m.status)
 }
 
 func TestMainNamesALostRankOnce(t *testing.T) {

@@ -121,39 +121,49 @@ func during(f func(over <-chan struct{})) (end func()) {
 // nobody else waits.
 const spreadEvery = 100 * time.Millisecond
 
-// tagStop is the tag of the message that passes the wish on, by rank 0. Its
-// body is the number of the signal.
-const tagStop = 1
+// Tags of a sideband.
+const (
+	tagStop  = 1 // by way of rank 0: the wish to stop; the number of the signal
+	tagEnded = 2 // to rank 0: the text of the error that the sender ends with
+)
 
-// spread makes the wish of one rank that of all. It is collective; the
-// function that it returns is not.
-func spread(ctx context.Context, world *Comm) (end func(), err error) {
+// sideband is what the ranks of a program tell each other beside its work.
+type sideband struct {
+	comm *ame.Comm // nil if there is only one rank
+	end  func()    // of spread
+}
+
+// newSideband begins to spread the wish to stop. It is collective.
+func newSideband(ctx context.Context, world *Comm) (*sideband, error) {
 	if world.Size() == 1 {
-		return func() {}, nil
+		return &sideband{end: func() {}}, nil
 	}
 	comm, err := world.ame.Dup(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return during(func(over <-chan struct{}) {
-		ticker := time.NewTicker(spreadEvery)
-		defer ticker.Stop()
-		for last := false; !last; {
-			select {
-			case <-world.stop.asked:
-			case <-ticker.C:
-			case <-over: // this rank ends, and others may wait to be told
-				last = true
-			}
-			if s, ok := heard(comm); ok {
-				world.stop.ask(s)
-			}
-			if world.stop.by() != 0 {
-				passOn(comm, world.stop.by())
-				return
-			}
+	return &sideband{comm, during(func(over <-chan struct{}) { spread(comm, world.stop, over) })}, nil
+}
+
+// spread makes the wish of one rank that of all.
+func spread(comm *ame.Comm, wish *stopWish, over <-chan struct{}) {
+	ticker := time.NewTicker(spreadEvery)
+	defer ticker.Stop()
+	for last := false; !last; {
+		select {
+		case <-wish.asked:
+		case <-ticker.C:
+		case <-over: // this rank ends, and others may wait to be told
+			last = true
 		}
-	}), nil
+		if s, ok := heard(comm); ok {
+			wish.ask(s)
+		}
+		if wish.by() != 0 {
+			passOn(comm, wish.by())
+			return
+		}
+	}
 }
 
 // heard looks for the wish of another rank, without waiting.

@@ -36,8 +36,8 @@ func readInterface(r *reader, v reflect.Value) {
 
 // writeAny writes a value whose type the reader does not know.
 func writeAny(w *writer, v reflect.Value) {
-	if t, ok := v.Interface().(time.Time); ok {
-		b, err := t.MarshalBinary()
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		b, err := v.Interface().(time.Time).MarshalBinary()
 		if err != nil {
 			w.fail(err)
 		}
@@ -122,7 +122,7 @@ func writeAnyStruct(w *writer, v reflect.Value) {
 		w.fail(err)
 		return
 	}
-	if p.fields == nil && v.NumField() > 0 && v.Type().Size() > 0 {
+	if p.own {
 		w.failAny(v, "has a text of its own that another rank would not know")
 		return
 	}

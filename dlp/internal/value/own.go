@@ -84,8 +84,8 @@ func found(a reflect.Method, hasA bool) func(b reflect.Method, hasB bool) []refl
 // ownEncoding returns the first encoding that a type has in both directions,
 // nil if it has none.
 func ownEncoding(t reflect.Type, encodings []encodingOf) *encodingOf {
-	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface || t.Name() == "" && t.Kind() != reflect.Struct {
-		return nil
+	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface || t.PkgPath() == "" && t.Kind() != reflect.Struct {
+		return nil // it has no methods, or is judged by what it points to
 	}
 	for i := range encodings {
 		e := &encodings[i]
@@ -140,6 +140,7 @@ func (e *encodingOf) declaredBy(t reflect.Type) bool {
 
 // fill makes the plan of a type that encodes itself: a byte string.
 func (e *encodingOf) fill(p *plan) {
+	p.own = true
 	p.write = func(w *writer, v reflect.Value) {
 		b, err := e.marshal(v.Addr().Interface())
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 // which are judged when their values are known.
 type plan struct {
 	dynamic bool // an interface is somewhere in it; set on the type that was asked for
+	own     bool // it encodes itself
 	write   func(w *writer, v reflect.Value)
 	read    func(r *reader, v reflect.Value) // into a zero value
 

@@ -39,6 +39,10 @@ func TestRefused(t *testing.T) {
 	check(err, "a map[int]string is inside an interface, where it cannot travel: it has keys that are no strings")
 	_, err = Encode[any](nil, big.NewInt(1))
 	check(err, "has an encoding of its own")
+	_, err = Encode[any](nil, named{"x"})
+	check(err, "has a text of its own")
+	_, err = Encode[any](nil, &struct{ Mu sync.Mutex }{})
+	assert.NoError(t, err)
 	_, err = Encode[any](nil, []any{inner{1}})
 	check(err, "inner.mean is unexported")
 	_, err = Encode[error](nil, &url.Error{})
@@ -79,3 +83,8 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 type base2 struct{ A, B int }
+
+type named struct{ name string }
+
+func (n named) MarshalText() ([]byte, error)     { return []byte(n.name), nil }
+func (n *named) UnmarshalText(text []byte) error { n.name = string(text); return nil }

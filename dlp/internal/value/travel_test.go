@@ -127,6 +127,7 @@ func TestTravels(t *testing.T) {
 	}
 	arrives(t, "guarded", g)
 	arrives(t, "text goes last", color(200))
+	arrives(t, "but before nothing", named{"x"})
 	arrives(t, "names that differ in case", struct{ Alpha, ALPHA int }{1, 2})
 	arrives(t, "bytes", [4]byte{1, 2, 3, 4})
 	arrives(t, "nil and empty", struct {
