@@ -17,7 +17,8 @@
 // (programs of package dlp do), and for which ameexec waits a second more. 127: a
 // program was not found; 126: it cannot be executed; 124: --timeout has passed;
 // 2: wrong options. Every failed rank gets a line on stderr with rank, pid, host
-// and status, which also says when the kernel killed it for want of memory.
+// and status, which also says when the kernel killed it for want of memory;
+// those that ended because they had lost another one are counted in one line.
 //
 // When a rank fails, the others have those 100 ms to say why they end too, then
 // get SIGTERM, and SIGKILL after --grace (5 s); --continue lets them run on.
