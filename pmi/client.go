@@ -84,10 +84,6 @@ func (c *Client) Rank() int { return c.rank }
 // Size returns the number of ranks of the job.
 func (c *Client) Size() int { return c.size }
 
-// KVSName returns the launcher's name for the job's key-value space. It is
-// alike on all ranks, and no other running job of this launcher has it.
-func (c *Client) KVSName() string { return c.session.kvsname }
-
 // Put stores value under key. The other ranks can get it after a Barrier that
 // all ranks enter; a key must be put only once. Keys hold at most 63 bytes of
 // letters, digits and "._-", values at most 650 bytes of letters, digits and
@@ -163,11 +159,11 @@ func (c *Client) GetLong(ctx context.Context, key string) (string, error) {
 // Mapping returns the launcher's mapping of ranks to nodes, or an error that
 // wraps ErrNoKey if it does not tell. It may be asked for before a Barrier.
 func (c *Client) Mapping(ctx context.Context) (Mapping, error) {
-	text, err := c.Get(ctx, MappingKey)
+	text, err := c.Get(ctx, mappingKey)
 	if err != nil {
 		return nil, err
 	}
-	return ParseMapping(text)
+	return parseMapping(text)
 }
 
 // AppNum returns the number of the application that this rank is of: launchers

@@ -37,7 +37,7 @@ func clientPart(all []said) []said {
 			case err != nil, m.command() == "get_appnum", m.command() == "get_universe_size":
 				keep = false
 			case m.command() == "get":
-				keep = barrier || key == MappingKey
+				keep = barrier || key == mappingKey
 			default:
 				keep = true
 			}
@@ -105,7 +105,7 @@ func playClient(t *testing.T, c *Client, script []said) {
 		switch request.command() {
 		case "get_my_kvsname":
 			name, _ := reply.get("kvsname")
-			assert.Equal(t, name, c.KVSName())
+			assert.Equal(t, name, c.session.kvsname)
 		case "put":
 			require.NoError(t, c.Put(ctx, key, value))
 		case "barrier_in":

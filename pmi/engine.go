@@ -65,7 +65,7 @@ type reply struct {
 func newEngine(kvsname string, nodes []int) *engine {
 	e := &engine{kvsname: kvsname, size: len(nodes), kvs: make(map[string]string),
 		names: make(map[string]string), members: make([]member, len(nodes)), told: make(map[Notice]bool)}
-	e.kvs[MappingKey] = MappingOf(nodes).String()
+	e.kvs[mappingKey] = mappingOf(nodes).String()
 	return e
 }
 

@@ -55,7 +55,7 @@ func TestEngineRepliesAsHydraDoes(t *testing.T) {
 // know, and gets of a key before the barrier.
 func TestEngineAgainstHydra(t *testing.T) {
 	e := newEngine("kvs_32141_0_1959362969_node1", oneNode(3))
-	e.kvs[MappingKey] = "(vector,(0,1,1))" // ours says (0,1,3), which is the same
+	e.kvs[mappingKey] = "(vector,(0,1,1))" // ours says (0,1,3), which is the same
 	var phases [3][]said
 	for rank := range 3 {
 		script := readDialogue(t, fmt.Sprintf("hydra-4.0.2/basic.rank%d.txt", rank))

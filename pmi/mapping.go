@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// MappingKey is the key under which a launcher publishes its Mapping.
-const MappingKey = "PMI_process_mapping"
+// mappingKey is the key under which a launcher publishes its Mapping.
+const mappingKey = "PMI_process_mapping"
 
 // Mapping tells which rank runs on which node: blocks are dealt to the ranks
 // in order, and when they run out before the ranks do, the deal starts again
@@ -32,9 +32,9 @@ type Place struct {
 // maxMapped bounds the numbers in a mapping, and with them sums of them.
 const maxMapped = 1 << 24
 
-// ParseMapping reads the form "(vector,(first,nodes,ranks),...)" in which
+// parseMapping reads the form "(vector,(first,nodes,ranks),...)" in which
 // launchers write a mapping. Spaces are allowed, as MPICH allows them.
-func ParseMapping(text string) (Mapping, error) {
+func parseMapping(text string) (Mapping, error) {
 	bad := func(why string) (Mapping, error) {
 		return nil, fmt.Errorf("pmi: process mapping %.80q: %s", text, why)
 	}
@@ -70,9 +70,9 @@ func ParseMapping(text string) (Mapping, error) {
 	return m, nil
 }
 
-// MappingOf returns the mapping of ranks to the given nodes: nodes[r] is where
+// mappingOf returns the mapping of ranks to the given nodes: nodes[r] is where
 // rank r runs.
-func MappingOf(nodes []int) Mapping {
+func mappingOf(nodes []int) Mapping {
 	var m Mapping
 	for i := 0; i < len(nodes); {
 		run := 1
@@ -89,7 +89,7 @@ func MappingOf(nodes []int) Mapping {
 	return m
 }
 
-// String writes the mapping in the form that ParseMapping reads.
+// String writes the mapping in the form that parseMapping reads.
 func (m Mapping) String() string {
 	var b strings.Builder
 	b.WriteString("(vector")
@@ -100,8 +100,8 @@ func (m Mapping) String() string {
 	return b.String()
 }
 
-// Nodes returns the node of each of size ranks.
-func (m Mapping) Nodes(size int) ([]int, error) {
+// nodes returns the node of each of size ranks.
+func (m Mapping) nodes(size int) ([]int, error) {
 	if len(m) == 0 {
 		return nil, errors.New("pmi: process mapping has no blocks")
 	}
@@ -140,7 +140,7 @@ func (m Mapping) Place(rank, size int) (Place, error) {
 	if rank < 0 || rank >= size {
 		return Place{}, fmt.Errorf("pmi: process mapping: rank %d of %d", rank, size)
 	}
-	nodes, err := m.Nodes(size)
+	nodes, err := m.nodes(size)
 	if err != nil {
 		return Place{}, err
 	}

@@ -28,9 +28,9 @@ func TestMappingNodes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := ParseMapping(tt.text)
+			m, err := parseMapping(tt.text)
 			require.NoError(t, err)
-			nodes, err := m.Nodes(len(tt.nodes))
+			nodes, err := m.nodes(len(tt.nodes))
 			require.NoError(t, err)
 			assert.Equal(t, tt.nodes, nodes)
 		})
@@ -38,7 +38,7 @@ func TestMappingNodes(t *testing.T) {
 }
 
 func TestMappingPlace(t *testing.T) {
-	m, err := ParseMapping("(vector,(0,2,2),(0,1,2))")
+	m, err := parseMapping("(vector,(0,2,2),(0,1,2))")
 	require.NoError(t, err)
 	place, err := m.Place(5, 6)
 	require.NoError(t, err)
@@ -68,9 +68,9 @@ func TestMappingOf(t *testing.T) {
 		{[]int{0, 1, 0, 1}, "(vector,(0,2,1),(0,2,1))"},
 	}
 	for _, tt := range tests {
-		m := MappingOf(tt.nodes)
+		m := mappingOf(tt.nodes)
 		assert.Equal(t, tt.want, m.String())
-		nodes, err := m.Nodes(len(tt.nodes))
+		nodes, err := m.nodes(len(tt.nodes))
 		require.NoError(t, err)
 		assert.Equal(t, tt.nodes, nodes)
 	}
@@ -82,7 +82,7 @@ func TestParseMappingRefuses(t *testing.T) {
 		"(vector,(0,0,1))", "(vector,(0,1,0))", "(vector,(-1,1,1))", "(vector,(0,1,x))", "(vector,(0,1,99999999999))",
 		"(matrix,(0,1,1))", "(vector,(0,1,1)),(0,1,1)",
 	} {
-		_, err := ParseMapping(text)
+		_, err := parseMapping(text)
 		assert.Error(t, err, "%q", text)
 	}
 }
@@ -91,11 +91,11 @@ func FuzzParseMapping(f *testing.F) {
 	f.Add("(vector,(0,1,3),(1,2,1))", 7)
 	f.Add("(vector,(0,16777216,16777216))", 3)
 	f.Fuzz(func(t *testing.T, text string, size int) {
-		m, err := ParseMapping(text)
+		m, err := parseMapping(text)
 		if err != nil {
 			return
 		}
-		again, err := ParseMapping(m.String())
+		again, err := parseMapping(m.String())
 		require.NoError(t, err)
 		require.Equal(t, m, again)
 		if size < 1 || size > 1000 {

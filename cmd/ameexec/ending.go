@@ -24,6 +24,7 @@ type ending struct {
 	enough     <-chan struct{} // closed when he has had his time; nil: he has all of it
 	orphaned   bool            // the front is gone
 	stopped    int             // ranks that ended because we stopped them, for another one
+	bereaved   int             // ranks that ended because they had lost another one
 }
 
 // reprieve is how long the others have to end by themselves when a rank has
@@ -124,9 +125,16 @@ func (l *launcher) frontGone() {
 	l.killAll()
 }
 
-// summary says how many ranks were stopped because of the first failure.
+// summary says how many ranks ended because another one had failed: they have
+// said so themselves, and a line for each would hide that one's.
 func (l *launcher) summary() {
-	if l.ending.stopped > 0 && !l.ending.orphaned {
+	if l.ending.orphaned {
+		return
+	}
+	if l.ending.bereaved > 0 {
+		l.output.say("%s ended after the loss of %s", count(l.ending.bereaved, "rank", "ranks"), listed(l.verdict.Culprits()))
+	}
+	if l.ending.stopped > 0 {
 		l.output.say("stopped %s", count(l.ending.stopped, "other rank", "other ranks"))
 	}
 }

@@ -56,6 +56,7 @@ func (l *launcher) ended(e exit) {
 		return // one that a rank left behind
 	}
 	delete(l.ranks, e.pid)
+	l.hearBlame()
 	how := launch.Describe(e.status)
 	failure, ownFault := l.verdict.Add(rank, e.status)
 	if ownFault && e.status.Signaled() && e.status.Signal() == syscall.SIGKILL {
@@ -67,6 +68,8 @@ func (l *launcher) ended(e exit) {
 	}
 	switch {
 	case failure && l.mpi.told(rank):
+	case failure && ownFault && l.verdict.Blames(rank) && !e.status.Signaled():
+		l.ending.bereaved++
 	case failure && ownFault:
 		l.output.say("rank %d (pid %d) on %s: %s", rank, e.pid, l.plan.Host, how)
 	case failure && !l.mpi.blames(rank):

@@ -50,7 +50,7 @@ func TestKilledRankGivesTheStatus(t *testing.T) {
 
 // Who says whom it has lost lets the other one's status count.
 func TestLostRankGivesTheStatus(t *testing.T) {
-	l, _ := quietLauncher(&plan{Host: "here"})
+	l, said := quietLauncher(&plan{Host: "here"})
 	for range 5 {
 		l.lost(1, 0) // does not wait
 	}
@@ -58,6 +58,8 @@ func TestLostRankGivesTheStatus(t *testing.T) {
 	l.ended(exit{1 << 30, syscall.WaitStatus(7 << 8)})
 	l.reprieveOver()
 	assert.Equal(t, 7, l.verdict.Status())
+	l.summary()
+	assert.Equal(t, "ameexec: rank 0 (pid 1073741824) on here: exit status 7\nameexec: 1 rank ended after the loss of rank 0\n", said())
 }
 
 // A rank that others have lost may be seen to end late, on a busy machine.

@@ -13,10 +13,12 @@
 //
 // Zero if every rank ended with zero; else the status of the rank that failed
 // first, 128+n if signal n killed it. Of ranks that fail within 100 ms, one
-// that a signal killed comes first: the others have only lost it. 127: a
+// that a signal killed comes first, then one that others say they have lost
+// (programs of package dlp do), and for which ameexec waits a second more. 127: a
 // program was not found; 126: it cannot be executed; 124: --timeout has passed;
 // 2: wrong options. Every failed rank gets a line on stderr with rank, pid, host
-// and status, which also says when the kernel killed it for want of memory.
+// and status, which also says when the kernel killed it for want of memory;
+// those that ended because they had lost another one are counted in one line.
 //
 // When a rank fails, the others have those 100 ms to say why they end too, then
 // get SIGTERM, and SIGKILL after --grace (5 s); --continue lets them run on.
@@ -31,7 +33,9 @@
 // # Output
 //
 // What the ranks print is merged line by line, stdout and stderr apart, each
-// line in one write; package launch has the rules for unfinished lines. A job of
+// line in one write; package launch has the rules for unfinished lines. The
+// progress of a loop, which rank 0 of a program of package dlp tells, is shown on
+// the last line of the terminal, if stderr is one. A job of
 // one rank, and with --pty the rank at the terminal, writes straight to where
 // ameexec writes. Output that nobody takes (less, Ctrl-S) does not keep a job
 // from being ended. When the reader of stdout goes away (ameexec ... | head -1),

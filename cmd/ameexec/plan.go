@@ -86,3 +86,11 @@ func count(n int, one, several string) string {
 	}
 	return strconv.Itoa(n) + " " + several
 }
+
+// listed names ranks, or says that there are several.
+func listed(ranks []int) string {
+	if len(ranks) == 1 {
+		return "rank " + strconv.Itoa(ranks[0])
+	}
+	return "others"
+}

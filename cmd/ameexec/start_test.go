@@ -47,5 +47,6 @@ func TestStatusOfTheRankThatWasLost(t *testing.T) {
 	for range 10 {
 		r := run(t, with(ranks("lose", "2", "5"), "-n", "4")...)
 		assert.Equal(t, 5, r.status, r.stderr)
+		assert.Regexp(t, `(?m)^ameexec: rank 2 \(pid \d+\) on \S+: exit status 5$`, r.stderr)
 	}
 }

@@ -1,8 +1,8 @@
 // Package launch is what a command that starts the processes of a job on this
 // machine needs besides starting them: one place for the output of many
-// ([Merger]), the exit status of the whole ([Verdict]), an environment in which
-// no other launcher is left ([Cleaned]), and an end of everything that the
-// processes started themselves ([Sweep]).
+// ([Merger]), the exit status of the whole ([Verdict]), their environment
+// ([Overlay]; package nesting cleans it of other launchers), and an end of
+// everything that the processes started themselves ([Sweep]).
 //
 // It knows nothing of ranks' ways to find each other, and starts nothing.
 //
@@ -26,4 +26,6 @@
 // An unfinished line of more than 8 KiB is data and nobody watches it: it waits
 // for its end. A last line without newline stays so; the newline comes if
 // another line follows, and always with labels.
+//
+// On a terminal a line of text may stand below all that ([Merger.Bar]).
 package launch

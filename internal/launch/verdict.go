@@ -58,6 +58,12 @@ func (v *Verdict) Blame(rank, peer int) {
 	}
 }
 
+// Blames says whether rank has named another one.
+func (v *Verdict) Blames(rank int) bool {
+	_, ok := v.blames[rank]
+	return ok
+}
+
 // Expect says that the launcher sends signal to all ranks.
 func (v *Verdict) Expect(signal syscall.Signal) {
 	if !slices.Contains(v.sent, signal) {
@@ -103,10 +109,11 @@ func (v *Verdict) Status() int {
 // and that name nobody themselves. They may not have ended yet.
 func (v *Verdict) Culprits() (ranks []int) {
 	for _, peer := range v.blames {
-		if _, blames := v.blames[peer]; !blames && !slices.Contains(ranks, peer) {
+		if !v.Blames(peer) && !slices.Contains(ranks, peer) {
 			ranks = append(ranks, peer)
 		}
 	}
+	slices.Sort(ranks)
 	return ranks
 }
 
