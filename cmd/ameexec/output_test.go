@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -85,4 +86,30 @@ func TestReaderGoesAway(t *testing.T) {
 	stdout.Close()
 	cmd.Wait()
 	assert.Equal(t, 141, cmd.ProcessState.ExitCode())
+}
+
+// A prompt is seen while its rank waits, that of each rank, labelled or not.
+func TestUnfinishedLinesAreShown(t *testing.T) {
+	for _, options := range [][]string{{"-n", "3"}, {"-l", "-n", "3"}} {
+		cmd := command(t, with([]string{"/bin/sh", "-c", `printf "rank $AME_RANK? "; exec sleep 60`}, options...)...)
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		var seen string
+		for strings.Count(seen, "? ") < 3 {
+			buffer := make([]byte, 100)
+			n, err := stdout.Read(buffer)
+			require.NoError(t, err)
+			seen += string(buffer[:n])
+		}
+		for _, rank := range []string{"0", "1", "2"} {
+			label := ""
+			if options[0] == "-l" {
+				label = rank + ": "
+			}
+			assert.Contains(t, lines(seen), label+"rank "+rank+"? ", "each on a line of its own")
+		}
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		cmd.Wait()
+	}
 }
