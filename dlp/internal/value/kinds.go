@@ -172,11 +172,18 @@ func (c *compiler) mapping(p *plan, t reflect.Type, path string) error {
 		if !r.enter() {
 			return
 		}
-		for ; n > 0 && r.err == nil; n-- {
+		for i := 0; i < n && r.err == nil; i++ {
 			k, e := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
 			key.read(r, k)
 			elem.read(r, e)
+			if !k.Comparable() {
+				r.fail(fmt.Errorf("a key of a %v is an array or struct inside an interface, and arrives as what can be no key", t))
+				return
+			}
 			v.SetMapIndex(k, e)
+		}
+		if r.err == nil && v.Len() != n {
+			r.fail(fmt.Errorf("of %d keys of a %v only %d are still different when they arrive, so elements would be lost", n, t, v.Len()))
 		}
 		r.leave()
 	}

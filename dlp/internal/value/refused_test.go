@@ -3,14 +3,19 @@ package value
 import (
 	"bytes"
 	"container/list"
+	"fmt"
+	"math"
 	"math/big"
 	"net/url"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRefused(t *testing.T) {
@@ -88,3 +93,31 @@ type named struct{ name string }
 
 func (n named) MarshalText() ([]byte, error)     { return []byte(n.name), nil }
 func (n *named) UnmarshalText(text []byte) error { n.name = string(text); return nil }
+
+// Keys that differ only in what does not travel would become one.
+func TestKeysThatBecomeOne(t *testing.T) {
+	type key struct {
+		A int
+		b int `dlp:"-"`
+	}
+	now := time.Now()
+	arrive := func(v any) error {
+		b, err := marshal(reflect.ValueOf(v))
+		require.NoError(t, err)
+		return unmarshal(b, reflect.New(reflect.TypeOf(v)).Elem())
+	}
+	assert.NoError(t, arrive(map[key]int{{1, 2}: 1, {2, 2}: 2}))
+	assert.NoError(t, arrive(map[float64]int{math.NaN(): 1, math.Inf(1): 2}))
+	lost := "of 2 keys of a %v only 1 are still different"
+	for _, v := range []any{
+		map[key]int{{1, 2}: 1, {1, 3}: 2},
+		map[any]int{1: 1, int64(1): 2},
+		map[time.Time]int{now: 1, now.Round(0): 2},
+		[]map[any]int{{"a": 1, otherText("a"): 2}},
+	} {
+		assert.ErrorContains(t, arrive(v), fmt.Sprintf(lost, strings.TrimPrefix(reflect.TypeOf(v).String(), "[]")))
+	}
+	assert.ErrorContains(t, arrive(map[any]int{[2]int{1, 2}: 1}), "arrives as what can be no key")
+}
+
+type otherText string
