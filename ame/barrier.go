@@ -51,7 +51,7 @@ func (c *Comm) leadBarrier(ctx context.Context, now *round) error {
 	var p Payload
 	if number, ok := c.job.memory.give(c.group); ok {
 		p.Body = binary.BigEndian.AppendUint32(nil, number)
-		c.barrier = c.job.memory.barrier(number, 0)
+		c.barrier = c.job.memory.barrier(number, c.group.size, 0)
 	}
 	return c.spread(ctx, now, p)
 }
@@ -67,7 +67,7 @@ func (c *Comm) followBarrier(ctx context.Context, now *round) error {
 		return err
 	}
 	if len(p.Body) == 4 {
-		c.barrier = c.job.memory.barrier(binary.BigEndian.Uint32(p.Body), sent)
+		c.barrier = c.job.memory.barrier(binary.BigEndian.Uint32(p.Body), c.group.size, sent)
 	}
 	if c.barrier == nil && c.job.matcher.usable(c.id) == nil {
 		return c.job.errorf("barrier", c.group.leader(), fmt.Errorf("sent to meet in memory at %x, which is nowhere", p.Body))

@@ -94,7 +94,7 @@ func barrierHolds(c *Comm, _ net.Conn, n int) (metrics, error) {
 	if c.barrier == nil {
 		return nil, errors.New("the ranks do not meet in memory")
 	}
-	return nil, passBarriers(c, counter{c.job.memory.segment.barrier(maxShared - 1).entered}, n)
+	return nil, passBarriers(c, counter{c.job.memory.segment.barrier(maxShared-1, c.Size()).entered}, n)
 }
 
 // crashInBarrier loses rank 2 while the others wait for it.
@@ -150,6 +150,28 @@ func TestBarriersOfCommunicators(t *testing.T) {
 				}
 			}
 			assert.Equal(t, maxShared, shared)
+			return nil
+		}))
+	})
+}
+
+// A communicator of some of the ranks meets in memory, too, if it begins with
+// rank 0, in whatever order the others follow.
+func TestBarrierOfSomeRanks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 5)
+		noErrors(t, each(comms, func(world *Comm) error {
+			color := []int{0, 1, 0, 1, 0}[world.Rank()]
+			some, err := world.Split(t.Context(), color, (5-world.Rank())%5)
+			if err != nil {
+				return err
+			}
+			for range 20 {
+				if err := some.Barrier(t.Context()); err != nil {
+					return err
+				}
+			}
+			assert.Equal(t, color == 0, some.barrier != nil, "rank %d", world.Rank())
 			return nil
 		}))
 	})

@@ -131,10 +131,11 @@ func (p *pairing) dial(ctx context.Context, rank int, addresses []string) error 
 	if err != nil {
 		return err
 	}
-	return p.use(ctx, rank, r.conn)
+	return p.use(rank, r.conn)
 }
 
-// admit takes a connection that another rank has made.
+// admit takes a connection that another rank has made. It is used once that one
+// uses it, who may give it up until then without a word.
 func (p *pairing) admit(conn net.Conn, a *admission) error {
 	rank := int(a.opener.rank)
 	if a.opener.run != p.own.run || rank == 0 {
@@ -146,9 +147,12 @@ func (p *pairing) admit(conn net.Conn, a *admission) error {
 	}
 	err := say(conn, verdictWelcome)
 	if err == nil {
-		ctx, cancel := context.WithTimeout(p.job.life, pairTime)
-		defer cancel()
-		err = p.use(ctx, rank, conn)
+		select {
+		case <-p.job.mesh.comes(rank):
+			err = p.use(rank, conn)
+		case <-p.job.life.Done():
+			err = errAbandoned
+		}
 	}
 	if err != nil {
 		p.job.mesh.givesUp(rank)
@@ -158,17 +162,19 @@ func (p *pairing) admit(conn net.Conn, a *admission) error {
 
 // use makes conn the way of frames to a rank: it says so by the old way, behind
 // all that goes there, and reads from conn when the other one has said so, too.
-func (p *pairing) use(ctx context.Context, rank int, conn net.Conn) error {
+// There is no way back, so it waits as long as a body takes that is on its way.
+func (p *pairing) use(rank int, conn net.Conn) error {
 	conn.SetDeadline(time.Time{})
+	life := p.job.life
 	sending, _ := p.job.mesh.sending(rank)
 	select {
 	case sending <- struct{}{}:
-	case <-ctx.Done():
+	case <-life.Done():
 		conn.Close()
-		return context.Cause(ctx)
+		return context.Cause(life)
 	}
 	defer func() { <-sending }()
-	if err := p.send(ctx, kindSwitch, rank, nil); err != nil {
+	if err := p.send(life, kindSwitch, rank, nil); err != nil {
 		conn.Close()
 		return err
 	}
@@ -177,7 +183,7 @@ func (p *pairing) use(ctx context.Context, rank int, conn net.Conn) error {
 	if !p.job.adopt(l, func() {
 		select {
 		case <-comes:
-		case <-p.job.life.Done():
+		case <-life.Done():
 		}
 	}) {
 		return fmt.Errorf("rank %d is gone, or the job is over", rank)

@@ -103,6 +103,57 @@ func pair(t *testing.T, change func([]Config)) []*Comm {
 
 func asIs([]Config) {}
 
+// A body that takes longer than a link may take to come about holds up the
+// switch, and does no harm: on either side.
+func TestLongBodyBeforeTheSwitch(t *testing.T) {
+	for _, long := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			comms := connectAll(t, overPairPipes, 3)
+			sending, _ := comms[long].job.mesh.sending(3 - long)
+			sending <- struct{}{}
+			j := comms[1].job
+			j.mesh.wants(2)
+			j.background(func() { j.pairing.open(2) })
+			time.Sleep(3 * pairTime)
+			<-sending
+			for _, from := range []int{1, 2} {
+				require.NoError(t, comms[from].Send(t.Context(), 3-from, 2, text("after")))
+				_, err := comms[3-from].Recv(t.Context(), from, 2)
+				require.NoError(t, err)
+			}
+			time.Sleep(time.Second)
+			assert.NotNil(t, comms[1].job.mesh.to(2), "rank %d sends long", long)
+			assert.NotNil(t, comms[2].job.mesh.to(1), "rank %d sends long", long)
+		})
+	}
+}
+
+// Where the one that makes a link gives up at the last moment, the other one
+// does not use it.
+func TestLinkThatItsMakerDoesNotUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dial func(context.Context, string) (net.Conn, error)
+		comms := connectAll(t, func(tb testing.TB, size int) []Config {
+			configs := overPairPipes(tb, size)
+			dial = configs[1].Dial
+			return configs
+		}, 3)
+		comms[2].job.pairing.listening.Do(comms[2].job.pairing.listen)
+		conn, err := dial(t.Context(), "rank 2")
+		require.NoError(t, err)
+		answer, err := greet(conn, comms[1].job.pairing.own.open(2))
+		require.NoError(t, err)
+		v, err := prove(conn, answer)
+		require.NoError(t, err)
+		require.Equal(t, verdictWelcome, v)
+		conn.Close()
+		time.Sleep(time.Minute)
+		require.NoError(t, comms[2].Send(t.Context(), 1, 1, text("by way of rank 0")))
+		_, err = comms[1].Recv(t.Context(), 2, 1)
+		assert.NoError(t, err)
+	})
+}
+
 // Two ranks that make a link to each other at the same time end up with one.
 func TestBothMakeALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -109,19 +109,20 @@ func (m *matcher) locate(id commID, seq uint32) callSite {
 func (m *memory) give(g *group) (number uint32, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if g.leader() != 0 {
+	if g.leader() != 0 || g.size == 1 { // one rank alone waits for nobody
 		return 0, false
 	}
 	return m.segment.give()
 }
 
-// barrier returns a rank's way to meet at the barrier of that number, nil if
-// there is none. sent is the value of job.sent before this rank was told of it.
-func (m *memory) barrier(number uint32, sent uint64) barrierWay {
+// barrier returns a rank's way to meet at the barrier of that number in a group
+// of size ranks, nil if there is none. sent is the value of job.sent before this
+// rank was told of it.
+func (m *memory) barrier(number uint32, size int, sent uint64) barrierWay {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.segment == nil || number >= maxShared {
 		return nil
 	}
-	return &memoryBarrier{sharedBarrier: m.segment.barrier(number), memory: m, flushed: sent}
+	return &memoryBarrier{sharedBarrier: m.segment.barrier(number, size), memory: m, flushed: sent}
 }

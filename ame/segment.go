@@ -16,8 +16,9 @@ import (
 //	word 4           number of ranks but 0 that have it open
 //	from word 16     maxShared barriers, each on cache lines of its own:
 //	  word 0           number of ranks that have entered
-//	  word 1           the rank that has entered last
-//	  from word 16     by rank, its place; then by rank, the digest of its history
+//	  word 1           the rank of the communicator that has entered last
+//	  from word 16     by rank of the communicator its place, with room for all
+//	                   ranks of the job; behind that likewise the digest of its history
 type segment struct {
 	size    int // of the job
 	words   []atomic.Uint32
@@ -62,12 +63,13 @@ func (s *segment) give() (number uint32, ok bool) {
 	return s.given - 1, true
 }
 
-// barrier returns the barrier of that number.
-func (s *segment) barrier(number uint32) *sharedBarrier {
+// barrier returns the barrier of that number for a group of size ranks. It has
+// room for all ranks of the job.
+func (s *segment) barrier(number uint32, size int) *sharedBarrier {
 	words := s.words[segmentHeader+int(number)*barrierWords(s.size):]
 	return &sharedBarrier{
 		entered: &words[0], last: &words[1],
-		places: words[barrierHeader:][:s.size], histories: words[barrierHeader+s.size:][:s.size],
+		places: words[barrierHeader:][:size], histories: words[barrierHeader+s.size:][:size],
 		yield: s.yield,
 	}
 }

@@ -26,13 +26,13 @@ func TestOpenSegment(t *testing.T) {
 	number, ok := s.give()
 	assert.True(t, ok)
 	for rank := range 3 {
-		s.barrier(number).enter(rank, 5, 1, true)
+		s.barrier(number, 3).enter(rank, 5, 1, true)
 	}
-	assert.True(t, other.barrier(number).agreed(5), "both see the same memory")
+	assert.True(t, other.barrier(number, 3).agreed(5), "both see the same memory")
 	for range maxShared - 1 {
 		next, ok := s.give()
 		assert.True(t, ok)
-		assert.Equal(t, []int{0, 1, 2}, s.barrier(next).absent(5), "each has its own")
+		assert.Equal(t, []int{0, 1, 2}, s.barrier(next, 3).absent(5), "each has its own")
 	}
 	_, ok = s.give()
 	assert.False(t, ok, "no more than there is room for")
