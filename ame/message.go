@@ -191,7 +191,14 @@ func (c *Comm) await(ctx context.Context, r *receiver, now *round) (outcome, err
 		case out := <-r.done:
 			return out, nil
 		case <-late:
-			c.announce(ctx, r.pattern, now)
+			if now != nil {
+				c.announce(ctx, r.pattern, now)
+				continue
+			}
+			// A frame that the end of ctx cuts off would break the link, and a
+			// Recv may be cancelled.
+			p := r.pattern
+			c.job.background(func() { c.announce(context.Background(), p, nil) })
 		case <-ctx.Done():
 			if c.job.matcher.cancel(c.id, r) {
 				return outcome{}, context.Cause(ctx)
