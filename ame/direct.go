@@ -114,10 +114,14 @@ func (p *pairing) listen() {
 	})
 }
 
-// send writes a control frame to another rank.
+// send writes a control frame to another rank. What ends ctx, such as Close,
+// does not end the write: a frame that is cut off would break the link.
 func (p *pairing) send(ctx context.Context, k kind, rank int, body []byte) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	h := header{kind: k, source: uint32(p.job.rank), dest: uint32(rank), length: uint64(len(body))}
-	_, t, err := p.job.put(ctx, &h, rank, body)
+	_, t, err := p.job.put(context.WithoutCancel(ctx), &h, rank, body)
 	if t != nil {
 		return t.err
 	}

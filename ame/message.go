@@ -161,13 +161,19 @@ func (c *Comm) receive(ctx context.Context, p pattern, now *round) (*arrival, er
 	if j.matcher.sleepers.Load() > 0 {
 		j.recall() // whoever sleeps needs the owners to read
 	}
+	return c.outcome(ctx, r, now)
+}
+
+// outcome waits for that of r, whose call is over then.
+func (c *Comm) outcome(ctx context.Context, r *receiver, now *round) (*arrival, error) {
+	j, op := c.job, r.opName()
 	out, err := c.await(ctx, r, now)
 	j.matcher.release(r)
 	switch {
 	case err != nil:
-		return nil, j.errorf(p.opName(), -1, err)
+		return nil, j.errorf(op, -1, err)
 	case out.trouble != nil:
-		return nil, j.report(p.opName(), now.explain(out.trouble))
+		return nil, j.report(op, now.explain(out.trouble))
 	}
 	return out.arrival, nil
 }
@@ -185,7 +191,14 @@ func (c *Comm) await(ctx context.Context, r *receiver, now *round) (outcome, err
 		case out := <-r.done:
 			return out, nil
 		case <-late:
-			c.announce(ctx, r.pattern, now)
+			if now != nil {
+				c.announce(ctx, r.pattern, now)
+				continue
+			}
+			// A frame that the end of ctx cuts off would break the link, and a
+			// Recv may be cancelled.
+			p := r.pattern
+			c.job.background(func() { c.announce(context.Background(), p, nil) })
 		case <-ctx.Done():
 			if c.job.matcher.cancel(c.id, r) {
 				return outcome{}, context.Cause(ctx)

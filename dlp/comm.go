@@ -24,9 +24,11 @@ type Comm struct {
 
 	unmark func() // ends what tells child processes that they are no ranks; nil where nothing does
 
-	inside atomic.Pointer[string] // the loop that this Comm is in
-	loops  *loops
-	stop   *stopWish // of the program
+	inside   atomic.Pointer[string] // the loop that this Comm is in
+	loops    *loops
+	stop     *stopWish // of the program
+	outbox   outbox
+	requests *requests
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
@@ -119,7 +121,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
-	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish()}
+	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish(), requests: &requests{}}
 }
 
 // configOf is what bootstrap has found out, as ame takes it.
@@ -197,7 +199,9 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop, launcher: c.launcher}, nil
+	return &Comm{
+		ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher,
+	}, nil
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it
@@ -206,9 +210,12 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 // 5 s; then it ends the job as Abort does, with an error that says which ranks
 // and items are left. Closing a Dup ends just that. A second Close does nothing.
 // To close the Comm of Init while this rank is inside a loop ends the job.
+//
+// Requests of c, of the Comm of Init those of all Comms, that nobody has waited
+// for are an error that names them, if the job was well up to here.
 func (c *Comm) Close() error {
 	if !c.root {
-		return c.ame.Close()
+		return cmp.Or(c.ame.Close(), c.forgotten())
 	}
 	if c.loops.open.Load() > 0 {
 		c.ame.Abort(errInside)
@@ -220,7 +227,9 @@ func (c *Comm) Close() error {
 	if err != nil {
 		err = c.errorf("close", err)
 	}
-	return cmp.Or(err, c.ame.Close())
+	err = cmp.Or(err, c.ame.Close())
+	c.requests.end()
+	return cmp.Or(err, c.forgotten())
 }
 
 // Abort makes every waiting and every later call on all ranks fail with an

@@ -53,6 +53,14 @@
 // same order. A rank that does not is an error that names it rather than a hang.
 // Inside a managed loop's body none of them can be used on the same Comm.
 //
+// # Messages
+//
+// Send and Recv move a value between any two ranks, Isend and Irecv do so while
+// the program computes, and Probe finds a message before its value is taken.
+// They are not collective and work anywhere, inside a loop too. What the MPI
+// standard says of order holds: messages between two ranks on one Comm do not
+// overtake each other.
+//
 // # What travels
 //
 // Values travel whole or not at all. Numbers, strings, []byte and slices of

@@ -33,6 +33,8 @@ const mainVariable = "DLP_TEST_MAIN"
 func mainProgram(name string) {
 	Main(func(ctx context.Context, world *Comm) error {
 		switch name {
+		case "messages":
+			return checkMessages(ctx, world)
 		case "error":
 			return errOdd
 		case "panic":
@@ -46,6 +48,9 @@ func mainProgram(name string) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
+	if name == "messages" {
+		return
+	}
 	fmt.Println("returned")
 	syscall.Kill(os.Getpid(), syscall.SIGTERM) // acts as ever
 	<-time.After(time.Minute)

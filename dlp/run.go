@@ -15,7 +15,7 @@ import (
 // all of them: for tests, examples and laptops. Each rank gets its own Comm,
 // which Run closes. When a body returns an error, the calls of the other
 // ranks fail, so that they can end too; Run returns the error that came
-// first. A panic in a body is passed on to Run's caller, once the other
+// first, or that of a Close if there was none. A panic in a body is passed on to Run's caller, once the other
 // ranks have ended.
 func Run(ctx context.Context, n int, body func(ctx context.Context, c *Comm) error, opts ...Option) error {
 	if n < 1 {
@@ -76,7 +76,9 @@ func (r *run) rank(ctx context.Context, rank int, body func(ctx context.Context,
 			r.failed(err)
 			c.Abort(err)
 		}
-		c.Close()
+		if left := c.Close(); err == nil && left != nil {
+			r.failed(left)
+		}
 	}()
 	err = body(ctx, c)
 	finished = true

@@ -20,6 +20,7 @@ const (
 	FormatBytes uint16 = 3
 	FormatText  uint16 = 4
 	FormatLoop  uint16 = 5 // not a value but the start of a loop
+	FormatNamed uint16 = 6 // by the communicator's Codec, with the name of the type
 
 	// formatSlice + reflect.Kind of the element is a slice of numbers, in
 	// little-endian order.
