@@ -25,6 +25,13 @@ func (c *Comm) Rank() int { return c.group.self }
 // Size returns the number of ranks.
 func (c *Comm) Size() int { return c.group.size }
 
+// JobRank returns the rank of the job that has a rank in c.
+func (c *Comm) JobRank(rank int) int { return c.group.rank(rank) }
+
+// RankOf returns the rank in c of a rank of the job, ok == false if that is not
+// in c.
+func (c *Comm) RankOf(jobRank int) (rank int, ok bool) { return c.group.number(jobRank) }
+
 // Peers returns what is known of each rank, in rank order. The caller must
 // not change it.
 func (c *Comm) Peers() []Peer {

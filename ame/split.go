@@ -53,6 +53,20 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	return c.memberOf(answer)
 }
 
+// SplitNode is Split by node: a communicator of those ranks of c that run on
+// this rank's node, in the order of their ranks in c. A rank of which that is
+// not known is alone.
+func (c *Comm) SplitNode(ctx context.Context) (*Comm, error) {
+	peers, color := c.Peers(), c.group.self
+	for rank, p := range peers[:color] {
+		if sameNode(p, peers[color]) {
+			color = rank
+			break
+		}
+	}
+	return c.Split(ctx, color, 0)
+}
+
 // splitByLeader tells the leader this rank's wish and returns what the leader
 // has decided: the number of a communicator and its ranks in order; empty for a
 // rank that is in none.

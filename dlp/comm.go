@@ -199,9 +199,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{
-		ame: backend, info: c.info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher,
-	}, nil
+	return c.derived(backend), nil
 }
 
 // Close ends this rank's part in the job; it is not collective. On rank 0 it

@@ -44,13 +44,16 @@
 //
 // # Around the loops
 //
-// Gather and Bcast move values of any type between rank 0 and the others,
-// CallOnRoot runs a function on rank 0 alone and gives its value to all.
+// Gather and Bcast move values of any type between one rank, the root, and the
+// others. That is rank 0, or the rank that Root names. CallOnRoot runs a function on rank 0 alone and gives its value to all.
 // UnorderedList and NestedMap collect values on all ranks during a loop and
 // bring them together on rank 0.
 //
 // All of these and the managed loops are collective: all ranks call them in the
 // same order. A rank that does not is an error that names it rather than a hang.
+// Comm.Split makes a Comm of some of the ranks, on which everything works as on
+// that of Init: its rank 0 is the root and manages its loops.
+//
 // Inside a managed loop's body none of them can be used on the same Comm.
 //
 // # Messages
@@ -102,10 +105,10 @@
 //
 // # What it is not
 //
-// It is not MPI: rank 0 is the root of everything, and there is no way to go on
-// with fewer ranks when one is lost. It does not start processes, move files,
-// or check-point. All ranks must be builds of one program: neither the protocol
-// nor the encoding is stable between versions.
+// It is not MPI: there is no way to go on with fewer ranks when one is lost. It
+// does not start processes, move files, or check-point. All ranks must be builds
+// of one program: neither the protocol nor the encoding is stable between
+// versions.
 //
 // The connections are authenticated but neither encrypted nor signed; see
 // package ame for what that means, and package bootstrap for the launchers

@@ -17,7 +17,7 @@ func (l loopLink) Send(ctx context.Context, dest, tag int, p value.Payload) erro
 	if errors.Is(err, ame.ErrLeft) {
 		return nil
 	}
-	return peerError(err)
+	return l.peerError(err)
 }
 
 func (l loopLink) Recv(ctx context.Context, source int) (loop.Message, error) {
@@ -25,15 +25,18 @@ func (l loopLink) Recv(ctx context.Context, source int) (loop.Message, error) {
 		source = ame.AnySource
 	}
 	m, err := l.ame.Recv(ctx, source, ame.AnyTag)
-	return loop.Message{Payload: value.Payload(m.Payload), Source: m.Source, Tag: m.Tag}, peerError(err)
+	return loop.Message{Payload: value.Payload(m.Payload), Source: m.Source, Tag: m.Tag}, l.peerError(err)
 }
 
 func (l loopLink) Abort(cause error) { l.ame.Abort(errors.New(oneLine(cause))) }
 
-// peerError says which rank an error of ame is about, if it is about one.
-func peerError(err error) error {
+// peerError says which rank of the loop an error of ame is about, if it is about
+// one.
+func (l loopLink) peerError(err error) error {
 	if e := (*ame.Error)(nil); errors.As(err, &e) && e.Peer >= 0 {
-		return &loop.PeerError{Rank: e.Peer, Err: err}
+		if rank, ok := l.ame.RankOf(e.Peer); ok {
+			return &loop.PeerError{Rank: rank, Err: err}
+		}
 	}
 	return err
 }

@@ -10,6 +10,9 @@ var errInside = errors.New("closed its Comm inside a loop, on which the other ra
 
 // enter notes that c is in op until leave is called.
 func (c *Comm) enter(op string) (leave func(), err error) {
+	if err := c.idle(op); err != nil {
+		return nil, err
+	}
 	for !c.inside.CompareAndSwap(nil, &op) {
 		if err := c.idle(op); err != nil {
 			return nil, err
@@ -22,10 +25,13 @@ func (c *Comm) enter(op string) (leave func(), err error) {
 	}, nil
 }
 
-// idle returns an error if c is inside a loop, where the ranks have different
+// idle returns an error if c is nil, or inside a loop, where the ranks have different
 // items to work on and would never meet in op. It also holds for a job of one
 // rank, so that a program that works there works on many.
 func (c *Comm) idle(op string) error {
+	if c == nil {
+		return fmt.Errorf("dlp: %s: the Comm is nil, as is that of a rank which Split has left out", op)
+	}
 	if in := c.inside.Load(); in != nil {
 		return c.errorf(op, fmt.Errorf("this Comm is inside a %s, where not all ranks would come to a %s: put it before or behind; a second goroutine needs a Comm of its own (Dup)", *in, op))
 	}

@@ -65,7 +65,7 @@ func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work
 
 // mapRange is one range over the loop.
 func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	if err := check[R](c, "map"); err != nil {
+	if _, err := ready[R](c, "map"); err != nil {
 		return err
 	}
 	leave, err := c.enter("map")

@@ -1,0 +1,64 @@
+package dlp
+
+import (
+	"context"
+
+	"github.com/dlp-mpi/dlp-go/ame"
+)
+
+// derived is a Comm of some ranks of c, or all of them, over a backend of its
+// own.
+func (c *Comm) derived(backend *ame.Comm) *Comm {
+	info := c.info
+	info.Rank, info.Size, info.Peers = backend.Rank(), backend.Size(), peersOf(backend)
+	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher}
+}
+
+// Split returns a Comm of those ranks of c that pass the same color. They are
+// numbered from 0 in the order of their keys, and of their ranks in c where keys
+// are equal. A rank with a negative color gets nil.
+//
+// All ranks of c must call it, in the same order as their other collectives.
+// The new Comm's collectives and loops take these ranks alone, with its rank 0
+// as the root and manager, and never meet those of c. Close ends it; c goes
+// on. After an error c does not work any more.
+//
+// Info of the new Comm has its own Rank, Size and Peers; the rest is of the job.
+// Ranks in errors of this package are those of the Comm, in errors of package
+// ame those of the job. What two ranks send each other may go by way of the
+// job's rank 0, so that one closes last.
+func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
+	if err := c.idle("split"); err != nil {
+		return nil, err
+	}
+	backend, err := c.ame.Split(ctx, color, key)
+	if err != nil || backend == nil {
+		return nil, err
+	}
+	return c.derived(backend), nil
+}
+
+// SplitNode is Split by node: each rank gets a Comm of those ranks of c that run
+// on its node, in the order of their ranks in c. Ranks are on one node if they
+// run on one kernel in the same namespaces, so two containers of a machine
+// count as two. A rank whose node is not known is alone.
+func (c *Comm) SplitNode(ctx context.Context) (*Comm, error) {
+	if err := c.idle("split by node"); err != nil {
+		return nil, err
+	}
+	backend, err := c.ame.SplitNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.derived(backend), nil
+}
+
+// Translate returns the rank in other of the process that has a rank in c, ok ==
+// false if it is not in other, or c has no such rank. Both belong to one job.
+// It is not collective and sends nothing.
+func (c *Comm) Translate(rank int, other *Comm) (in int, ok bool) {
+	if rank < 0 || rank >= c.Size() {
+		return 0, false
+	}
+	return other.ame.RankOf(c.ame.JobRank(rank))
+}
