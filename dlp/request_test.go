@@ -110,7 +110,7 @@ func TestMessageOfAnotherType(t *testing.T) {
 		assert.Equal(t, Status{1, 0, 8}, s)
 		into := 1.5
 		_, err = Irecv(c, &into, 1, 1).Wait(ctx)
-		assert.ErrorContains(t, err, "got int where float64 is wanted")
+		assert.ErrorContains(t, err, "got int64 where float64 is wanted")
 		assert.Equal(t, 1.5, into)
 		m, err := Probe(ctx, c, 1, AnyTag)
 		require.NoError(t, err)
