@@ -116,6 +116,16 @@ func (r *Request) finish(s Status, err error) {
 	close(r.done)
 }
 
+// failed says whether r has ended with an error already.
+func (r *Request) failed() bool {
+	select {
+	case <-r.done:
+		return r.err != nil
+	default:
+		return false
+	}
+}
+
 // Wait waits until the message is received, or the system has taken the one
 // that is sent, and says what Recv or Send would have said. When ctx ends
 // before, Wait returns its error and the Request goes on: it can be waited for

@@ -34,13 +34,10 @@ func TestBadMessages(t *testing.T) {
 				assert.ErrorContains(t, err, text)
 				_, _, err = SendRecv(ctx, c, 1, 0, 0, rank, 0)
 				assert.ErrorContains(t, err, text)
-				if c.IsRoot() { // the one above was sent
-					for range size {
-						_, _, err := Recv[int](ctx, c, AnySource, AnyTag)
-						assert.NoError(t, err)
-					}
-				}
 			}
+			_, arrived, err := c.ame.TryRecv(AnySource, AnyTag)
+			assert.False(t, arrived, "nothing was sent")
+			assert.NoError(t, err)
 			assert.ErrorContains(t, Send(ctx, c, 1, AnySource, 0), "no rank -1")
 			assert.ErrorContains(t, Send(ctx, c, 1, 0, AnyTag), "tag -1 is not in 0..2147483647")
 			assert.ErrorContains(t, requestError(t, Isend(c, 1, 0, -2)), "tag -2 is not in 0..2147483647")
@@ -49,7 +46,7 @@ func TestBadMessages(t *testing.T) {
 			const field = "lossy.hidden is unexported"
 			assert.ErrorContains(t, Send(ctx, c, lossy{}, 0, 0), field)
 			assert.ErrorContains(t, requestError(t, Isend(c, lossy{}, 0, 0)), field)
-			_, _, err := Recv[lossy](ctx, c, 0, 0)
+			_, _, err = Recv[lossy](ctx, c, 0, 0)
 			assert.ErrorContains(t, err, field)
 			assert.ErrorContains(t, requestError(t, Irecv(c, new(lossy), 0, 0)), field)
 			return nil
@@ -83,7 +80,7 @@ func TestMessagesOnAClosedComm(t *testing.T) {
 			return err
 		}
 		for _, closed := range []*Comm{d, c} {
-			waits := Irecv(closed, new(int), 1-c.Rank(), 0)
+			waits := Irecv(closed, new(int), c.Rank(), 0) // or the other one may leave first
 			assert.ErrorContains(t, closed.Close(), "a request was never waited for: irecv from rank ")
 			assert.ErrorIs(t, requestError(t, waits), ErrClosed)
 			assert.ErrorIs(t, Send(ctx, closed, 1, 0, 0), ErrClosed)

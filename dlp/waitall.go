@@ -64,12 +64,16 @@ var errNoneLeft = errors.New("dlp: wait any: every request has been waited for")
 // same time, as Send and Recv do: ranks that exchange values of any size in this
 // way do not wait for each other for ever.
 //
-// After an error either half may have been done. v may be changed when there
-// was none.
+// A rank, tag or type that does not work is an error before anything is sent or
+// received. After another one either half may have been done. v may be changed
+// when there was none.
 func SendRecv[T any](ctx context.Context, c *Comm, v T, dest, sendTag, source, recvTag int) (T, Status, error) {
-	var got T
-	both := []*Request{Irecv(c, &got, source, recvTag), Isend(c, v, dest, sendTag)}
+	var got, none T
 	var status Status
+	both := []*Request{Irecv(c, &got, source, recvTag)}
+	if !both[0].failed() {
+		both = append(both, Isend(c, v, dest, sendTag))
+	}
 	for range both {
 		i, s, err := WaitAny(ctx, both...)
 		if err != nil {
@@ -77,7 +81,6 @@ func SendRecv[T any](ctx context.Context, c *Comm, v T, dest, sendTag, source, r
 				r.Cancel()
 				r.settle()
 			}
-			var none T
 			return none, Status{}, err
 		}
 		if i == 0 {
