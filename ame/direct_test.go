@@ -254,6 +254,38 @@ func TestPairBreaks(t *testing.T) {
 	})
 }
 
+// silent is a link whose other end has vanished.
+type silent struct{ link }
+
+func (silent) vanished() bool { return true }
+
+// A rank that finds that another one has vanished leaves it to rank 0 to declare
+// that lost, which finds it out later. If rank 0 does not, the job ends.
+func TestPairVanishes(t *testing.T) {
+	for _, found := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			comms := pair(t, asIs)
+			m := comms[1].job.mesh
+			m.mu.Lock()
+			m.members[2].link = silent{m.members[2].link}
+			m.mu.Unlock()
+			begin := time.Now()
+			if found {
+				time.Sleep(vanishedTime - watchEvery)
+				kill(comms[2])
+			}
+			_, err := comms[1].Recv(t.Context(), 2, 2)
+			if found {
+				assert.ErrorIs(t, err, ErrLost)
+				assert.Nil(t, comms[1].job.failure(), "it is no failure of the job")
+				return
+			}
+			assert.ErrorContains(t, err, "gave up: its link to rank 2 broke: no answer for 30s")
+			assert.LessOrEqual(t, time.Since(begin), watchEvery+vanishedTime)
+		})
+	}
+}
+
 // A member's listener takes ranks of this job's run alone.
 func TestPairListenerRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ const watchEvery = 5 * time.Second
 
 // watch finds the ranks that have vanished, until the job is over.
 func (j *job) watch() {
+	known := map[int]bool{} // ranks that have vanished
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -21,8 +22,9 @@ func (j *job) watch() {
 			return
 		}
 		for _, l := range j.mesh.links() {
-			if l.vanished() {
-				j.lost(l.peer(), fmt.Sprintf("no answer for %v", silence))
+			if !known[l.peer()] && l.vanished() {
+				known[l.peer()] = true
+				j.broke(l.peer(), fmt.Sprintf("no answer for %v", silence), vanishedTime)
 			}
 		}
 	}
