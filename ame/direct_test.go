@@ -1,6 +1,7 @@
 package ame
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -335,4 +336,71 @@ func TestAddressesWire(t *testing.T) {
 	}
 	_, err = parseAddresses([]byte("\xff\xff"))
 	assert.Error(t, err)
+}
+
+// late is a connection over which what is written arrives a second later.
+type late struct {
+	net.Conn
+	queue  chan []byte
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newLate(conn net.Conn) *late {
+	l := &late{Conn: conn, queue: make(chan []byte, 100), closed: make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case b := <-l.queue:
+				time.Sleep(time.Second)
+				conn.Write(b)
+			case <-l.closed:
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func (l *late) Write(b []byte) (int, error) {
+	l.queue <- bytes.Clone(b)
+	return len(b), nil
+}
+
+func (l *late) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Conn.Close()
+}
+
+// What a rank has sent over a link of its own before it closed comes before what
+// rank 0 says of it, also to a rank that had asked before there was the link.
+func TestByeOfAPairComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, func(tb testing.TB, size int) []Config {
+			configs := overPairPipes(tb, size)
+			dial := configs[1].Dial
+			configs[1].Dial = func(ctx context.Context, address string) (net.Conn, error) {
+				conn, err := dial(ctx, address)
+				if err == nil && strings.HasPrefix(address, "rank") {
+					conn = newLate(conn)
+				}
+				return conn, err
+			}
+			return configs
+		}, 3)
+		got := make(chan error)
+		go func() {
+			_, err := comms[2].Recv(t.Context(), 1, 9)
+			got <- err
+		}()
+		time.Sleep(time.Second) // it asks rank 0
+		require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("opens it")))
+		time.Sleep(pairTime)
+		require.NotNil(t, comms[1].job.mesh.to(2))
+		require.NoError(t, comms[1].Send(t.Context(), 2, 9, text("the last word")))
+		go comms[1].Close()
+		assert.NoError(t, <-got)
+		_, err := comms[2].Recv(t.Context(), 1, 9)
+		assert.ErrorIs(t, err, ErrLeft)
+	})
 }
