@@ -19,6 +19,10 @@ func (j *job) lost(rank int, cause string) {
 		j.fail(f) // a job that is not up, or that has lost rank 0
 		return
 	}
+	if j.mesh.gone(rank) != nil || j.isClosed() || j.failure() != nil {
+		return
+	}
+	j.onLost(rank) // without the lock: it may take its time
 	j.mu.Lock()
 	// This rank's own calls end first: the others close when they have heard.
 	news := !j.closed && j.failed == nil && j.bury(f)
@@ -27,6 +31,17 @@ func (j *job) lost(rank int, cause string) {
 	}
 	j.mu.Unlock()
 	if news {
+		j.logLoss(f)
+	}
+}
+
+// isLost takes note of a loss that rank 0 has declared.
+func (j *job) isLost(f *failure) {
+	if j.mesh.gone(f.peer) != nil {
+		return
+	}
+	j.onLost(f.peer)
+	if j.bury(f) {
 		j.logLoss(f)
 	}
 }
@@ -41,7 +56,6 @@ func (j *job) bury(f *failure) bool {
 	if _, first := j.mesh.leave(f.peer, f.trouble()); !first {
 		return false
 	}
-	j.onLost(f.peer)
 	j.matcher.leave(f.peer, f.trouble())
 	j.mesh.hears(f.peer) // nothing more to wait for
 	if l := j.mesh.to(f.peer); l != nil {
