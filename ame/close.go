@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// closeTimeout bounds how long Close waits for the other ends to take what
-// is still on its way to them.
+// closeTimeout bounds how long Close waits for the other ends to take what is
+// still on its way to them: once for pairs, and once for the star.
 const closeTimeout = 5 * time.Second
 
 // close says bye on every link and waits until the other ends have read all
-// that was sent, because a connection closed earlier could lose it.
+// that was sent, because a connection closed earlier could lose it. Rank 0 hears
+// it last: whomever it tells has read then what this rank has sent by itself.
 func (j *job) close() {
 	j.settle()
 	j.mu.Lock()
@@ -23,7 +24,9 @@ func (j *job) close() {
 	j.matcher.end(&trouble{-1, ErrClosed})
 	j.telling.Wait() // a failure is to arrive before the bye
 	if first {
-		j.sayBye(j.mesh.links())
+		own, star := j.mesh.ways()
+		j.sayBye(own)
+		j.sayBye(star)
 	}
 	j.pumps.Wait()
 	j.memory.close()

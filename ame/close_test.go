@@ -126,6 +126,24 @@ func TestCloseEndsCalls(t *testing.T) {
 	}
 }
 
+// A mismatch that is found while a rank closes keeps none of its calls.
+func TestMismatchAtClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 2)
+		waiting := make(chan error)
+		go func() { waiting <- comms[1].Barrier(t.Context()) }()
+		time.Sleep(time.Second)
+		comms[1].job.suspects.Store(true)
+		go func() {
+			time.Sleep(time.Second)
+			comms[1].job.endLife() // as a Close does that has not seen it
+			comms[1].job.matcher.end(&trouble{-1, ErrClosed})
+		}()
+		assert.ErrorIs(t, <-waiting, ErrClosed)
+		assert.ErrorIs(t, comms[1].Barrier(t.Context()), ErrClosed)
+	})
+}
+
 // After a failure Close does not wait for anything.
 func TestCloseAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package ame
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -254,6 +255,38 @@ func TestPairBreaks(t *testing.T) {
 	})
 }
 
+// silent is a link whose other end has vanished.
+type silent struct{ link }
+
+func (silent) vanished() bool { return true }
+
+// A rank that finds that another one has vanished leaves it to rank 0 to declare
+// that lost, which finds it out later. If rank 0 does not, the job ends.
+func TestPairVanishes(t *testing.T) {
+	for _, found := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			comms := pair(t, asIs)
+			m := comms[1].job.mesh
+			m.mu.Lock()
+			m.members[2].link = silent{m.members[2].link}
+			m.mu.Unlock()
+			begin := time.Now()
+			if found {
+				time.Sleep(vanishedTime - watchEvery)
+				kill(comms[2])
+			}
+			_, err := comms[1].Recv(t.Context(), 2, 2)
+			if found {
+				assert.ErrorIs(t, err, ErrLost)
+				assert.Nil(t, comms[1].job.failure(), "it is no failure of the job")
+				return
+			}
+			assert.ErrorContains(t, err, "gave up: its link to rank 2 broke: no answer for 30s")
+			assert.LessOrEqual(t, time.Since(begin), watchEvery+vanishedTime)
+		})
+	}
+}
+
 // A member's listener takes ranks of this job's run alone.
 func TestPairListenerRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -303,4 +336,71 @@ func TestAddressesWire(t *testing.T) {
 	}
 	_, err = parseAddresses([]byte("\xff\xff"))
 	assert.Error(t, err)
+}
+
+// late is a connection over which what is written arrives a second later.
+type late struct {
+	net.Conn
+	queue  chan []byte
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newLate(conn net.Conn) *late {
+	l := &late{Conn: conn, queue: make(chan []byte, 100), closed: make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case b := <-l.queue:
+				time.Sleep(time.Second)
+				conn.Write(b)
+			case <-l.closed:
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func (l *late) Write(b []byte) (int, error) {
+	l.queue <- bytes.Clone(b)
+	return len(b), nil
+}
+
+func (l *late) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Conn.Close()
+}
+
+// What a rank has sent over a link of its own before it closed comes before what
+// rank 0 says of it, also to a rank that had asked before there was the link.
+func TestByeOfAPairComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, func(tb testing.TB, size int) []Config {
+			configs := overPairPipes(tb, size)
+			dial := configs[1].Dial
+			configs[1].Dial = func(ctx context.Context, address string) (net.Conn, error) {
+				conn, err := dial(ctx, address)
+				if err == nil && strings.HasPrefix(address, "rank") {
+					conn = newLate(conn)
+				}
+				return conn, err
+			}
+			return configs
+		}, 3)
+		got := make(chan error)
+		go func() {
+			_, err := comms[2].Recv(t.Context(), 1, 9)
+			got <- err
+		}()
+		time.Sleep(time.Second) // it asks rank 0
+		require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("opens it")))
+		time.Sleep(pairTime)
+		require.NotNil(t, comms[1].job.mesh.to(2))
+		require.NoError(t, comms[1].Send(t.Context(), 2, 9, text("the last word")))
+		go comms[1].Close()
+		assert.NoError(t, <-got)
+		_, err := comms[2].Recv(t.Context(), 1, 9)
+		assert.ErrorIs(t, err, ErrLeft)
+	})
 }

@@ -52,10 +52,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 			j.left(int(h.source))
 			return nil, nil
 		case kindLost:
-			f := &failure{reason: reasonLost, peer: int(h.source), text: printable(string(body))}
-			if j.bury(f) {
-				j.logLoss(f)
-			}
+			j.isLost(&failure{reason: reasonLost, peer: int(h.source), text: printable(string(body))})
 			return nil, nil
 		}
 	}

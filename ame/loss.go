@@ -2,7 +2,9 @@ package ame
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +19,10 @@ func (j *job) lost(rank int, cause string) {
 		j.fail(f) // a job that is not up, or that has lost rank 0
 		return
 	}
+	if j.mesh.gone(rank) != nil || j.isClosed() || j.failure() != nil {
+		return
+	}
+	j.onLost(rank) // without the lock: it may take its time
 	j.mu.Lock()
 	// This rank's own calls end first: the others close when they have heard.
 	news := !j.closed && j.failed == nil && j.bury(f)
@@ -25,6 +31,17 @@ func (j *job) lost(rank int, cause string) {
 	}
 	j.mu.Unlock()
 	if news {
+		j.logLoss(f)
+	}
+}
+
+// isLost takes note of a loss that rank 0 has declared.
+func (j *job) isLost(f *failure) {
+	if j.mesh.gone(f.peer) != nil {
+		return
+	}
+	j.onLost(f.peer)
+	if j.bury(f) {
 		j.logLoss(f)
 	}
 }
@@ -39,7 +56,6 @@ func (j *job) bury(f *failure) bool {
 	if _, first := j.mesh.leave(f.peer, f.trouble()); !first {
 		return false
 	}
-	j.onLost(f.peer)
 	j.matcher.leave(f.peer, f.trouble())
 	j.mesh.hears(f.peer) // nothing more to wait for
 	if l := j.mesh.to(f.peer); l != nil {
@@ -120,24 +136,49 @@ func (j *job) tell(knows link, about int, news *header, body []byte) {
 	}
 }
 
-// verdictTime is how long a rank waits for rank 0 to say what has become of
-// another one whose link has ended.
-const verdictTime = 5 * time.Second
+// broke is what this rank makes of a link that has ended without a bye, or whose
+// other end has vanished.
+func (j *job) broke(rank int, cause string, patience time.Duration) {
+	if j.rank != 0 && rank != 0 {
+		j.pairBroke(rank, cause, patience)
+	} else {
+		j.lost(rank, cause)
+	}
+}
 
-// pairBroke is what a rank makes of a link to another one that has ended without
-// a bye. Mostly that rank is gone; rank 0 knows. If it is not, frames may be
-// lost, and the job ends.
-func (j *job) pairBroke(rank int, cause string) {
+// How long a rank waits for rank 0 to say what has become of another one.
+const (
+	// verdictTime is for one whose system has ended the link: it has ended
+	// that to rank 0 at the same time.
+	verdictTime = 5 * time.Second
+
+	// vanishedTime is for one that answers no more. Each link finds that out by
+	// itself, from 15 to 35 s after the last sign of life.
+	vanishedTime = 25 * time.Second
+)
+
+// patience returns how long rank 0 may take to know why a link has ended with err.
+func patience(err error) time.Duration {
+	if errors.Is(err, syscall.ETIMEDOUT) {
+		return vanishedTime
+	}
+	return verdictTime
+}
+
+// pairBroke is broke of a link between two others than rank 0. Mostly the other
+// rank is gone; rank 0 knows. If it is not, frames may be lost, and the job ends.
+func (j *job) pairBroke(rank int, cause string, patience time.Duration) {
 	j.background(func() {
-		if j.verdict(rank); j.mesh.gone(rank) == nil {
+		if j.verdict(rank, patience); j.mesh.gone(rank) == nil {
 			j.fail(&failure{reason: reasonGaveUp, peer: j.rank, text: fmt.Sprintf("its link to rank %d broke: %s", rank, cause)})
 		}
 	})
 }
 
-// verdict waits until it is known what has become of a rank whose link has ended.
-func (j *job) verdict(rank int) {
-	ctx, cancel := context.WithTimeout(j.life, verdictTime)
+// verdict waits until it is known what has become of a rank whose link has
+// ended, but not for longer than patience.
+func (j *job) verdict(rank int, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(j.life, patience)
 	defer cancel()
 	if j.rank != 0 && rank != 0 {
 		h := header{kind: kindWaiting, source: uint32(j.rank), dest: uint32(rank)}
@@ -166,7 +207,7 @@ func (c *Comm) broken(ctx context.Context, op string, l link, err error) error {
 			l.close()
 		}
 		if j.rank != 0 && l.peer() != 0 {
-			j.verdict(l.peer())
+			j.verdict(l.peer(), patience(err))
 		} else {
 			j.lost(l.peer(), lossText(err)) // unless that is known
 		}

@@ -290,6 +290,26 @@ func TestStalledRank(t *testing.T) {
 	})
 }
 
+// A message of which nothing could be sent before its ctx ended harms nothing.
+func TestCancelledBeforeItsFirstByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms, raw := withRaw(t, peerOn("raw", 0))
+		defer raw.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := comms[0].Send(ctx, 2, 1, text("never taken"))
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, comms[0].Send(t.Context(), 1, 1, text("the job goes on")))
+		_, err = comms[1].Recv(t.Context(), 0, 1)
+		require.NoError(t, err)
+		go comms[0].Send(t.Context(), 2, 2, text("taken"))
+		b := make([]byte, headerSize+len("taken"))
+		_, err = io.ReadFull(raw, b)
+		require.NoError(t, err)
+		assert.Equal(t, "taken", string(b[headerSize:]))
+	})
+}
+
 // A large message that its sender gives up in the middle fails the job.
 func TestCancelledInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -411,6 +431,28 @@ func TestCollectiveNamesTheAbsent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Config.Lost may take its time, and use the job meanwhile.
+func TestLostMayUseTheJob(t *testing.T) {
+	var comms []*Comm
+	up, used := make(chan struct{}), make(chan error, 2)
+	comms = connectAll(t, func(tb testing.TB, size int) []Config {
+		configs := overMemory(tb, size)
+		for rank := range configs[:2] {
+			configs[rank].Lost = func(int) {
+				<-up
+				c := comms[rank]
+				c.Abort(errors.New("enough"))
+				_, err := c.Recv(tb.Context(), AnySource, AnyTag)
+				used <- err
+			}
+		}
+		return configs
+	}, 3)
+	close(up)
+	kill(comms[2])
+	assert.ErrorIs(t, <-used, ErrAborted)
 }
 
 // Config.Lost hears of a lost rank before the calls that wait for it end.

@@ -181,6 +181,18 @@ func (m *mesh) links() []link {
 	return all
 }
 
+// ways returns the links of this rank's own pairs and those of the star.
+func (m *mesh) ways() (own, star []link) {
+	for _, l := range m.links() {
+		if m.self == 0 || l.peer() == 0 {
+			star = append(star, l)
+		} else {
+			own = append(own, l)
+		}
+	}
+	return own, star
+}
+
 // close takes no further link.
 func (m *mesh) close() {
 	m.mu.Lock()

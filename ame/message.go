@@ -15,8 +15,9 @@ const MaxTag = math.MaxInt32
 // system has taken the message, which says nothing about its receipt; the
 // body may be changed then. Messages between two ranks on one communicator
 // arrive in the order of their Sends. A message to this rank itself is
-// delivered at once. When ctx ends in the middle of a message, the job fails
-// on all ranks, because a part of it is on its way.
+// delivered at once. When ctx ends before anything is sent, that harms nothing;
+// when it ends in the middle of a message, the job fails on all ranks, because a
+// part of it is on its way.
 func (c *Comm) Send(ctx context.Context, dest, tag int, p Payload) error {
 	if err := c.checkRank("send", dest); err != nil {
 		return err

@@ -37,10 +37,14 @@ func (j *job) mismatch(id commID, c *conflict) {
 	}
 }
 
-// settle waits until a mismatch that has been found has ended the job.
+// settle waits until a mismatch that has been found has ended the job, which it
+// does not on a rank that closes meanwhile.
 func (j *job) settle() {
 	if j.suspects.Load() {
-		<-j.hasFailed
+		select {
+		case <-j.hasFailed:
+		case <-j.life.Done():
+		}
 	}
 }
 

@@ -37,7 +37,9 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 func (c *Comm) finish(now *round, err error) error {
 	if c.job.suspects.Load() {
 		c.job.settle()
-		err = c.job.report(now.call.op.String(), c.job.failure().trouble())
+		if t := c.job.matcher.usable(c.id); t != nil {
+			err = c.job.report(now.call.op.String(), t)
+		}
 	}
 	if err != nil && c.job.matcher.usable(c.id) == nil {
 		c.job.fail(&failure{reason: reasonGaveUp, peer: c.job.rank, text: causeText(err)})

@@ -106,9 +106,5 @@ func (j *job) ended(l link, err error) {
 	if err == errDone || j.mesh.gone(l.peer()) != nil || j.isClosed() {
 		return
 	}
-	if j.rank != 0 && l.peer() != 0 {
-		j.pairBroke(l.peer(), lossText(err))
-		return
-	}
-	j.lost(l.peer(), lossText(err))
+	j.broke(l.peer(), lossText(err), patience(err))
 }

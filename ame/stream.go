@@ -114,29 +114,36 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 		return err
 	}
 	defer func() { <-s.writing }()
-	if s.broken == nil {
-		s.broken = s.put(ctx, h, body)
+	if s.broken != nil {
+		return s.broken
 	}
-	return s.broken
+	n, err := s.put(ctx, h, body)
+	if err != nil && n == 0 && ctx.Err() != nil {
+		return unsent{context.Cause(ctx)}
+	}
+	s.broken = err
+	return err
 }
 
-func (s *stream) put(ctx context.Context, h *header, body []byte) error {
+// put writes a frame and returns how many bytes of it are on their way.
+func (s *stream) put(ctx context.Context, h *header, body []byte) (n int64, err error) {
 	if ctx.Done() != nil {
 		defer s.interruptible(ctx)()
 	}
 	s.scratch = h.appendTo(s.scratch[:0])
-	var err error
 	if len(body) <= smallBody {
 		s.scratch = append(s.scratch, body...)
-		_, err = s.conn.Write(s.scratch)
+		var written int
+		written, err = s.conn.Write(s.scratch)
+		n = int64(written)
 	} else {
 		both := net.Buffers{s.scratch, body}
-		_, err = both.WriteTo(s.conn)
+		n, err = both.WriteTo(s.conn)
 	}
 	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	return err
+	return n, err
 }
 
 // interruptible makes a blocked write return when ctx ends. The function it

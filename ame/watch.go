@@ -10,6 +10,7 @@ const watchEvery = 5 * time.Second
 
 // watch finds the ranks that have vanished, until the job is over.
 func (j *job) watch() {
+	known := map[int]bool{} // ranks that have vanished
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -21,12 +22,9 @@ func (j *job) watch() {
 			return
 		}
 		for _, l := range j.mesh.links() {
-			switch {
-			case !l.vanished():
-			case j.rank == 0 || l.peer() == 0:
-				j.lost(l.peer(), fmt.Sprintf("no answer for %v", silence))
-			default:
-				l.close() // rank 0 knows what has become of the rank
+			if !known[l.peer()] && l.vanished() {
+				known[l.peer()] = true
+				j.broke(l.peer(), fmt.Sprintf("no answer for %v", silence), vanishedTime)
 			}
 		}
 	}

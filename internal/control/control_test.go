@@ -92,8 +92,10 @@ func TestSessions(t *testing.T) {
 }
 
 func TestAlone(t *testing.T) {
-	_, envs := launch(t, 1)
+	server, envs := launch(t, 1)
 	assert.Equal(t, "test-1", joinAll(t, envs)[0].Job)
+	assert.Equal(t, "test-2", joinAll(t, envs)[0].Job)
+	assert.Empty(t, server.sessions, "nothing is kept of its programs")
 }
 
 // A rank may be two programs ahead; the sessions still match by number.

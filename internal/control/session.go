@@ -76,6 +76,9 @@ func (c *Server) enter(rank int, conn net.Conn) (*session, error) {
 		}
 	}
 	c.joined[rank] = number
+	if c.config.Size == 1 { // nobody shares it
+		return &session{number: number}, nil
+	}
 	s := c.sessions[number]
 	if s == nil {
 		s = &session{number: number, members: make(map[net.Conn]bool)}
