@@ -3,20 +3,22 @@ package ame
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // Comm is a communicator: some ranks of a job, or all of them, and a number
 // that keeps their messages apart from those of every other communicator.
 // Inside it the ranks are numbered from 0. Its methods may be called from
 // several goroutines, but collectives must be called in the same order on all
-// its ranks, so one at a time.
+// its ranks, so one at a time: a second one at the same time ends the job.
 type Comm struct {
 	job   *job
 	id    commID
 	group *group
 	once  sync.Once
 
-	barrier barrierWay // nil: by messages
+	inside  atomic.Bool // in a collective
+	barrier barrierWay  // nil: by messages
 }
 
 // Rank returns this process's rank, 0 .. Size-1.

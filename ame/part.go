@@ -20,6 +20,9 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 		where = here(which.Name)
 	}
 	j.settle()
+	if !c.inside.CompareAndSwap(false, true) {
+		return nil, c.overlap(id, here(which.Name))
+	}
 	now, t, conflict := j.matcher.begin(c.id, id, where)
 	if conflict != nil {
 		j.mismatch(c.id, conflict)
@@ -27,14 +30,25 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 		t = j.matcher.usable(c.id)
 	}
 	if t != nil {
+		c.inside.Store(false)
 		return nil, j.report(o.String(), t)
 	}
 	return &now, nil
 }
 
+// overlap ends the job because a collective has begun here in the middle of
+// another one: which is the first may be different on other ranks.
+func (c *Comm) overlap(which call, where callSite) error {
+	text := fmt.Sprintf("%v: %s began here while another one on the same communicator was under way: "+
+		"one goroutine at a time; a second one needs a communicator of its own (Dup)", ErrMismatch, where.text(which))
+	c.job.fail(&failure{reason: reasonMismatch, peer: c.job.rank, text: text})
+	return c.job.report(which.op.String(), c.job.failure().trouble())
+}
+
 // finish passes the result of a collective on. After an error this rank's
 // part is missing, so the others are told instead of left to wait.
 func (c *Comm) finish(now *round, err error) error {
+	defer c.inside.Store(false)
 	if c.job.suspects.Load() {
 		c.job.settle()
 		if t := c.job.matcher.usable(c.id); t != nil {
