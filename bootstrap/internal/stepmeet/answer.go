@@ -63,6 +63,9 @@ func (s *Server) answer(hello *rankHello) rootAnswer {
 	}
 	proof, reason := s.member.prover.common(hello)
 	if proof == 0 {
+		if hello.offer == 0 {
+			reason = "it can prove nothing, its own output says why; " + reason
+		}
 		return refuse(verdictNoProof, "%s", reason)
 	}
 	answer := rootAnswer{verdict: verdictGoOn, proof: proof, text: printable(s.member.node)}

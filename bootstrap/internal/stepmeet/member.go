@@ -29,12 +29,14 @@ type Member struct {
 	ports    listen.Ports
 	instance [instanceSize]byte // tells this process from another one of its rank
 
+	unable   error // why this rank, which is not 0, can prove nothing
 	resolve  func(ctx context.Context, host string) ([]netip.Addr, error)
 	patience time.Duration // with a rank 0 of our step that refuses us
 }
 
 // New prepares this process. It finds out how to prove who it is, and may make
-// a key file to that end.
+// a key file to that end. If it cannot, that is an error on rank 0; another rank
+// has the error from Search, which tells rank 0 first.
 func New(ctx context.Context, env environ.Env, step *slurm.Step, node string) (*Member, error) {
 	m := &Member{env: env, step: step, node: node, patience: 5 * time.Second}
 	m.resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -45,7 +47,9 @@ func New(ctx context.Context, env environ.Env, step *slurm.Step, node string) (*
 	if m.ports, err = sequence(env, step); err != nil {
 		return nil, err
 	}
-	m.prover, err = newProver(ctx, env, node)
+	if m.prover, err = newProver(ctx, env, node); err != nil && step.Rank != 0 && ctx.Err() == nil {
+		m.prover, m.unable, err = &prover{node: node, noMunge: err}, err, nil
+	}
 	return m, err
 }
 

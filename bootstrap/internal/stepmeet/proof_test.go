@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -143,4 +144,18 @@ func TestMungedHasDied(t *testing.T) {
 	require.ErrorContains(t, errs[0], "start munged there, or use a key file instead")
 	_, err := os.Stat(filepath.Join(l.home, ".config"))
 	assert.ErrorIs(t, err, os.ErrNotExist, "no other proof behind the user's back")
+}
+
+// A rank that can prove nothing says so to rank 0 before it ends with its
+// reason, as soon as rank 0 has heard, or after a while if there is none.
+func TestRankThatCanProveNothing(t *testing.T) {
+	l := newLab(t)
+	l.makeKey(t)
+	root, err := l.run(t, t.Context(), l.task(0, 2))
+	require.NoError(t, err)
+	start := time.Now()
+	_, err = l.run(t, t.Context(), l.task(1, 2).With("HOME", "", "AME_KEY_FILE", ""))
+	require.ErrorContains(t, err, "rank cannot prove who it is: node n1: ")
+	require.Less(t, time.Since(start), giveUpTime)
+	require.Contains(t, root.server.Refused(), "rank 1: it can prove nothing, its own output says why; rank 0 on n1 takes a key file")
 }

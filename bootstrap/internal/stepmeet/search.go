@@ -52,6 +52,28 @@ type search struct {
 // until ctx ends; something that says to be rank 0 of this step and refuses
 // this rank ends it after some seconds.
 func (m *Member) Search(ctx context.Context) (Found, error) {
+	if m.unable != nil {
+		m.giveUp(ctx)
+		return Found{}, m.unable
+	}
+	return m.lookFor(ctx)
+}
+
+// giveUpTime is how long a rank that will not take part looks for rank 0 to say so.
+const giveUpTime = 3 * time.Second
+
+// giveUp lets rank 0 know of a rank that can prove nothing: it is turned away
+// there, and rank 0 can tell the user why it waits. Nothing more comes of it,
+// for a stranger could say the same.
+func (m *Member) giveUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, giveUpTime)
+	defer cancel()
+	hasty := *m
+	hasty.patience = 0
+	_, _ = hasty.lookFor(ctx) // it cannot find: it offers no proof
+}
+
+func (m *Member) lookFor(ctx context.Context) (Found, error) {
 	local, err := listen.Local(m.env, m.oneNode())
 	if err != nil {
 		return Found{}, err
