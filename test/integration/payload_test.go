@@ -25,7 +25,7 @@ var payload = sync.OnceValues(func() (paths []string, err error) {
 	bin := os.Getenv("CLUSTER_BIN")
 	if bin == "" {
 		bin = filepath.Join(payloadDir, "bin")
-		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/...", "../../examples/corpus", "../payload/...")
+		build := exec.Command("go", "build", "-o", bin+"/", "../../cmd/...", "../../examples/...", "../payload/...")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("go build: %w: %s", err, out)

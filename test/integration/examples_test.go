@@ -1,0 +1,60 @@
+//go:build integration
+
+package integration
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// programs are the examples that are several programs: the file for srun
+// --multi-prog, and the arguments of ameexec. The others are one program on all
+// ranks.
+var programs = map[string]struct{ file, ameexec string }{
+	"producer-consumer": {
+		`0 producer-consumer produce\n1-4 producer-consumer consume\n`,
+		"-n 1 producer-consumer produce : -n 4 producer-consumer consume",
+	},
+}
+
+// TestExamples runs the examples over three nodes, and wants what they print on
+// one machine. (The matrix has corpus.)
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	folders, err := os.ReadDir("../../examples")
+	require.NoError(t, err)
+	folders = slices.DeleteFunc(folders, func(f os.DirEntry) bool { return !f.IsDir() || f.Name() == "corpus" })
+	types := []string{"none", "pmi2", "pmix"}
+	plan(len(folders) * len(types))
+	onClusters(t, shared, func(t *testing.T, c *cluster) {
+		for _, folder := range folders {
+			name := folder.Name()
+			prepare, step, local := "", name, "-n 5 "+name
+			if p, several := programs[name]; several {
+				prepare, step, local = "printf '"+p.file+"' >multi-$$ && ", "--multi-prog multi-$$", p.ameexec
+			}
+			for _, mpi := range types {
+				t.Run(name+"/--mpi="+mpi, func(t *testing.T) {
+					t.Parallel()
+					want := c.lines(t, "ssh c1 '/opt/dlp/ameexec "+local+"'")
+					assert.NotEqual(t, []string{""}, want)
+					assert.Equal(t, want, c.lines(t, prepare+"srun -N3 -n5 --mpi="+mpi+" "+step))
+				})
+			}
+		}
+	})
+}
+
+// lines returns what a command on ctl prints, sorted.
+func (c *cluster) lines(t *testing.T, command string) []string {
+	r := c.run(t, "ctl", patience, command)
+	require.Zero(t, r.status, "%s: %v", command, r)
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	slices.Sort(lines)
+	return lines
+}
