@@ -86,7 +86,8 @@ func (j *job) heard(h *header, body []byte) error {
 	return nil
 }
 
-// relay sends on, from rank 0, a frame between two other ranks.
+// relay sends on, from rank 0, a frame between two other ranks. It does not wait
+// for the one that it is for.
 func (j *job) relay(from link, h *header, body []byte) error {
 	if j.rank != 0 || !h.kind.isRelayed() {
 		return fmt.Errorf("%v frame for rank %d", h.kind, h.dest)
@@ -98,17 +99,28 @@ func (j *job) relay(from link, h *header, body []byte) error {
 		j.answerGone(from.peer(), dest, j.mesh.ask(from.peer(), dest))
 		return nil
 	}
-	select { // its welcome is the first frame that a rank gets
-	case <-j.up:
-	case <-j.hasFailed:
-		return nil
-	}
-	l, gone := j.mesh.route(dest)
-	if gone != nil {
+	if gone := j.mesh.gone(dest); gone != nil {
 		j.answerGone(from.peer(), dest, gone)
 		return nil
 	}
-	// An error means that dest is lost; the pump of its link says so.
-	_ = l.write(context.Background(), h, body)
+	j.lanes.add(&frame{header: *h, body: body})
 	return nil
+}
+
+// sendOn writes a frame whose turn in its lane has come.
+func (j *job) sendOn(f *frame) {
+	select { // its welcome is the first frame that a rank gets
+	case <-j.up:
+	case <-j.hasFailed:
+		return
+	}
+	l, gone := j.mesh.route(int(f.dest))
+	if gone != nil {
+		if f.kind.isRelayed() {
+			j.answerGone(int(f.source), int(f.dest), gone)
+		}
+		return
+	}
+	// An error means that dest is lost; the pump of its link says so.
+	_ = l.write(context.Background(), &f.header, f.body)
 }

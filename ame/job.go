@@ -17,6 +17,7 @@ type job struct {
 	matcher    *matcher
 	memory     *memory  // in which ranks of this node meet
 	pairing    *pairing // makes links to ranks other than 0; nil on rank 0
+	lanes      *lanes   // of what rank 0 relays
 
 	lending atomic.Int32  // links whose token their owner does not have
 	sent    atomic.Uint64 // messages that this rank has sent to others
@@ -40,12 +41,15 @@ func newJob(cfg *Config) *job {
 	life, endLife := context.WithCancel(context.Background())
 	mesh := newMesh(cfg.Rank, cfg.Size)
 	mesh.pairs = cfg.Rank != 0 && cfg.Listen != nil
-	return &job{
+	j := &job{
 		life: life, endLife: endLife,
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost,
 		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}
+	// What relays is counted in pumps itself, so these are not at zero.
+	j.lanes = &lanes{write: j.sendOn, spawn: j.pumps.Go, to: map[int]*lane{}}
+	return j
 }
 
 // world is the communicator of all ranks.

@@ -95,12 +95,10 @@ func (j *job) answerGone(to, rank int, gone *trouble) {
 	}
 }
 
-// tellLeft lets a rank know, from rank 0, that another one has said bye.
+// tellLeft lets a rank know, from rank 0, that another one has said bye, behind
+// what that had to say.
 func (j *job) tellLeft(to, gone int) {
-	if l := j.mesh.to(to); l != nil {
-		h := header{kind: kindLeft, source: uint32(gone), dest: uint32(to)}
-		_ = l.write(context.Background(), &h, nil)
-	}
+	j.lanes.add(&frame{header: header{kind: kindLeft, source: uint32(gone), dest: uint32(to)}})
 }
 
 // tellTime bounds how long a rank tries to tell others what ends their calls.
@@ -122,12 +120,14 @@ func (j *job) tell(knows link, about int, news *header, body []byte) {
 			ctx, cancel := context.WithTimeout(context.Background(), tellTime)
 			defer cancel()
 			var err error
-			if l != knows {
-				h := *news
-				h.dest = uint32(l.peer())
-				err = l.write(ctx, &h, body)
-			} else {
+			h := *news
+			h.dest = uint32(l.peer())
+			switch {
+			case l == knows:
 				err = l.idle(ctx)
+			case h.kind == kindLost && j.lanes.behind(&frame{header: h, body: body}):
+			default:
+				err = l.write(ctx, &h, body)
 			}
 			if err != nil {
 				l.close()

@@ -10,7 +10,8 @@ const chunk = 1 << 20
 // way to it. The link is the one that was used. An error is as of link.write;
 // once a part of the frame is on its way, it is never unsent.
 //
-// Bodies to one rank leave one after the other. What has none, and so belongs
+// Bodies to one rank leave one after the other, and on rank 0 behind those that
+// it relays. What has none, and so belongs
 // to no order, passes them.
 func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, *trouble, error) {
 	if h.kind.carriesData() {
@@ -21,6 +22,9 @@ func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, 
 			return nil, nil, unsent{context.Cause(ctx)}
 		}
 		defer func() { <-sending }()
+		if !j.lanes.pass(ctx, rank) {
+			return nil, nil, unsent{context.Cause(ctx)}
+		}
 		if open {
 			j.background(func() { j.pairing.open(rank) })
 		}
