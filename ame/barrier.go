@@ -53,7 +53,7 @@ func (c *Comm) leadBarrier(ctx context.Context, now *round) error {
 		p.Body = binary.BigEndian.AppendUint32(nil, number)
 		c.barrier = c.job.memory.barrier(number, c.group.size, 0)
 	}
-	return c.spread(ctx, now, p)
+	return c.sendAll(ctx, now, c.others(), p)
 }
 
 // followBarrier is the side of the others.

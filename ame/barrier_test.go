@@ -211,7 +211,7 @@ func TestSentToMeetNowhere(t *testing.T) {
 				go func() {
 					now, err := comms[0].enter(opBarrier, algorithmLinear, Call{})
 					assert.NoError(t, err)
-					assert.NoError(t, comms[0].spread(t.Context(), now, text(body)))
+					assert.NoError(t, comms[0].sendAll(t.Context(), now, comms[0].others(), text(body)))
 				}()
 				err := comms[1].Barrier(t.Context())
 				assert.ErrorContains(t, err, fmt.Sprintf("rank 0 on nodea: sent to meet in memory at %x, which is nowhere", body))

@@ -13,6 +13,10 @@ type Call struct {
 	// the kind.
 	Use  uint8
 	Name string
+
+	// Count is the number of elements that this rank passes, for messages; 0
+	// is not told.
+	Count int
 }
 
 // call is the identity of a collective on the wire. Ranks that meet under one
@@ -28,14 +32,26 @@ type call struct {
 type op uint8
 
 const (
-	opBcast   op = 1
-	opGather  op = 2
-	opBarrier op = 3
-	opDup     op = 4
-	opSplit   op = 5
+	opBcast         op = 1
+	opGather        op = 2
+	opBarrier       op = 3
+	opDup           op = 4
+	opSplit         op = 5
+	opScatter       op = 6
+	opAllgather     op = 7
+	opReduce        op = 8
+	opAllreduce     op = 9
+	opScan          op = 10
+	opExscan        op = 11
+	opReduceScatter op = 12
+	opAlltoall      op = 13
 )
 
-var opNames = map[op]string{opBcast: "bcast", opGather: "gather", opBarrier: "barrier", opDup: "dup", opSplit: "split"}
+var opNames = map[op]string{
+	opBcast: "bcast", opGather: "gather", opBarrier: "barrier", opDup: "dup", opSplit: "split",
+	opScatter: "scatter", opAllgather: "allgather", opReduce: "reduce", opAllreduce: "allreduce",
+	opScan: "scan", opExscan: "exscan", opReduceScatter: "reduce scatter", opAlltoall: "alltoall",
+}
 
 func (o op) String() string {
 	if name, ok := opNames[o]; ok {
@@ -49,8 +65,12 @@ func (o op) String() string {
 type algorithm uint8
 
 const (
-	algorithmLinear algorithm = 0 // one part between the root and each rank
-	algorithmMemory algorithm = 1 // in memory that the ranks share; parts for those that sleep
+	algorithmLinear   algorithm = 0 // one part between the root and each rank
+	algorithmMemory   algorithm = 1 // in memory that the ranks share; parts for those that sleep
+	algorithmTree     algorithm = 2 // along a binomial tree
+	algorithmDoubling algorithm = 3 // between ranks at distances of 1, 2, 4, ...
+	algorithmPairwise algorithm = 4 // between all pairs of ranks
+	algorithmBruck    algorithm = 5 // ever longer lists, to ranks 1, 2, 4, ... below
 )
 
 // next is the digest of a history that had the digest before and goes on with c.

@@ -93,7 +93,7 @@ func (b *memoryBarrier) lead(ctx context.Context, c *Comm, now *round) error {
 // locate notes from where a collective was called that was entered without
 // that, because it cost too much.
 func (m *matcher) locate(id commID, seq uint32) callSite {
-	where := here("")
+	where := here(Call{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b := m.boxes[id]; b != nil {

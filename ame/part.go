@@ -3,6 +3,7 @@ package ame
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Collectives are written in terms of parts: what one rank of the group sends
@@ -17,11 +18,11 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 	id := call{op: o, algorithm: a, use: which.Use, root: uint32(c.group.rank(which.Root))}
 	var where callSite
 	if a != algorithmMemory {
-		where = here(which.Name)
+		where = here(which)
 	}
 	j.settle()
 	if !c.inside.CompareAndSwap(false, true) {
-		return nil, c.overlap(id, here(which.Name))
+		return nil, c.overlap(id, here(which))
 	}
 	now, t, conflict := j.matcher.begin(c.id, id, where)
 	if conflict != nil {
@@ -103,12 +104,7 @@ func (c *Comm) collect(ctx context.Context, now *round, own Payload) ([]Payload,
 
 // notCome returns the ranks, up to the number last, whose part is not here.
 func (c *Comm) notCome(now *round, last int) []int {
-	var others []int
-	for number := range last + 1 {
-		if number != c.group.self {
-			others = append(others, number)
-		}
-	}
+	others := slices.DeleteFunc(c.others(), func(number int) bool { return number > last })
 	return c.job.matcher.missing(c.id, now.part(AnySource), c.group.ranksOf(others))
 }
 

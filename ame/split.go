@@ -21,12 +21,18 @@ func (j *job) newID() commID { return newCommID(j.rank, j.comms.Add(1)) }
 // collectives never meet those of c. All ranks must call it, in the same
 // order as their other collectives on c.
 func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
-	var body []byte
-	if c.group.self == 0 {
-		body = binary.BigEndian.AppendUint64(nil, uint64(c.job.newID()))
-	}
-	p, err := c.bcast(ctx, opDup, Call{}, Payload{Body: body})
+	now, err := c.enter(opDup, algorithmLinear, Call{})
 	if err != nil {
+		return nil, err
+	}
+	var p Payload
+	if c.group.self == 0 {
+		p.Body = binary.BigEndian.AppendUint64(nil, uint64(c.job.newID()))
+		err = c.sendAll(ctx, now, c.others(), p)
+	} else {
+		p, err = c.awaitPart(ctx, now, 0)
+	}
+	if err = c.finish(now, err); err != nil {
 		return nil, err
 	}
 	if len(p.Body) != 8 {
@@ -86,12 +92,8 @@ func (c *Comm) splitByLeader(ctx context.Context, now *round, wish []byte) ([]by
 	if err != nil {
 		return nil, err
 	}
-	for dest := 1; dest < c.group.size; dest++ {
-		if err := c.sendPart(ctx, now, dest, Payload{Body: answers[dest]}); err != nil {
-			return nil, err
-		}
-	}
-	return answers[0], nil
+	err = c.sendEach(ctx, now, c.others(), func(dest int) Payload { return Payload{Body: answers[dest]} })
+	return answers[0], err
 }
 
 // divide makes groups of the ranks' wishes and returns what each rank is told.

@@ -10,13 +10,14 @@ import (
 // callSite is from where in the user's program a collective was entered. It is
 // cheap to take and is looked up only when it is to be told.
 type callSite struct {
-	name string // what the layer above calls the collective; "": its kind
-	pcs  [12]uintptr
+	name  string // what the layer above calls the collective; "": its kind
+	count int    // of elements; 0: not told
+	pcs   [12]uintptr
 }
 
 // here is the call site of the caller's caller.
-func here(name string) callSite {
-	p := callSite{name: name}
+func here(which Call) callSite {
+	p := callSite{name: which.Name, count: which.Count}
 	runtime.Callers(3, p.pcs[:])
 	return p
 }
@@ -27,6 +28,9 @@ func (p *callSite) text(c call) string {
 	name := p.name
 	if name == "" {
 		name = c.op.String()
+	}
+	if p.count > 0 {
+		name = fmt.Sprintf("%s of %d elements", name, p.count)
 	}
 	if line := p.line(); line != "" {
 		name += " (" + line + ")"

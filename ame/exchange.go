@@ -1,0 +1,101 @@
+package ame
+
+import (
+	"context"
+	"sync"
+)
+
+// parallelBody is the size, in bytes, from which a rank sends to several at
+// once, or while it receives. Below, one after the other is cheaper than the
+// goroutines.
+const parallelBody = 64 << 10
+
+// others are all other ranks of the group.
+func (c *Comm) others() []int {
+	var others []int
+	for number := range c.group.size {
+		if number != c.group.self {
+			others = append(others, number)
+		}
+	}
+	return others
+}
+
+// sendAll sends p to some ranks.
+func (c *Comm) sendAll(ctx context.Context, now *round, dests []int, p Payload) error {
+	return c.sendEach(ctx, now, dests, func(int) Payload { return p })
+}
+
+// sendEach sends each of some ranks its part: small ones one after the other,
+// large ones at once.
+func (c *Comm) sendEach(ctx context.Context, now *round, dests []int, part func(dest int) Payload) error {
+	errs := make([]error, len(dests))
+	var large sync.WaitGroup
+	for i, dest := range dests {
+		p := part(dest)
+		if len(p.Body) >= parallelBody {
+			large.Go(func() { errs[i] = c.sendPart(ctx, now, dest, p) })
+		} else if errs[i] = c.sendPart(ctx, now, dest, p); errs[i] != nil {
+			break
+		}
+	}
+	large.Wait()
+	return firstOf(errs)
+}
+
+func firstOf(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exchange sends p to one rank and returns the part of another one.
+func (c *Comm) exchange(ctx context.Context, now *round, dest int, p Payload, source int) (Payload, error) {
+	got, err := c.exchangeList(ctx, now, dest, []Payload{p}, source)
+	if err != nil {
+		return Payload{}, err
+	}
+	return got[0], nil
+}
+
+// exchangeList sends payloads to one rank and returns as many parts of another
+// one. Large ones are sent while this rank receives.
+func (c *Comm) exchangeList(ctx context.Context, now *round, dest int, out []Payload, source int) ([]Payload, error) {
+	send := func() error {
+		for _, p := range out {
+			if err := c.sendPart(ctx, now, dest, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	bytes := 0
+	for _, p := range out {
+		bytes += len(p.Body)
+	}
+	var sent error
+	var sending sync.WaitGroup
+	if bytes >= parallelBody {
+		sending.Go(func() { sent = send() })
+	} else if err := send(); err != nil {
+		return nil, err
+	}
+	got, err := c.awaitList(ctx, now, source, len(out))
+	sending.Wait()
+	return got, firstOf([]error{err, sent})
+}
+
+// awaitList waits for n parts of a rank.
+func (c *Comm) awaitList(ctx context.Context, now *round, source, n int) ([]Payload, error) {
+	got := make([]Payload, n)
+	for i := range got {
+		var err error
+		if got[i], err = c.awaitPart(ctx, now, source); err != nil {
+			return nil, err
+		}
+	}
+	return got, nil
+}
