@@ -51,6 +51,12 @@
 //
 // All of these and the managed loops are collective: all ranks call them in the
 // same order. A rank that does not is an error that names it rather than a hang.
+// Scatter, Allgather and Alltoall are the other ways to move values. Reduce,
+// Allreduce, Scan, Exscan and ReduceScatter put the values of all ranks together
+// by a function of two, such as Sum: in the order of the ranks, with the same
+// digits from run to run. BcastInto, AllreduceInto and their like do so with the
+// elements of slices of numbers.
+//
 // Comm.Split makes a Comm of some of the ranks, on which everything works as on
 // that of Init: its rank 0 is the root and manages its loops.
 //

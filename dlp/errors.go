@@ -23,11 +23,16 @@ var (
 // Error says which call of this package could not do its work, and where.
 type Error struct {
 	Op   string // "bcast", "gather", "split", "map", ...
-	Rank int    // who reports
+	Rank int    // who reports; -1 if it has no Comm
 	Err  error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("dlp: %s: rank %d: %v", e.Op, e.Rank, e.Err) }
+func (e *Error) Error() string {
+	if e.Rank < 0 {
+		return fmt.Sprintf("dlp: %s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("dlp: %s: rank %d: %v", e.Op, e.Rank, e.Err)
+}
 
 func (e *Error) Unwrap() error { return e.Err }
 

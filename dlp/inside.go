@@ -30,7 +30,7 @@ func (c *Comm) enter(op string) (leave func(), err error) {
 // rank, so that a program that works there works on many.
 func (c *Comm) idle(op string) error {
 	if c == nil {
-		return fmt.Errorf("dlp: %s: the Comm is nil, as is that of a rank which Split has left out", op)
+		return &Error{Op: op, Rank: -1, Err: errNoComm}
 	}
 	if in := c.inside.Load(); in != nil {
 		return c.errorf(op, fmt.Errorf("this Comm is inside a %s, where not all ranks would come to a %s: put it before or behind; a second goroutine needs a Comm of its own (Dup)", *in, op))

@@ -51,14 +51,5 @@ func (l *UnorderedList[T]) Gather(ctx context.Context) ([]T, error) {
 	if !l.comm.IsRoot() {
 		return nil, nil
 	}
-	n := 0
-	for _, part := range parts {
-		n += len(part)
-	}
-	all := make([]T, 0, n)
-	for rank, part := range parts {
-		all = append(all, part...)
-		parts[rank] = nil
-	}
-	return all, nil
+	return joined(parts), nil
 }

@@ -89,7 +89,7 @@ func messaging[T any](c *Comm, op string) error {
 }
 
 // errNoComm is of a call that was given nil in place of a Comm.
-var errNoComm = errors.New("the Comm is nil")
+var errNoComm = errors.New("the Comm is nil, as is that of a rank which Split has left out")
 
 // outgoing makes v the body of a message.
 func outgoing[T any](c *Comm, op string, v T) (ame.Payload, error) {
