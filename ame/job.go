@@ -55,7 +55,7 @@ func newJob(cfg *Config) *job {
 // world is the communicator of all ranks.
 func (j *job) world() *Comm {
 	g := whole(j.rank, j.size)
-	j.matcher.open(0, g)
+	j.matcher.open(0, g, intolerant)
 	return &Comm{job: j, group: g}
 }
 

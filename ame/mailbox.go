@@ -79,7 +79,9 @@ type mailbox struct {
 	unexpected []*arrival  // in order of arrival
 	waiting    []*receiver // in order of their calls
 	rounds     rounds
+	policy     lossPolicy
 	trouble    *trouble // why no call works here any more
+	loss       *trouble // of a rank of the group: why no collective does
 }
 
 // take removes and returns the first arrival that p matches, or nil.

@@ -45,19 +45,37 @@ func (m *matcher) box(id commID) *mailbox {
 }
 
 // open lets this rank take part in a communicator.
-func (m *matcher) open(id commID, g *group) {
+func (m *matcher) open(id commID, g *group, p lossPolicy) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.box(id)
 	if b == nil {
 		return
 	}
-	b.group = g
+	b.group, b.policy = g, p
 	for rank, t := range m.gone {
 		if errors.Is(t.err, ErrLost) && g.has(rank) {
-			b.trouble = t
+			m.lose(b, t)
 		}
 	}
+}
+
+// lose ends the calls of b that the loss of a rank of its group ends: all of
+// them, or on a tolerant communicator those in collectives. The caller holds mu.
+func (m *matcher) lose(b *mailbox, t *trouble) {
+	if b.loss != nil {
+		return
+	}
+	b.loss = t
+	if b.policy == intolerant {
+		b.trouble = t
+	}
+	m.refuse(b, func(r *receiver) *trouble {
+		if b.policy == tolerant && r.kind == kindMessage {
+			return nil
+		}
+		return t
+	})
 }
 
 // close ends the calls of a communicator, and drops what comes for it later.
@@ -154,8 +172,8 @@ func (m *matcher) take(id commID, p pattern) *arrival {
 }
 
 // leave notes that nothing more will come from a rank: calls that wait for it
-// alone end, and so do those that wait for any rank when no other is left. If
-// the rank is lost, all calls end of the communicators that it is in.
+// alone end, and so do those that wait for any rank when no other is left. What
+// else ends if the rank is lost, lose says.
 func (m *matcher) leave(rank int, t *trouble) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -165,9 +183,8 @@ func (m *matcher) leave(rank int, t *trouble) {
 	m.gone[rank] = t
 	lost := errors.Is(t.err, ErrLost)
 	for _, b := range m.boxes {
-		if lost && b.trouble == nil && b.group != nil && b.group.has(rank) {
-			b.trouble = t
-			m.refuse(b, func(*receiver) *trouble { return t })
+		if lost && b.group != nil && b.group.has(rank) {
+			m.lose(b, t)
 		}
 		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
 	}

@@ -24,7 +24,7 @@ func messageFrom(source, tag int) pattern {
 // testMatcher is that of rank 0 of a job of size ranks.
 func testMatcher(size int) *matcher {
 	m := newMatcher(0)
-	m.open(0, whole(0, size))
+	m.open(0, whole(0, size), intolerant)
 	return m
 }
 
@@ -108,8 +108,8 @@ func TestMatcherLeaving(t *testing.T) {
 func TestMatcherLoss(t *testing.T) {
 	m := testMatcher(4)
 	with, without, later := newCommID(0, 1), newCommID(0, 2), newCommID(0, 3)
-	m.open(with, groupOf(0, []int{3, 0}))
-	m.open(without, groupOf(0, []int{0, 1}))
+	m.open(with, groupOf(0, []int{3, 0}), intolerant)
+	m.open(without, groupOf(0, []int{0, 1}), intolerant)
 	var waiting []*receiver
 	for _, id := range []commID{0, with, without} {
 		waiting = append(waiting, waitFor(t, m, id, messageFrom(0, 1)))
@@ -121,8 +121,43 @@ func TestMatcherLoss(t *testing.T) {
 	assert.Empty(t, waiting[2].done)
 	assert.Nil(t, m.usable(without))
 	assert.Same(t, loss, m.usable(with))
-	m.open(later, groupOf(0, []int{0, 3}))
+	m.open(later, groupOf(0, []int{0, 3}), intolerant)
 	assert.Same(t, loss, m.usable(later), "it was lost before")
+}
+
+// On a tolerant communicator a loss ends what waits for the lost rank alone, and
+// collectives.
+func TestMatcherTolerates(t *testing.T) {
+	m := testMatcher(4)
+	id, later := newCommID(0, 1), newCommID(0, 2)
+	m.open(id, groupOf(0, []int{0, 2, 3}), tolerant)
+	_, none, _ := m.begin(id, call{op: opGather}, callSite{})
+	require.Nil(t, none)
+	of, other, any := waitFor(t, m, id, messageFrom(3, 1)), waitFor(t, m, id, messageFrom(2, 1)), waitFor(t, m, id, messageFrom(AnySource, 1))
+	part := waitFor(t, m, id, pattern{kind: kindPart, op: opGather, source: 2, tag: 1})
+	loss := (&failure{reason: reasonLost, peer: 3, text: "gone"}).trouble()
+	m.leave(3, loss)
+	assert.Same(t, loss, (<-of.done).trouble)
+	assert.Same(t, loss, (<-part.done).trouble, "rank 2 will not go on either")
+	assert.Empty(t, other.done)
+	assert.Empty(t, any.done)
+	assert.Nil(t, m.usable(id))
+
+	_, again, _ := m.begin(id, call{op: opGather}, callSite{})
+	assert.Same(t, loss, again)
+	_, r, again := m.expect(id, pattern{kind: kindPart, op: opGather, source: 2, tag: 1}, nil, false)
+	assert.Nil(t, r)
+	assert.Same(t, loss, again, "of a collective that was begun before")
+
+	m.deliver(id, aMessage(2, 1, "goes on"))
+	assert.Equal(t, "goes on", string((<-other.done).arrival.Body))
+	m.leave(2, &trouble{2, ErrLeft})
+	assert.ErrorIs(t, (<-any.done).trouble.err, ErrLost, "no other is left")
+
+	m.open(later, groupOf(0, []int{0, 3, 1}), tolerant)
+	assert.Nil(t, m.usable(later))
+	_, again, _ = m.begin(later, call{op: opGather}, callSite{})
+	assert.Same(t, loss, again, "it was lost before")
 }
 
 func TestMatcherEnds(t *testing.T) {
@@ -147,7 +182,7 @@ func TestMatcherCommunicators(t *testing.T) {
 	m := testMatcher(2)
 	id := newCommID(1, 5)
 	m.deliver(id, aMessage(1, 1, "early"))
-	m.open(id, groupOf(0, []int{1, 0}))
+	m.open(id, groupOf(0, []int{1, 0}), intolerant)
 	a, _, _ := m.expect(id, messageFrom(1, 1), nil, false)
 	assert.Equal(t, "early", string(a.Body))
 	r := waitFor(t, m, id, messageFrom(1, 1))

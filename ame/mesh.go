@@ -1,6 +1,7 @@
 package ame
 
 import (
+	"errors"
 	"slices"
 	"sync"
 )
@@ -18,6 +19,7 @@ type mesh struct {
 	known   []Peer          // by rank, complete once the job is up
 	members map[int]*member // by rank, as far as this rank has to do with them
 	askers  map[int][]int   // on rank 0: by rank, who wants to know when it is gone
+	losses  chan struct{}   // closed, and made anew, with each lost rank
 	closed  bool            // no link is taken any more
 }
 
@@ -36,7 +38,10 @@ type member struct {
 }
 
 func newMesh(self, size int) *mesh {
-	return &mesh{self: self, size: size, known: make([]Peer, size), members: map[int]*member{}, askers: map[int][]int{}}
+	return &mesh{
+		self: self, size: size, known: make([]Peer, size), members: map[int]*member{},
+		askers: map[int][]int{}, losses: make(chan struct{}),
+	}
 }
 
 // member returns what this rank has of another one. The caller holds mu.
@@ -212,6 +217,10 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 	}
 	p.gone = t
 	close(p.left)
+	if errors.Is(t.err, ErrLost) {
+		close(m.losses)
+		m.losses = make(chan struct{})
+	}
 	askers = m.askers[rank]
 	delete(m.askers, rank)
 	return askers, true
@@ -222,6 +231,20 @@ func (m *mesh) gone(rank int) *trouble {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.seen(rank).gone
+}
+
+// lost returns the lost ranks of a group by their numbers in it, ascending, and
+// what is closed when another rank is lost.
+func (m *mesh) lost(g *group) (numbers []int, more <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for rank, p := range m.members {
+		if number, ok := g.number(rank); ok && p.gone != nil && errors.Is(p.gone.err, ErrLost) {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, m.losses
 }
 
 // ask notes on rank 0 that a rank wants to know when another one is gone. If

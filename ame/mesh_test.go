@@ -126,6 +126,25 @@ func TestLeaving(t *testing.T) {
 	assert.False(t, m.connect(fakeLink(1)), "after close")
 }
 
+func TestMeshCountsLosses(t *testing.T) {
+	m := newMesh(0, 5)
+	g := groupOf(0, []int{4, 0, 2, 1})
+	lost, more := m.lost(g)
+	assert.Empty(t, lost)
+	m.leave(1, &trouble{1, ErrLeft})
+	select {
+	case <-more:
+		t.Error("rank 1 has only left")
+	default:
+	}
+	m.leave(2, &trouble{2, ErrLost})
+	<-more
+	m.leave(4, &trouble{4, ErrLost})
+	m.leave(3, &trouble{3, ErrLost})
+	lost, _ = m.lost(g)
+	assert.Equal(t, []int{0, 2}, lost, "their numbers in the group")
+}
+
 func TestDirectoryOfMesh(t *testing.T) {
 	m := newMesh(1, 3)
 	assert.Empty(t, m.host(0))

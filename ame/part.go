@@ -2,6 +2,7 @@ package ame
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -47,7 +48,9 @@ func (c *Comm) overlap(which call, where callSite) error {
 }
 
 // finish passes the result of a collective on. After an error this rank's
-// part is missing, so the others are told instead of left to wait.
+// part is missing, so the others are told instead of left to wait. Of a lost
+// rank they are told anyway: that ends the communicator, or its collectives, and
+// not the job.
 func (c *Comm) finish(now *round, err error) error {
 	defer c.inside.Store(false)
 	if c.job.suspects.Load() {
@@ -56,7 +59,7 @@ func (c *Comm) finish(now *round, err error) error {
 			err = c.job.report(now.call.op.String(), t)
 		}
 	}
-	if err != nil && c.job.matcher.usable(c.id) == nil {
+	if err != nil && !errors.Is(err, ErrLost) && c.job.matcher.usable(c.id) == nil {
 		c.job.fail(&failure{reason: reasonGaveUp, peer: c.job.rank, text: causeText(err)})
 	}
 	return err

@@ -141,6 +141,9 @@ func (m *matcher) begin(id commID, c call, where callSite) (round, *trouble, *co
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, t := m.usableBox(id)
+	if t == nil {
+		t = b.loss
+	}
 	if t != nil {
 		return round{}, t, nil
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // newComm is this rank's end of a communicator whose number has been agreed on.
-func (j *job) newComm(id commID, g *group) *Comm {
-	j.matcher.open(id, g)
+func (j *job) newComm(id commID, g *group, p lossPolicy) *Comm {
+	j.matcher.open(id, g, p)
 	return &Comm{job: j, id: id, group: g}
 }
 
@@ -20,8 +20,10 @@ func (j *job) newID() commID { return newCommID(j.rank, j.comms.Add(1)) }
 // Dup returns a new communicator of the same ranks, whose messages and
 // collectives never meet those of c. All ranks must call it, in the same
 // order as their other collectives on c.
-func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
-	now, err := c.enter(opDup, algorithmLinear, Call{})
+func (c *Comm) Dup(ctx context.Context) (*Comm, error) { return c.dup(ctx, intolerant) }
+
+func (c *Comm) dup(ctx context.Context, policy lossPolicy) (*Comm, error) {
+	now, err := c.enter(opDup, algorithmLinear, policy.call())
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	if len(p.Body) != 8 {
 		return nil, c.job.errorf("dup", c.group.leader(), fmt.Errorf("got %d bytes, want 8", len(p.Body)))
 	}
-	return c.job.newComm(commID(binary.BigEndian.Uint64(p.Body)), c.group), nil
+	return c.job.newComm(commID(binary.BigEndian.Uint64(p.Body)), c.group, policy), nil
 }
 
 // Split returns a communicator of those ranks of c that pass the same color, in
@@ -135,5 +137,5 @@ func (c *Comm) memberOf(answer []byte) (*Comm, error) {
 	if len(answer)%4 != 0 || !slices.Contains(ranks, c.job.rank) || slices.ContainsFunc(ranks, outside) {
 		return nil, c.job.errorf("split", c.group.leader(), fmt.Errorf("got a group that this rank cannot be in"))
 	}
-	return c.job.newComm(commID(binary.BigEndian.Uint64(answer)), groupOf(c.job.rank, ranks)), nil
+	return c.job.newComm(commID(binary.BigEndian.Uint64(answer)), groupOf(c.job.rank, ranks), intolerant), nil
 }

@@ -12,6 +12,9 @@ func (m *matcher) expect(id commID, p pattern, via *token, reads bool) (*arrival
 		}
 	}
 	b, t := m.usableBox(id)
+	if t == nil && p.kind == kindPart {
+		t = b.loss
+	}
 	if t == nil {
 		t = m.inVain(b.group, p)
 	}
