@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -306,6 +308,37 @@ func TestChunks(t *testing.T) {
 		assert.Equal(t, want.body, string(body))
 	}
 	assert.Empty(t, r.bodies)
+}
+
+// A body on its way lets other frames pass between two of its chunks.
+func TestFramesPassALongBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms, raw := withRaw(t, peerOn("raw", 0))
+		defer raw.Close()
+		go comms[0].Send(t.Context(), 2, 1, Payload{Body: make([]byte, 3*chunk)})
+		next := func() header {
+			b := make([]byte, headerSize)
+			_, err := io.ReadFull(raw, b)
+			require.NoError(t, err)
+			h, err := parseHeader(b)
+			require.NoError(t, err)
+			if h.flags&flagChunked == 0 {
+				_, err = io.CopyN(io.Discard, raw, int64(h.length))
+				require.NoError(t, err)
+			}
+			return h
+		}
+		first := next()
+		require.Equal(t, kindMessage, first.kind)
+		require.Equal(t, uint8(flagChunked), first.flags)
+		go comms[0].Abort(errors.New("enough"))
+		synctest.Wait() // until it waits for the link
+		var kinds []kind
+		for len(kinds) == 0 || kinds[len(kinds)-1] != kindFail {
+			kinds = append(kinds, next().kind)
+		}
+		assert.Less(t, len(kinds), 4, "it does not come last: %v", kinds)
+	})
 }
 
 func TestChunksRefused(t *testing.T) {
