@@ -73,6 +73,29 @@ func TestLeft(t *testing.T) {
 	})
 }
 
+// A rank that takes nothing does not keep rank 0 from learning that the one it
+// has asked about has closed.
+func TestLeftWhereTheAskerTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms, raw := withRaw(t, peerOn("raw", 0))
+		defer raw.Close()
+		writeFrame(raw, header{kind: kindWaiting, source: 2, dest: 1}, "")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		begin := time.Now()
+		go func() {
+			require.NoError(t, comms[1].Send(t.Context(), 0, 1, text("lends the link")))
+			time.Sleep(time.Millisecond)
+			comms[1].Close()
+		}()
+		_, err := comms[0].Recv(ctx, 1, 1)
+		require.NoError(t, err)
+		_, err = comms[0].Recv(ctx, 1, 1)
+		assert.ErrorIs(t, err, ErrLeft)
+		assert.Less(t, time.Since(begin), time.Second)
+	})
+}
+
 // When nobody else is left a Recv from any rank ends.
 func TestLastOneLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
