@@ -18,8 +18,9 @@ type barrierWay interface {
 // error, a cancelled ctx included, the job has failed on all ranks.
 //
 // On a communicator that begins with rank 0 of the job, what a rank has sent
-// before a Barrier is ahead of what others send to the same rank after it, but
-// for what that one sends to itself.
+// before a Barrier is ahead of what others send to the same rank after it, if
+// both go by way of rank 0. What a rank sends to itself, or over a link of a
+// pair's own, has no order with the messages of others.
 //
 // Ranks that all run on one node meet in memory, on the first 64 communicators
 // that have a Barrier and begin with rank 0 of the job. Else, and in the first
