@@ -5,9 +5,13 @@ import (
 	"sync"
 )
 
-// laneBound is how many bytes of bodies from one rank to another one wait in
-// rank 0 before it reads nothing more from the first.
+// laneBound is how many bytes from one rank to another one wait in rank 0 before
+// it reads nothing more from the first.
 const laneBound = 32 << 20
+
+// frameCost is about what a frame takes besides its body, in bytes, so that
+// short messages count, too.
+const frameCost = 128
 
 // lanes are the frames that rank 0 sends on from one rank to another. Those to
 // one rank leave in the order in which they came, by a goroutine of their own.
@@ -24,7 +28,7 @@ type lanes struct {
 // lane is what waits for one rank.
 type lane struct {
 	frames []*frame      // the first one is being written
-	bodies map[int]int   // bytes of them, by the rank that they have come from
+	bytes  map[int]int   // that they take, by the rank that they have come from
 	moved  chan struct{} // closed when the first one is gone, and made anew
 }
 
@@ -43,7 +47,7 @@ func (ls *lanes) add(f *frame) {
 	for {
 		ls.mu.Lock()
 		l := ls.to[dest]
-		if l == nil || l.bodies[source] < laneBound {
+		if l == nil || l.bytes[source] < laneBound {
 			break
 		}
 		moved := l.moved
@@ -53,7 +57,7 @@ func (ls *lanes) add(f *frame) {
 	defer ls.mu.Unlock()
 	l := ls.to[dest]
 	if l == nil {
-		l = &lane{bodies: map[int]int{}, moved: make(chan struct{})}
+		l = &lane{bytes: map[int]int{}, moved: make(chan struct{})}
 		ls.to[dest] = l
 		ls.spawn(func() { ls.empty(dest, l) })
 	}
@@ -75,7 +79,7 @@ func (ls *lanes) behind(f *frame) bool {
 
 func (l *lane) put(f *frame) {
 	l.frames = append(l.frames, f)
-	l.bodies[int(f.source)] += len(f.body)
+	l.bytes[int(f.source)] += len(f.body) + frameCost
 }
 
 // empty writes what there is for a rank until nothing is left.
@@ -103,7 +107,7 @@ func (ls *lanes) next(dest int, l *lane) *frame {
 	f := l.frames[0]
 	l.frames[0] = nil
 	l.frames = l.frames[1:]
-	l.bodies[int(f.source)] -= len(f.body)
+	l.bytes[int(f.source)] -= len(f.body) + frameCost
 	close(l.moved)
 	l.moved = make(chan struct{})
 	if len(l.frames) == 0 {

@@ -33,7 +33,7 @@ func TestLanes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg sync.WaitGroup
 		ls, taken := testLanes(&wg)
-		ls.add(aFrame(1, 2, 1, laneBound-1))
+		ls.add(aFrame(1, 2, 1, laneBound-frameCost-1))
 		ls.add(aFrame(1, 2, 2, 1))
 		ls.add(aFrame(3, 2, 3, 1)) // there is room for rank 3
 		ls.add(aFrame(1, 3, 4, laneBound))
@@ -67,6 +67,30 @@ func TestLanes(t *testing.T) {
 		assert.Empty(t, ls.to)
 		assert.False(t, ls.behind(aFrame(0, 2, 7, 0)), "nothing waits")
 		assert.True(t, ls.pass(over, 2))
+	})
+}
+
+// Messages without a body take room, too.
+func TestLaneOfShortMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wg sync.WaitGroup
+		ls, taken := testLanes(&wg)
+		const n = laneBound / frameCost
+		for i := range uint32(n) {
+			ls.add(aFrame(1, 2, i, 0))
+		}
+		full := make(chan struct{})
+		go func() {
+			ls.add(aFrame(1, 2, n, 0))
+			close(full)
+		}()
+		synctest.Wait()
+		assert.Len(t, ls.to[2].frames, n)
+		for range n + 1 {
+			<-taken
+		}
+		<-full
+		wg.Wait()
 	})
 }
 
