@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A collective that begins on a rank in the middle of another one of its
@@ -31,4 +32,15 @@ func TestOverlap(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A collective that begins in the middle of another one while this rank closes
+// gets an error, too.
+func TestOverlapAtClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 2)
+		comms[0].inside.Store(true)
+		require.NoError(t, comms[0].Close())
+		assert.ErrorIs(t, comms[0].Barrier(t.Context()), ErrClosed)
+	})
 }

@@ -41,10 +41,14 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 // overlap ends the job because a collective has begun here in the middle of
 // another one: which is the first may be different on other ranks.
 func (c *Comm) overlap(which call, where callSite) error {
-	text := fmt.Sprintf("%v: %s began here while another one on the same communicator was under way: "+
-		"one goroutine at a time; a second one needs a communicator of its own (Dup)", ErrMismatch, where.text(which))
-	c.job.fail(&failure{reason: reasonMismatch, peer: c.job.rank, text: text})
-	return c.job.report(which.op.String(), c.job.failure().trouble())
+	f := &failure{reason: reasonMismatch, peer: c.job.rank, text: fmt.Sprintf("%v: %s began here while another one on the same communicator was under way: "+
+		"one goroutine at a time; a second one needs a communicator of its own (Dup)", ErrMismatch, where.text(which))}
+	c.job.fail(f)
+	t := c.job.matcher.usable(c.id)
+	if t == nil { // a Close of this rank is under way
+		t = f.trouble()
+	}
+	return c.job.report(which.op.String(), t)
 }
 
 // finish passes the result of a collective on. After an error this rank's
