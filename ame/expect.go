@@ -12,19 +12,16 @@ type Expected struct {
 
 // Expect begins a Recv without waiting: of several Recvs and Expects that a
 // message matches, the one that was called first gets it. It must be ended by
-// a call of Wait.
+// one call of Wait.
 func (c *Comm) Expect(source, tag int) (*Expected, error) {
 	p, err := c.patternOf(source, tag)
 	if err != nil {
 		return nil, err
 	}
 	j := c.job
-	a, r, t := j.matcher.expect(c.id, p, nil, false)
+	a, r, t := j.matcher.expect(c.id, p, nil, true) // it sleeps only in Wait
 	if t != nil {
 		return nil, j.report(p.opName(), t)
-	}
-	if r != nil {
-		j.recall()
 	}
 	return &Expected{comm: c, pattern: p, arrival: a, receiver: r}, nil
 }
@@ -34,6 +31,11 @@ func (c *Comm) Expect(source, tag int) (*Expected, error) {
 func (e *Expected) Wait(ctx context.Context) (Message, error) {
 	a := e.arrival
 	if a == nil {
+		j := e.comm.job
+		j.matcher.sleep(e.receiver)
+		if j.matcher.sleepers.Load() > 0 {
+			j.recall()
+		}
 		var err error
 		if a, err = e.comm.outcome(ctx, e.receiver, nil); err != nil {
 			return Message{}, err

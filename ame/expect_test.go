@@ -61,3 +61,23 @@ func TestExpectIsCancelled(t *testing.T) {
 		assert.ErrorIs(t, err, ErrClosed)
 	})
 }
+
+// What nobody waits for yet does not keep calls from reading by themselves.
+func TestExpectDoesNotSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 2)
+		e, err := comms[0].Expect(1, 1)
+		require.NoError(t, err)
+		assert.Zero(t, comms[0].job.matcher.sleepers.Load())
+		got := make(chan error)
+		go func() {
+			_, err := e.Wait(t.Context())
+			got <- err
+		}()
+		synctest.Wait()
+		assert.EqualValues(t, 1, comms[0].job.matcher.sleepers.Load())
+		require.NoError(t, comms[1].Send(t.Context(), 0, 1, text("m")))
+		require.NoError(t, <-got)
+		assert.Zero(t, comms[0].job.matcher.sleepers.Load())
+	})
+}
