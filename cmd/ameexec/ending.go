@@ -11,6 +11,7 @@ import (
 // ending is how far the end of a job is.
 type ending struct {
 	interrupts int
+	explain    <-chan time.Time // when the user is told what becomes of the first interrupt
 	suspend    <-chan time.Time // when the ranks are to be stopped, after a SIGTSTP
 	reprieve   <-chan time.Time // when the first failure counts; nil: there is none
 	prolonged  bool             // the reprieve was, for a rank that others have lost

@@ -41,6 +41,8 @@ func (l *launcher) step() bool {
 		l.reprieveOver()
 	case <-l.ending.suspend:
 		l.send(syscall.SIGSTOP)
+	case <-l.ending.explain:
+		l.explainInterrupt()
 	case <-l.ending.kill:
 		l.graceOver()
 	case <-l.ending.sweep():
@@ -102,6 +104,10 @@ func (l *launcher) lost(rank, peer int) {
 // first asks a program to finish what it does, the second to end now.
 const patientInterrupts = 2
 
+// explainDelay is how long after the first SIGINT the user, who may think that
+// it was lost, is told what becomes of it. Most programs have ended by then.
+const explainDelay = time.Second
+
 // stopDelay is how long a rank has to do what it does at SIGTSTP, such as to
 // restore its terminal.
 const stopDelay = 50 * time.Millisecond
@@ -113,6 +119,7 @@ func (l *launcher) forward(s syscall.Signal) {
 	switch s {
 	case syscall.SIGINT:
 		l.ending.interrupts++
+		l.ending.explain = nil
 		if l.ending.interrupts > patientInterrupts {
 			l.verdict.Settle(statusSignal + int(s))
 			l.ending.hopeless = true
@@ -122,6 +129,8 @@ func (l *launcher) forward(s syscall.Signal) {
 		if l.ending.interrupts == patientInterrupts {
 			l.ending.hopeless = true
 			l.output.say("interrupt passed on once more; another one kills all ranks")
+		} else {
+			l.ending.explain = time.After(explainDelay)
 		}
 	case syscall.SIGTERM:
 		if l.ending.kill == nil {
@@ -136,6 +145,15 @@ func (l *launcher) forward(s syscall.Signal) {
 		l.output.hideBar()
 	}
 	l.send(s)
+}
+
+// explainInterrupt tells a user who has interrupted once what the ranks make of it.
+func (l *launcher) explainInterrupt() {
+	l.ending.explain = nil
+	if left := len(l.ranks); left > 0 && !l.ending.stopping {
+		l.output.say("interrupt passed on, and %s still at work; a second one is passed on, too, a third one kills",
+			count(left, "rank is", "ranks are"))
+	}
 }
 
 // send signals the process group of every rank that runs.

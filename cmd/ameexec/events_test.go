@@ -79,3 +79,18 @@ func TestLostRankIsWaitedFor(t *testing.T) {
 	l.reprieveOver()
 	assert.True(t, l.ending.stopping, "but not for ever")
 }
+
+// Who interrupts a program that finishes something first does not see it
+// otherwise.
+func TestFirstInterruptIsExplained(t *testing.T) {
+	l, said := quietLauncher(&plan{Host: "here"})
+	l.forward(syscall.SIGINT)
+	assert.Empty(t, said(), "most end at once")
+	assert.NotNil(t, l.ending.explain)
+	l.explainInterrupt()
+	assert.Equal(t, "ameexec: interrupt passed on, and 2 ranks are still at work; a second one is passed on, too, a third one kills\n", said())
+
+	l.forward(syscall.SIGINT)
+	assert.Nil(t, l.ending.explain)
+	assert.Contains(t, said(), "passed on once more")
+}
