@@ -72,6 +72,9 @@ func TestCollectivesOnNoComm(t *testing.T) {
 func TestCollectivesCancelled(t *testing.T) {
 	for name, call := range everyCollective() {
 		errs := eachRank(t, 3, false, func(ctx context.Context, c *Comm) error {
+			if err := c.Barrier(ctx); err != nil { // all have started
+				return err
+			}
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			if c.Rank() == 1 {

@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 		mainProgram(name)
 		return
 	}
+	if seed := os.Getenv(scriptVariable); seed != "" {
+		scriptProgram(seed)
+		return
+	}
 	if os.Getenv(peerVariable) != "" {
 		if err := benchmarkPeer(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
