@@ -60,24 +60,6 @@ func (m *matcher) open(id commID, g *group, p lossPolicy) {
 	}
 }
 
-// lose ends the calls of b that the loss of a rank of its group ends: all of
-// them, or on a tolerant communicator those in collectives. The caller holds mu.
-func (m *matcher) lose(b *mailbox, t *trouble) {
-	if b.loss != nil {
-		return
-	}
-	b.loss = t
-	if b.policy == intolerant {
-		b.trouble = t
-	}
-	m.refuse(b, func(r *receiver) *trouble {
-		if b.policy == tolerant && r.kind == kindMessage {
-			return nil
-		}
-		return t
-	})
-}
-
 // close ends the calls of a communicator, and drops what comes for it later.
 func (m *matcher) close(id commID, t *trouble) {
 	m.mu.Lock()
@@ -169,76 +151,6 @@ func (m *matcher) take(id commID, p pattern) *arrival {
 		return b.take(p)
 	}
 	return nil
-}
-
-// leave notes that nothing more will come from a rank: calls that wait for it
-// alone end, and so do those that wait for any rank when no other is left. What
-// else ends if the rank is lost, lose says.
-func (m *matcher) leave(rank int, t *trouble) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.gone[rank] != nil {
-		return
-	}
-	m.gone[rank] = t
-	lost := errors.Is(t.err, ErrLost)
-	for _, b := range m.boxes {
-		if lost && b.group != nil && b.group.has(rank) {
-			m.lose(b, t)
-		}
-		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
-	}
-}
-
-// cutOff is leave for all ranks but this one and those near.
-func (m *matcher) cutOff(near []int, t *trouble) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.cut, m.near = t, map[int]bool{}
-	for _, rank := range near {
-		m.near[rank] = true
-	}
-	for _, b := range m.boxes {
-		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
-	}
-}
-
-// why returns why nothing more comes from a rank, nil if something may. The
-// caller holds mu.
-func (m *matcher) why(rank int) *trouble {
-	if t := m.gone[rank]; t != nil {
-		return t
-	}
-	if m.cut != nil && !m.near[rank] {
-		return m.cut
-	}
-	return nil
-}
-
-// inVain returns why nothing will come that p matches, nil if something may.
-// The caller holds mu.
-func (m *matcher) inVain(g *group, p pattern) *trouble {
-	switch {
-	case p.source == m.self || len(m.gone) == 0 && m.cut == nil:
-		return nil
-	case p.source != AnySource && !p.every:
-		return m.why(p.source)
-	}
-	var last *trouble
-	for number := range g.size {
-		rank := g.rank(number)
-		t := m.why(rank)
-		switch {
-		case rank == m.self:
-		case t != nil && p.every:
-			return t
-		case t == nil && !p.every:
-			return nil
-		default:
-			last = t
-		}
-	}
-	return last
 }
 
 // fail ends all calls, now and later. Only the first trouble counts.
