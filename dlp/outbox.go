@@ -80,18 +80,17 @@ func (o *outbox) withdraw(r *Request) bool {
 	return true
 }
 
-// wait waits until all that is queued for a rank is sent.
+// wait waits until all that is queued for a rank is sent, or withdrawn.
 func (o *outbox) wait(ctx context.Context, dest int) error {
 	o.mu.Lock()
-	queue := o.queues[dest]
+	queue := slices.Clone(o.queues[dest]) // withdraw changes it
 	o.mu.Unlock()
-	if len(queue) == 0 {
-		return nil
+	for _, l := range queue {
+		select {
+		case <-l.request.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	select {
-	case <-queue[len(queue)-1].request.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return nil
 }
