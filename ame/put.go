@@ -11,8 +11,7 @@ const chunk = 1 << 20
 // once a part of the frame is on its way, it is never unsent.
 //
 // Bodies to one rank leave one after the other, and on rank 0 behind those that
-// it relays. What has none, and so belongs
-// to no order, passes them.
+// it relays. What has none, and so belongs to no order, passes them.
 func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, *trouble, error) {
 	if h.kind.carriesData() {
 		sending, open := j.mesh.sending(rank)
