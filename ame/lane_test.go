@@ -3,6 +3,7 @@ package ame
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -91,6 +92,29 @@ func TestLaneOfShortMessages(t *testing.T) {
 		}
 		<-full
 		wg.Wait()
+	})
+}
+
+// Two ranks that have left with much on its way to each other keep nobody.
+func TestLanesOfRanksThatHaveLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := connectAll(t, overMemory, 3)
+		closeAll(comms[1:])
+		j := comms[0].job
+		for _, dest := range []uint32{1, 2} {
+			l := &lane{bytes: map[int]int{}, moved: make(chan struct{})}
+			for range 3 {
+				l.put(aFrame(3-dest, dest, 1, laneBound))
+			}
+			j.lanes.to[int(dest)] = l
+		}
+		for dest, l := range maps.Clone(j.lanes.to) {
+			go j.lanes.empty(dest, l)
+		}
+		time.Sleep(time.Second)
+		j.lanes.mu.Lock()
+		defer j.lanes.mu.Unlock()
+		assert.Empty(t, j.lanes.to)
 	})
 }
 
