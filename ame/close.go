@@ -13,7 +13,7 @@ const closeTimeout = 5 * time.Second
 // close says bye on every link and waits until the other ends have read all
 // that was sent, because a connection closed earlier could lose it. Rank 0 hears
 // it last: whomever it tells has read then what this rank has sent by itself.
-func (j *job) close() {
+func (j *job) close() error {
 	j.settle()
 	j.mu.Lock()
 	first := !j.closed
@@ -30,6 +30,10 @@ func (j *job) close() {
 	}
 	j.pumps.Wait()
 	j.memory.close()
+	if !first {
+		return nil
+	}
+	return j.unmet()
 }
 
 func (j *job) sayBye(links []link) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -193,4 +194,38 @@ func TestRecvAfterRootLeft(t *testing.T) {
 			assert.ErrorContains(t, err, "rank 0 on nodea")
 		}
 	})
+}
+
+// A rank that sends its part of a collective and goes on does not see that
+// another one never enters it. That one does, when it closes.
+func TestCloseWithoutACollective(t *testing.T) {
+	for name, by := range transports {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, late %v", name, late), func(t *testing.T) {
+				comms := connectAll(t, by, 3)
+				noErrors(t, each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }))
+				gather := func() error {
+					_, err := comms[1].Gather(t.Context(), Call{}, text("g"))
+					return err
+				}
+				closed := make(chan error, 1)
+				if !late {
+					assert.NoError(t, gather())
+				}
+				go func() { closed <- comms[0].Close() }()
+				if late {
+					<-comms[0].job.life.Done()
+					if gather() != nil {
+						return // rank 0 was gone, and rank 1 has seen it
+					}
+				}
+				assert.NoError(t, comms[1].Close())
+				assert.NoError(t, comms[2].Close())
+				err := <-closed
+				assert.ErrorIs(t, err, ErrMismatch)
+				assert.ErrorContains(t, err, "rank 1 on nodeb: ranks are in different collectives: it is in a gather that this rank has closed without")
+				assert.NoError(t, comms[0].Close(), "the second Close")
+			})
+		}
+	}
 }

@@ -51,11 +51,11 @@ func (c *Comm) Peers() []Peer {
 // Close ends the communicator on this rank; other ranks need not call it at
 // the same time. Calls that wait on it end with ErrClosed. Closing the one
 // that Connect returned ends the job's connections, after all that was sent
-// has been taken. A second Close does nothing.
+// has been taken; that another rank is in a collective which this one has not
+// entered is an error then. A second Close does nothing.
 func (c *Comm) Close() error {
 	if c.id == 0 {
-		c.job.close()
-		return nil
+		return c.job.close()
 	}
 	c.once.Do(func() { c.job.matcher.close(c.id, &trouble{-1, ErrClosed}) })
 	return nil

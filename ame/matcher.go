@@ -21,6 +21,7 @@ type matcher struct {
 	near  map[int]bool
 	over  *trouble // why no call works any more
 	shut  bool     // nothing more is kept
+	unmet unmet
 }
 
 func newMatcher(self int) *matcher {
@@ -103,6 +104,7 @@ func (m *matcher) deliver(id commID, a *arrival) (*token, *conflict) {
 	defer m.mu.Unlock()
 	b := m.box(id)
 	if b == nil {
+		m.unmet.hear(id, a)
 		return nil, nil
 	}
 	if a.kind == kindPart {
@@ -171,6 +173,7 @@ func (m *matcher) end(t *trouble) {
 	m.fail(t)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.unmet.end(m, t)
 	m.shut = true
 	clear(m.boxes)
 }

@@ -210,7 +210,9 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 // To close the Comm of Init while this rank is inside a loop ends the job.
 //
 // Requests of c, of the Comm of Init those of all Comms, that nobody has waited
-// for are an error that names them, if the job was well up to here.
+// for are an error that names them, if the job was well up to here. So is a
+// collective that another rank is in, or has sent its part of, and this one has
+// never entered.
 func (c *Comm) Close() error {
 	if !c.root {
 		return cmp.Or(c.ame.Close(), c.forgotten())
