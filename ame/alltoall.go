@@ -45,22 +45,6 @@ func (c *Comm) Scatter(ctx context.Context, which Call, parts []Payload) (Payloa
 	return parts[which.Root], c.finish(now, c.sendEach(ctx, now, c.others(), func(dest int) Payload { return parts[dest] }))
 }
 
-// exchangeAll sends each rank its part and returns what has come, by rank. In
-// each step a rank sends to one other and hears from one.
-func (c *Comm) exchangeAll(ctx context.Context, now *round, parts []Payload) ([]Payload, error) {
-	size, self := c.group.size, c.group.self
-	all := make([]Payload, size)
-	all[self] = parts[self]
-	for step := 1; step < size; step++ {
-		dest, source := (self+step)%size, (self+size-step)%size
-		var err error
-		if all[source], err = c.exchange(ctx, now, dest, parts[dest], source); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
 // gatherAll is Bruck's algorithm: a rank has the payloads of ever more ranks
 // from its own up, which it sends to ranks 1, 2, 4 and so on below it.
 func (c *Comm) gatherAll(ctx context.Context, now *round, own Payload) ([]Payload, error) {

@@ -12,7 +12,7 @@ const (
 
 	// pairwiseBody is the length of vectors, in bytes, from which each rank of
 	// an allreduce folds one piece of all of them.
-	pairwiseBody = 32 << 10
+	pairwiseBody = 256 << 10
 
 	// pairwiseRanks bounds the ranks that do so. All pairs need a connection.
 	pairwiseRanks = 64

@@ -62,30 +62,71 @@ func (c *Comm) exchange(ctx context.Context, now *round, dest int, p Payload, so
 }
 
 // exchangeList sends payloads to one rank and returns as many parts of another
-// one. Large ones are sent while this rank receives.
-func (c *Comm) exchangeList(ctx context.Context, now *round, dest int, out []Payload, source int) ([]Payload, error) {
-	send := func() error {
+// one.
+func (c *Comm) exchangeList(ctx context.Context, now *round, dest int, out []Payload, source int) (in []Payload, err error) {
+	err = whileSending(lengthOf(out), func() error {
 		for _, p := range out {
 			if err := c.sendPart(ctx, now, dest, p); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	bytes := 0
-	for _, p := range out {
-		bytes += len(p.Body)
+	}, func() error {
+		in, err = c.awaitList(ctx, now, source, len(out))
+		return err
+	})
+	return in, err
+}
+
+// exchangeAll sends each rank its part and returns what has come, by rank. The
+// ranks begin with different ones, so that they do not all write to the same.
+func (c *Comm) exchangeAll(ctx context.Context, now *round, parts []Payload) ([]Payload, error) {
+	size, self := c.group.size, c.group.self
+	all := make([]Payload, size)
+	all[self] = parts[self]
+	err := whileSending(lengthOf(parts), func() error {
+		for step := 1; step < size; step++ {
+			dest := (self + step) % size
+			if err := c.sendPart(ctx, now, dest, parts[dest]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func() error {
+		for step := 1; step < size; step++ {
+			source := (self + size - step) % size
+			var err error
+			if all[source], err = c.awaitPart(ctx, now, source); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// whileSending sends some bytes and receives: one after the other, or at once if
+// there are many.
+func whileSending(bytes int, send, receive func() error) error {
+	if bytes < parallelBody {
+		if err := send(); err != nil {
+			return err
+		}
+		return receive()
 	}
 	var sent error
 	var sending sync.WaitGroup
-	if bytes >= parallelBody {
-		sending.Go(func() { sent = send() })
-	} else if err := send(); err != nil {
-		return nil, err
-	}
-	got, err := c.awaitList(ctx, now, source, len(out))
+	sending.Go(func() { sent = send() })
+	err := receive()
 	sending.Wait()
-	return got, firstOf([]error{err, sent})
+	return firstOf([]error{err, sent})
+}
+
+func lengthOf(payloads []Payload) (bytes int) {
+	for _, p := range payloads {
+		bytes += len(p.Body)
+	}
+	return bytes
 }
 
 // awaitList waits for n parts of a rank.
