@@ -6,7 +6,7 @@ import "fmt"
 // which this rank has never entered. Who only sends in a collective, such as
 // what a gather collects, ends it without an error then.
 type unmet struct {
-	ended map[commID]uint32 // the last collective of each communicator, when this rank closed; nil: in a failure, or not yet
+	ended map[commID]uint32 // the last collective of each communicator, when this rank closed; nil: after a loss or failure, or not yet
 	first *arrival          // that nobody was ever going to take
 }
 
@@ -15,6 +15,11 @@ type unmet struct {
 func (u *unmet) end(m *matcher, why *trouble) {
 	if m.over != why {
 		return
+	}
+	for _, b := range m.boxes {
+		if b.loss != nil {
+			return // the calls here have ended by that
+		}
 	}
 	u.ended = map[commID]uint32{}
 	for id, b := range m.boxes {
