@@ -7,8 +7,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // run makes the calls of the script.
@@ -71,6 +74,7 @@ func TestRandomScripts(t *testing.T) {
 
 // Each call alone, with every number of ranks from 1 to 17 and every root.
 func TestEachCollectiveAgainstAModel(t *testing.T) {
+	deadline.Extend(t, 10*time.Minute)
 	for size := 1; size <= 17; size++ {
 		errs := eachRank(t, size, true, func(ctx context.Context, c *Comm) error {
 			p := &script{world: c, step: size}
