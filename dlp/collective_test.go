@@ -48,10 +48,41 @@ func roundTrip[T any](t *testing.T, name string, v T) {
 			}
 			got, err := Bcast(ctx, c, ignored)
 			assert.Equal(t, v, got)
-			return err
+			if err != nil {
+				return err
+			}
+			return travelEverywhere(ctx, t, c, v)
 		})
 		require.NoError(t, errors.Join(errs...))
 	})
+}
+
+// travelEverywhere is the part of roundTrip in the other collectives.
+func travelEverywhere[T any](ctx context.Context, t *testing.T, c *Comm, v T) error {
+	got, err := Scatter(ctx, c, []T{v, v, v}, Root(1))
+	assert.Equal(t, v, got)
+	if err != nil {
+		return err
+	}
+	all, err := Allgather(ctx, c, v)
+	assert.Equal(t, []T{v, v, v}, all)
+	if err != nil {
+		return err
+	}
+	all, err = Alltoall(ctx, c, []T{v, v, v})
+	assert.Equal(t, []T{v, v, v}, all)
+	if err != nil {
+		return err
+	}
+	first := func(a, _ T) T { return a }
+	got, err = Allreduce(ctx, c, v, first)
+	assert.Equal(t, v, got)
+	if err != nil {
+		return err
+	}
+	got, err = ReduceScatter(ctx, c, []T{v, v, v}, first)
+	assert.Equal(t, v, got)
+	return err
 }
 
 func TestValuesTravel(t *testing.T) {
