@@ -21,7 +21,7 @@ type announcement struct {
 }
 
 // agree makes sure that all ranks are in the same loop over the same items,
-// and returns a communicator for the loop alone. If they are not, each rank
+// and returns a communicator for the loop alone, which outlives lost ranks. If they are not, each rank
 // gets an error that says where they differ, and c still works.
 func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (*ame.Comm, error) {
 	all, err := c.ame.Gather(ctx, a.call(), a.payload())
@@ -44,7 +44,7 @@ func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (*ame.
 	case verdict.Format == value.FormatLoop && len(verdict.Body) > 0:
 		return nil, c.findDifference(ctx, items)
 	case verdict.Format == value.FormatLoop:
-		return c.ame.Dup(ctx)
+		return c.ame.DupTolerant(ctx)
 	case verdict.Format == value.FormatError:
 		return nil, parseError(verdict.Body)
 	}

@@ -37,10 +37,10 @@
 // CallOnRoot or Bcast. The managed loops compare their items first, see Key.
 //
 // A loop may be left by break or return on any rank. When a rank leaves it by a
-// panic, or is lost, the loop ends on all ranks with an error that says which
-// rank, on which node and, on rank 0, with which items unfinished. An error is
-// the same on all ranks, for errors.Is (ErrLost and the others) and for
-// errors.As (*ItemError).
+// panic, the loop ends on all ranks with an error that says which rank, on which
+// node and, on rank 0, with which items unfinished. When a rank is lost, others
+// do its items, see OnLoss. An error is the same on all ranks, for errors.Is
+// (ErrLost and the others) and for errors.As (*ItemError).
 //
 // # Around the loops
 //
@@ -111,7 +111,8 @@
 //
 // # What it is not
 //
-// It is not MPI: there is no way to go on with fewer ranks when one is lost. It
+// It is not MPI: when a rank is lost, a loop goes on with the others, but its Comm
+// has no collectives any more. It
 // does not start processes, move files, or check-point. All ranks must be builds
 // of one program: neither the protocol nor the encoding is stable between
 // versions.

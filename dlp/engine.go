@@ -9,7 +9,8 @@ import (
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
-// loopLink is the communicator of one loop, as package loop wants it.
+// loopLink is the communicator of one loop, a tolerant one, as package loop
+// wants it.
 type loopLink struct{ ame *ame.Comm }
 
 func (l loopLink) Send(ctx context.Context, dest, tag int, p value.Payload) error {
@@ -26,6 +27,14 @@ func (l loopLink) Recv(ctx context.Context, source int) (loop.Message, error) {
 	}
 	m, err := l.ame.Recv(ctx, source, ame.AnyTag)
 	return loop.Message{Payload: value.Payload(m.Payload), Source: m.Source, Tag: m.Tag}, l.peerError(err)
+}
+
+func (l loopLink) Lost(ctx context.Context, known int) []*loop.PeerError {
+	var lost []*loop.PeerError
+	for _, rank := range l.ame.AwaitLost(ctx, known) {
+		lost = append(lost, &loop.PeerError{Rank: rank, Err: l.ame.LossOf(rank)})
+	}
+	return lost
 }
 
 func (l loopLink) Abort(cause error) { l.ame.Abort(errors.New(oneLine(cause))) }

@@ -146,8 +146,8 @@ func TestSplitManagedContextEndsWhileWaiting(t *testing.T) {
 	}
 }
 
-func TestSplitManagedLostRank(t *testing.T) {
-	for _, opts := range [][]SplitOption{nil, {Dedicated()}} {
+func TestSplitManagedFailsOnLoss(t *testing.T) {
+	for _, opts := range [][]SplitOption{{OnLoss(Fail)}, {OnLoss(Fail), Dedicated()}} {
 		job := startBreakable(t, 3, nil)
 		isCut := make(chan struct{})
 		errs := job.run(func(c *Comm) error {

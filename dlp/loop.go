@@ -23,6 +23,7 @@ type loopOptions struct {
 	dedicated bool
 	rootWorks bool
 	policy    ErrorPolicy
+	onLoss    LossPolicy
 	progress  bool // the program asks for it
 	watched   bool // it is wanted where somebody watches
 	label     string
@@ -94,6 +95,7 @@ func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samp
 	if c.IsRoot() {
 		l.server = loop.NewServer(loopLink{backend}, loop.Config{
 			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
+			Redo: op == "split", OnLoss: loop.LossPolicy(o.onLoss),
 		})
 		c.loops.serve(l.server, func() { backend.Close() })
 		l.hide = showProgress(c, o, l.server.State)

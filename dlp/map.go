@@ -30,6 +30,8 @@ type Result[R any] struct {
 // handed out. With one rank, work and the body take turns. A value that work
 // has returned belongs to the loop: work must not change its memory later.
 //
+// When a rank is lost, others do the items that it has not finished: see OnLoss.
+//
 // At most one error is yielded, last, and on all ranks: by default the
 // *ItemError of each item whose work has failed or panicked (errors.Join; see
 // OnError), or why the loop could not go on, with the rank, its node and the

@@ -196,7 +196,7 @@ func TestMapUnorderedContextEnds(t *testing.T) {
 	}
 }
 
-func TestMapUnorderedLostRank(t *testing.T) {
+func TestMapUnorderedFailsOnLoss(t *testing.T) {
 	for _, large := range []bool{false, true} {
 		job := startBreakable(t, 3, nil)
 		isCut := make(chan struct{})
@@ -212,14 +212,14 @@ func TestMapUnorderedLostRank(t *testing.T) {
 				}
 				return nil, nil
 			}
-			for _, err := range MapUnordered(context.Background(), c, numbers(10_000), work) {
+			for _, err := range MapUnordered(context.Background(), c, numbers(10_000), work, OnLoss(Fail)) {
 				if err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		require.Error(t, errs[0])
+		require.ErrorIs(t, errs[0], ErrLost)
 		assert.Regexp(t, `rank 2 on node2: lost.*unfinished item`, errs[0].Error())
 		require.Error(t, errs[1])
 		assert.Contains(t, errs[1].Error(), "rank 2 on node2")

@@ -44,9 +44,11 @@ func SplitRoundRobinSeq[T any](c *Comm, items iter.Seq[T]) iter.Seq[T] {
 // The loop ends on every rank when all items are done. At most one error is
 // yielded, last. A rank that breaks out takes no more items, the others do
 // the rest; afterwards c works as before. When a rank leaves its loop body by
-// a panic, when ctx ends on a rank, or when a rank is lost, no more items are
-// handed out, and the loop ends on the other ranks with an error that names
-// the rank, its node and, on rank 0, the items it has not finished.
+// a panic, or when ctx ends on a rank, no more items are handed out, and the loop
+// ends on the other ranks with an error that names the rank, its node and, on
+// rank 0, the items it has not finished. When a rank is lost, the others do all
+// its items, also those that it had finished, and then get an ErrLost: see
+// OnLoss.
 //
 // In the loop body c cannot be used for collectives and other managed loops,
 // because the ranks have different numbers of items; that is an error. Each

@@ -138,7 +138,7 @@ func newSideband(ctx context.Context, world *Comm) (*sideband, error) {
 	if world.Size() == 1 {
 		return &sideband{end: func() {}}, nil
 	}
-	comm, err := world.ame.Dup(ctx)
+	comm, err := world.ame.DupTolerant(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func heard(comm *ame.Comm) (s syscall.Signal, ok bool) {
 }
 
 // passOn tells rank 0, or as rank 0 all others. What keeps a rank from being
-// told also ends its calls.
+// told also ends its calls, or it is lost.
 func passOn(comm *ame.Comm, s syscall.Signal) {
 	first, last := 0, 0
 	if comm.Rank() == 0 {

@@ -219,7 +219,7 @@ func TestLostInALoopOfASubCommunicator(t *testing.T) {
 	b := startBreakable(t, 4, nil)
 	var cut sync.Once
 	var had int
-	over, began := make(chan struct{}), make(chan struct{})
+	over, isCut := make(chan struct{}), make(chan struct{})
 	errs := b.run(func(world *Comm) error {
 		c, err := world.Split(t.Context(), min(world.Rank(), 1), -world.Rank()) // 0; 3, 2, 1
 		if err != nil {
@@ -232,7 +232,7 @@ func TestLostInALoopOfASubCommunicator(t *testing.T) {
 		case 3:
 			defer close(over)
 		}
-		for item, err := range SplitManaged(t.Context(), c, numbers(50), Dedicated()) {
+		for item, err := range SplitManaged(t.Context(), c, numbers(50), Dedicated(), OnLoss(Fail)) {
 			if err != nil {
 				return err
 			}
@@ -240,10 +240,10 @@ func TestLostInALoopOfASubCommunicator(t *testing.T) {
 				cut.Do(func() {
 					had = item
 					b.cut(1)
-					close(began)
+					close(isCut)
 				})
 			}
-			<-began // or rank 2 might do all items before rank 1 has one
+			<-isCut // or rank 2 might do all items before rank 1 has one
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
@@ -23,10 +22,10 @@ func (s *Server) change(f func()) {
 	answers := s.due()
 	s.sending++
 	s.mu.Unlock()
-	var failed error
+	var failed []*PeerError
 	for _, a := range answers {
 		if err := s.send(a); err != nil {
-			failed = err
+			failed = append(failed, &PeerError{a.rank, err})
 		}
 	}
 	s.mu.Lock()
@@ -35,8 +34,8 @@ func (s *Server) change(f func()) {
 		s.finish()
 	}
 	s.mu.Unlock()
-	if failed != nil {
-		s.disconnected(failed)
+	for _, p := range failed {
+		s.unanswered(p)
 	}
 }
 
@@ -57,7 +56,7 @@ func (s *Server) due() []answer {
 	if !s.m.over() {
 		return due
 	}
-	s.checkLeftOver()
+	s.conclude()
 	s.results.wake()
 	end := window{over: true}
 	if err := s.failures.err(); err != nil && len(s.waiting) > 0 {
@@ -69,16 +68,6 @@ func (s *Server) due() []answer {
 	}
 	s.waiting = nil
 	return due
-}
-
-// checkLeftOver finds items that nobody has done and nobody can do: in a
-// sequence, what a rank gave back when it broke out of its loop may lie behind
-// all others. The caller holds mu.
-func (s *Server) checkLeftOver() {
-	if s.m.stopped || len(s.waiting) == 0 || len(s.m.back) == 0 {
-		return
-	}
-	s.fail(fmt.Errorf("%s were left by a rank that broke out of the loop, and no other rank can go back to them in its sequence", itemList(s.m.back)))
 }
 
 func (s *Server) send(a answer) error {

@@ -22,7 +22,8 @@ const Unknown = -1
 const AnyRank = -1
 
 // Link carries the messages of one loop, and of nothing else. An error about
-// one rank is a *PeerError.
+// one rank is a *PeerError. The loss of a rank ends only what waits for that
+// rank alone.
 type Link interface {
 	// Send returns when the message is on its way. To a rank that has left
 	// the job it does nothing: such a rank has said before that it leaves the
@@ -32,6 +33,10 @@ type Link interface {
 	// Recv returns the next message of a rank, or of AnyRank. A cancelled Recv
 	// harms nothing.
 	Recv(ctx context.Context, source int) (Message, error)
+
+	// Lost waits until more ranks are lost than known, or ctx ends, and returns
+	// why each of them is lost.
+	Lost(ctx context.Context, known int) []*PeerError
 
 	// Abort makes all calls on all ranks fail.
 	Abort(cause error)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
@@ -23,6 +25,9 @@ type plain struct{}
 func (plain) OfRank(rank int, err error) error { return fmt.Errorf("rank %d: %w", rank, err) }
 
 func (plain) OfItem(item Item) error {
+	if item.Err != nil {
+		return fmt.Errorf("item %d on rank %d: %w", item.Index, item.Rank, item.Err)
+	}
 	return fmt.Errorf("item %d on rank %d: %s", item.Index, item.Rank, item.Payload.Body)
 }
 
@@ -36,6 +41,10 @@ type fakeLink struct {
 	sent     chan answer
 	hold     chan struct{} // if set, Send waits for it
 	aborted  chan error
+
+	mu   sync.Mutex
+	lost []*PeerError
+	news chan struct{} // closed, and made anew, when there are more
 }
 
 type incoming struct {
@@ -44,7 +53,32 @@ type incoming struct {
 }
 
 func newFakeLink() *fakeLink {
-	return &fakeLink{incoming: make(chan incoming), sent: make(chan answer, 100), aborted: make(chan error, 10)}
+	return &fakeLink{incoming: make(chan incoming), sent: make(chan answer, 100), aborted: make(chan error, 10), news: make(chan struct{})}
+}
+
+// loses makes a rank lost.
+func (l *fakeLink) loses(rank int, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = append(l.lost, &PeerError{rank, why})
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+func (l *fakeLink) Lost(ctx context.Context, known int) []*PeerError {
+	for {
+		l.mu.Lock()
+		lost, news := slices.Clone(l.lost), l.news
+		l.mu.Unlock()
+		if len(lost) > known {
+			return lost
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return lost
+		}
+	}
 }
 
 func (l *fakeLink) Send(_ context.Context, dest, tag int, p value.Payload) error {

@@ -10,22 +10,27 @@ import (
 // state: no I/O, no goroutine, no clock.
 //
 // An index is in one place at any time: not handed out yet (next and above),
-// given back, held by one rank, or finished. So the loop ends with each item
-// done exactly once, and what a rank leaves behind can be named.
+// given back, left by a lost rank (again), held by one rank, or finished. So the
+// loop ends with each item done exactly once, and what a rank leaves behind can
+// be named.
 type manager struct {
 	total    int    // number of items; Unknown while a sequence's end is not found
 	next     int    // first index that was never handed out
 	back     []span // given back, ascending
+	again    []int  // held by ranks that were lost, ascending
 	held     int    // number of items that ranks hold
 	finished int
 	stopped  bool // nothing more is handed out
 	ordered  bool // ranks walk a sequence and cannot go back in it
+	redo     bool // what a rank has finished is lost with it
 	target   time.Duration
 	ranks    []holder
-	taking   int // number of ranks that are in
+	taking   int         // number of ranks that are in
+	blamed   map[int]int // by item that a lost rank has held: that rank
 }
 
-// state is where a rank stands. It changes once.
+// state is where a rank stands. It changes once, but that a rank which is out
+// may be lost.
 type state byte
 
 const (
@@ -38,6 +43,7 @@ const (
 // holder is what the manager knows about one rank.
 type holder struct {
 	held     []span        // handed out and not finished, in the order of work
+	done     []span        // finished, under redo
 	mean     time.Duration // of its last items; 0: none finished yet
 	limit    int           // of the next window
 	careful  int           // of the next window of items that were given back
@@ -48,6 +54,7 @@ type holder struct {
 func newManager(size, total int, ordered bool) *manager {
 	m := &manager{
 		total: total, ordered: ordered, ranks: make([]holder, size), taking: size, target: targetTime(size),
+		blamed: map[int]int{},
 	}
 	for i := range m.ranks {
 		m.ranks[i].limit, m.ranks[i].careful = 1, 1
@@ -71,6 +78,9 @@ func (m *manager) finish(rank, index int, d time.Duration) error {
 		h.mean += (d - h.mean) / meanWeight
 	}
 	m.finished++
+	if m.redo {
+		h.done = extend(h.done, index)
+	}
 	return nil
 }
 
@@ -100,14 +110,19 @@ func (m *manager) giveBack(rank int, s span) error {
 		return fmt.Errorf("rank %d gives back: %w", rank, err)
 	}
 	m.held -= s.n
-	i, _ := slices.BinarySearchFunc(m.back, s, func(a, b span) int { return a.first - b.first })
-	m.back = slices.Insert(m.back, i, s)
+	m.open(s)
 	h.position = min(h.position, s.first)
 	h.limit = 1
 	for i := range m.ranks {
 		m.ranks[i].careful = 1
 	}
 	return nil
+}
+
+// open makes items that nobody holds wait for a rank again.
+func (m *manager) open(s span) {
+	i, _ := slices.BinarySearchFunc(m.back, s, func(a, b span) int { return a.first - b.first })
+	m.back = slices.Insert(m.back, i, s)
 }
 
 // foundEnd notes that a rank has found the sequence to have n items. What it
@@ -119,10 +134,8 @@ func (m *manager) foundEnd(rank, n int) error {
 	}
 	m.total = n
 	m.next = min(m.next, n)
-	m.back = slices.DeleteFunc(m.back, func(s span) bool { return s.first >= n })
-	for i := range m.back {
-		m.back[i].n = min(m.back[i].n, n-m.back[i].first)
-	}
+	m.back = below(m.back, n)
+	m.again = slices.DeleteFunc(m.again, func(i int) bool { return i >= n })
 	return nil
 }
 
@@ -157,7 +170,7 @@ func (m *manager) over() bool {
 	if m.held > 0 {
 		return false
 	}
-	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back) == 0 || !m.anyTaker()
+	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again) == 0 || !m.anyTaker()
 }
 
 // anyTaker says whether some rank could still be given an item.
@@ -169,6 +182,11 @@ func (m *manager) anyTaker() bool {
 		h := &m.ranks[i]
 		for _, s := range m.back {
 			if h.state == in && s.first >= h.position {
+				return true
+			}
+		}
+		for _, index := range m.again {
+			if h.state == in && index >= h.position {
 				return true
 			}
 		}

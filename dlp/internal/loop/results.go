@@ -1,9 +1,6 @@
 package loop
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // Take returns the results that have come since the last call. It waits for
 // one. over says that there will be no more, err why the loop has failed.
@@ -88,8 +85,7 @@ func (s *Server) Left() string {
 			items = append(items, held...)
 		}
 	}
-	slices.SortFunc(items, func(a, b span) int { return a.first - b.first })
-	return RankList(ranks) + ", unfinished " + itemList(items)
+	return RankList(ranks) + ", unfinished " + itemList(merged(items))
 }
 
 // State is what a progress display shows.

@@ -14,6 +14,8 @@ type Config struct {
 	Total     int  // number of items, or Unknown for a sequence
 	RootWorks bool // rank 0 has a Worker
 	Stop      bool // the first item that has failed ends the loop
+	Redo      bool // what a rank has finished is lost with it
+	OnLoss    LossPolicy
 	Errors    Errors
 }
 
@@ -39,6 +41,7 @@ type Server struct {
 	coming   map[int]Item // by rank, the item whose value is on its way
 	results  backlog      // for the loop body
 	failures failures     // why the loop has failed
+	losses   []error      // of ranks, that may yet be of no matter
 	sending  int          // calls of send that are under way
 	broken   bool         // the other ranks cannot be reached any more
 	finish   func()       // ends serving
@@ -54,6 +57,7 @@ func NewServer(link Link, c Config) *Server {
 	}
 	// Ranks are to be released whatever becomes of any caller's context.
 	s.serving, s.finish = context.WithCancel(context.Background())
+	s.m.redo = c.Redo
 	if !c.RootWorks {
 		s.m.leave(0, out)
 	}
@@ -63,10 +67,15 @@ func NewServer(link Link, c Config) *Server {
 // Run answers the other ranks until all of them are out of the loop.
 func (s *Server) Run() {
 	defer close(s.served)
+	var watching sync.WaitGroup
+	watching.Go(s.watch)
+	defer watching.Wait()
 	for {
 		m, err := s.link.Recv(s.serving, AnyRank)
 		if err == nil {
 			err = s.message(m)
+		} else {
+			s.lose(s.link.Lost(s.serving, atOnce)) // with the last one, there is nothing to receive
 		}
 		if !s.awaits() {
 			<-s.serving.Done() // the last answers may still be on their way
@@ -89,7 +98,11 @@ func (s *Server) awaits() bool {
 // The caller holds mu.
 func (s *Server) done() bool { return !s.m.anyOther() && s.sending == 0 }
 
+// message takes in what a rank says, unless that does not matter any more.
 func (s *Server) message(m Message) error {
+	if !s.isIn(m.Source) {
+		return nil
+	}
 	if m.Tag == tagValue {
 		return s.value(m)
 	}
@@ -101,10 +114,19 @@ func (s *Server) message(m Message) error {
 	return nil
 }
 
+func (s *Server) isIn(rank int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m.ranks[rank].state == in
+}
+
 // value completes the item of a rank whose value was announced.
 func (s *Server) value(m Message) (err error) {
 	s.change(func() {
 		item, ok := s.coming[m.Source]
+		if s.m.ranks[m.Source].state != in {
+			return
+		}
 		if !ok {
 			err = fmt.Errorf("rank %d: a value that was not announced", m.Source)
 			return
@@ -161,6 +183,13 @@ func (s *Server) finished(rank int, item Item) error {
 		return err
 	}
 	item.Rank = rank
+	s.deliver(item)
+	return nil
+}
+
+// deliver does what is to be done about what has become of an item. The caller
+// holds mu.
+func (s *Server) deliver(item Item) {
 	switch {
 	case item.Status == Done:
 	case item.HasFailed() && s.Stop:
@@ -171,7 +200,6 @@ func (s *Server) finished(rank int, item Item) error {
 	default:
 		s.results.add(item)
 	}
-	return nil
 }
 
 // follow does what a rank's intent asks for. The caller holds mu.
@@ -194,6 +222,11 @@ func (s *Server) follow(rank int, r *report) {
 // caller holds mu.
 func (s *Server) leave(rank int, why state) {
 	s.m.leave(rank, why)
+	s.forget(rank)
+}
+
+// forget waits for nothing more from a rank. The caller holds mu.
+func (s *Server) forget(rank int) {
 	delete(s.coming, rank)
 	s.waiting = slices.DeleteFunc(s.waiting, func(r int) bool { return r == rank })
 }
@@ -205,8 +238,8 @@ func (s *Server) fail(err error) {
 	s.results.wake()
 }
 
-// disconnected ends the loop because another rank is lost, or does not make
-// sense.
+// disconnected ends the loop because the others cannot be reached any more, or
+// one of them does not make sense.
 func (s *Server) disconnected(err error) {
 	s.change(func() {
 		if s.broken {

@@ -89,11 +89,11 @@ func TestServerOutlivesARankSentHome(t *testing.T) {
 	})
 }
 
-func TestServerLosesARank(t *testing.T) {
+func TestServerCannotGoOn(t *testing.T) {
 	serve(t, Config{Size: 3, Total: 100}, func(t *testing.T, s *Server, l *fakeLink) {
 		l.says(2, asks())
 		<-l.sent
-		gone := errors.New("connection reset")
+		gone := errors.New("aborted the job")
 		l.incoming <- incoming{err: &PeerError{2, gone}}
 		synctest.Wait()
 		assert.ErrorIs(t, s.err(), gone)

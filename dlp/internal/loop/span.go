@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,13 +22,42 @@ func (s span) String() string {
 func spansOf(numbers []int) []span {
 	var spans []span
 	for _, i := range numbers {
-		if n := len(spans); n > 0 && spans[n-1].end() == i {
-			spans[n-1].n++
-		} else {
-			spans = append(spans, span{i, 1})
-		}
+		spans = extend(spans, i)
 	}
 	return spans
+}
+
+// extend appends a number, to the last run if it goes on with that.
+func extend(spans []span, i int) []span {
+	if n := len(spans); n > 0 && spans[n-1].end() == i {
+		spans[n-1].n++
+		return spans
+	}
+	return append(spans, span{i, 1})
+}
+
+// below returns what there is of spans below n, in the same memory.
+func below(spans []span, n int) []span {
+	spans = slices.DeleteFunc(spans, func(s span) bool { return s.first >= n })
+	for i := range spans {
+		spans[i].n = min(spans[i].n, n-spans[i].first)
+	}
+	return spans
+}
+
+// merged returns spans, none of which overlap, in ascending order and with those
+// that meet made one, in the same memory.
+func merged(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return a.first - b.first })
+	out := spans[:0]
+	for _, s := range spans {
+		if n := len(out); n > 0 && out[n-1].end() == s.first {
+			out[n-1].n += s.n
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // listOf prints spans behind a word for what they count: "item 3", "items 3,7-9".

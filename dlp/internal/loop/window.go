@@ -42,14 +42,19 @@ func targetTime(size int) time.Duration {
 // assign takes the next window for a rank: one span, or none if there is
 // nothing that it could be given now.
 //
-// What was given back goes first, beginning with single items: there is a
-// long item among them, or was just before.
+// What lost ranks have held goes first, single items all of them: one may be
+// why its rank is lost, so it must not take others with it. Then goes what was
+// given back, beginning with single items: there is a long item among them, or
+// was just before.
 func (m *manager) assign(rank int) (span, bool) {
 	h := &m.ranks[rank]
 	if m.stopped || h.state != in {
 		return span{}, false
 	}
-	s, ok := m.takeBack(h)
+	s, ok := m.takeAgain(h)
+	if !ok {
+		s, ok = m.takeBack(h)
+	}
 	if !ok {
 		s, ok = m.takeNext(h)
 	}
@@ -59,6 +64,18 @@ func (m *manager) assign(rank int) (span, bool) {
 		m.held += s.n
 	}
 	return s, ok
+}
+
+// takeAgain takes an index that a lost rank has held and that h can go to.
+func (m *manager) takeAgain(h *holder) (span, bool) {
+	for i, index := range m.again {
+		if m.ordered && index < h.position {
+			continue
+		}
+		m.again = slices.Delete(m.again, i, i+1)
+		return span{index, 1}, true
+	}
+	return span{}, false
 }
 
 // takeBack takes indices that were given back and that h can go to.
@@ -105,7 +122,7 @@ func (m *manager) windowOf(h *holder, limit int) int {
 	if m.total == Unknown {
 		n = min(n, windowUnknown)
 	} else {
-		open := m.total - m.next
+		open := m.total - m.next + len(m.again)
 		for _, s := range m.back {
 			open += s.n
 		}
