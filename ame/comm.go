@@ -17,6 +17,8 @@ type Comm struct {
 	group *group
 	once  sync.Once
 
+	credit credit
+
 	inside  atomic.Bool // in a collective
 	barrier barrierWay  // nil: by messages
 }
@@ -57,7 +59,11 @@ func (c *Comm) Close() error {
 		c.job.close()
 		return nil
 	}
-	c.once.Do(func() { c.job.matcher.close(c.id, &trouble{-1, ErrClosed}) })
+	c.once.Do(func() {
+		for rank, cost := range c.job.matcher.close(c.id, &trouble{-1, ErrClosed}) {
+			c.job.giveBack(c.id, rank, cost)
+		}
+	})
 	return nil
 }
 

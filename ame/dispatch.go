@@ -23,6 +23,8 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	switch h.kind {
 	case kindMessage, kindPart:
 		return j.deliver(h, body), nil
+	case kindCredit:
+		return j.credited(h, body)
 	case kindWaiting:
 		return nil, j.heard(h, body)
 	case kindWhere:
@@ -61,9 +63,16 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 
 // deliver gives a message or part for this rank to the matcher.
 func (j *job) deliver(h *header, body []byte) *token {
-	via, c := j.matcher.deliver(h.comm, &arrival{kind: h.kind, call: h.call, Message: Message{
+	a := &arrival{kind: h.kind, call: h.call, Message: Message{
 		Payload: Payload{Format: h.format, Body: body}, Source: int(h.source), Tag: int(h.tag),
-	}})
+	}}
+	if h.flags&flagCounted != 0 {
+		a.cost = int64(h.length) + messageCost
+	}
+	via, c := j.matcher.deliver(h.comm, a)
+	if a.dropped && a.cost > 0 {
+		j.giveBack(h.comm, a.Source, a.cost)
+	}
 	if c != nil {
 		j.mismatch(h.comm, c)
 	}

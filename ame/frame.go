@@ -37,12 +37,14 @@ const (
 	kindAddresses kind = 24 // the answer
 	kindSwitch    kind = 25 // what follows from this source comes over its own link
 	kindWhere     kind = 26 // "say where you are in this collective", as kindWaiting does
+	kindCredit    kind = 27 // so many bytes of messages have been received
 )
 
 var kindNames = map[kind]string{
 	kindMessage: "message", kindPart: "part", kindChunk: "chunk",
 	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindLost: "lost",
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
+	kindCredit: "credit",
 }
 
 func (k kind) String() string {
@@ -58,15 +60,19 @@ func (k kind) carriesData() bool { return k <= kindChunk }
 // isRelayed says whether rank 0 passes such frames on between two others.
 func (k kind) isRelayed() bool {
 	switch k {
-	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch:
+	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit:
 		return true
 	}
 	return false
 }
 
 // flagChunked says that the body does not follow the header but comes in
-// frames of kindChunk.
-const flagChunked = 1
+// frames of kindChunk. flagCounted says of a message that the sender wants to
+// know when it is received, see credit.
+const (
+	flagChunked = 1
+	flagCounted = 2
+)
 
 // header is what travels in front of every body.
 type header struct {

@@ -330,7 +330,7 @@ func TestFramesPassALongBody(t *testing.T) {
 		}
 		first := next()
 		require.Equal(t, kindMessage, first.kind)
-		require.Equal(t, uint8(flagChunked), first.flags)
+		require.Equal(t, uint8(flagChunked|flagCounted), first.flags)
 		go comms[0].Abort(errors.New("enough"))
 		synctest.Wait() // until it waits for the link
 		var kinds []kind

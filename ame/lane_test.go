@@ -105,7 +105,7 @@ func TestRelayToAStoppedRank(t *testing.T) {
 		go func() {
 			var err error
 			for i := range n {
-				err = errors.Join(err, comms[1].Send(t.Context(), 2, i, Payload{Body: make([]byte, 1<<20)}))
+				err = errors.Join(err, comms[1].Post(t.Context(), 2, i, Payload{Body: make([]byte, 1<<20)}))
 				sent <- i
 			}
 			errs <- err
@@ -143,7 +143,7 @@ func TestReadersGoOn(t *testing.T) {
 		defer raw.Close()
 		begin := time.Now()
 		for range 20 {
-			require.NoError(t, comms[1].Send(t.Context(), 2, 1, Payload{Body: make([]byte, 1<<20)}))
+			require.NoError(t, comms[1].Post(t.Context(), 2, 1, Payload{Body: make([]byte, 1<<20)}))
 		}
 		require.NoError(t, comms[1].Send(t.Context(), 0, 1, text("heard")))
 		_, err := comms[0].Recv(t.Context(), 1, 1)
@@ -162,7 +162,7 @@ func TestLeftBehindTheRelayed(t *testing.T) {
 		comms, raw := withRaw(t, peerOn("raw", 0))
 		writeFrame(raw, header{kind: kindWaiting, source: 2, dest: 1}, "") // asks for the end of rank 1
 		for i := range 5 {
-			require.NoError(t, comms[1].Send(t.Context(), 2, i, text("m")))
+			require.NoError(t, comms[1].Post(t.Context(), 2, i, text("m")))
 		}
 		go comms[1].Close()
 		synctest.Wait()

@@ -25,8 +25,10 @@ type Message struct {
 // arrival is a message, or a rank's part in a collective, that has come in.
 // Its source is a rank of the job, its tag in a collective the sequence number.
 type arrival struct {
-	kind kind
-	call call // of a part
+	kind    kind
+	call    call  // of a part
+	cost    int64 // of a message that takes credit, and of credit that is given back
+	dropped bool  // its communicator is closed
 	Message
 }
 
@@ -45,8 +47,11 @@ func (p pattern) matches(a *arrival) bool {
 
 // opName names the call that waits for p.
 func (p pattern) opName() string {
-	if p.kind == kindMessage {
+	switch p.kind {
+	case kindMessage:
 		return "recv"
+	case kindCredit:
+		return "send"
 	}
 	return p.op.String()
 }
@@ -79,6 +84,7 @@ type mailbox struct {
 	unexpected []*arrival  // in order of arrival
 	waiting    []*receiver // in order of their calls
 	rounds     rounds
+	credit     map[int]*arrival // that was given back, by rank, until a call wants it
 	policy     lossPolicy
 	trouble    *trouble // why no call works here any more
 	loss       *trouble // of a rank of the group: why no collective does
@@ -86,6 +92,11 @@ type mailbox struct {
 
 // take removes and returns the first arrival that p matches, or nil.
 func (b *mailbox) take(p pattern) *arrival {
+	if p.kind == kindCredit {
+		a := b.credit[p.source]
+		delete(b.credit, p.source)
+		return a
+	}
 	for i, a := range b.unexpected {
 		if p.matches(a) {
 			if i == 0 && len(b.unexpected) > 1 { // cheap however many wait behind
@@ -114,8 +125,28 @@ func (b *mailbox) claim(a *arrival) *receiver {
 			return r
 		}
 	}
-	b.unexpected = append(b.unexpected, a)
+	switch {
+	case a.kind != kindCredit:
+		b.unexpected = append(b.unexpected, a)
+	case b.credit[a.Source] != nil:
+		b.credit[a.Source].cost += a.cost
+	case b.credit == nil:
+		b.credit = map[int]*arrival{a.Source: a}
+	default:
+		b.credit[a.Source] = a
+	}
 	return nil
+}
+
+// counted returns the credit that the messages take which are kept, by rank.
+func (b *mailbox) counted() map[int]int64 {
+	counted := map[int]int64{}
+	for _, a := range b.unexpected {
+		if a.cost > 0 {
+			counted[a.Source] += a.cost
+		}
+	}
+	return counted
 }
 
 // forget removes a call and says whether it was still waiting.

@@ -61,10 +61,12 @@ func (m *matcher) open(id commID, g *group, p lossPolicy) {
 }
 
 // close ends the calls of a communicator, and drops what comes for it later.
-func (m *matcher) close(id commID, t *trouble) {
+// It returns the credit of the messages that it drops now, by rank.
+func (m *matcher) close(id commID, t *trouble) (dropped map[int]int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b := m.boxes[id]; b != nil {
+		dropped = b.counted()
 		m.refuse(b, func(*receiver) *trouble { return t })
 		delete(m.boxes, id)
 	}
@@ -74,6 +76,7 @@ func (m *matcher) close(id commID, t *trouble) {
 		m.freed[id.giver()] = set
 	}
 	set.add(id.count())
+	return dropped
 }
 
 // usable returns why no call works on a communicator, nil if calls do.
@@ -103,6 +106,7 @@ func (m *matcher) deliver(id commID, a *arrival) (*token, *conflict) {
 	defer m.mu.Unlock()
 	b := m.box(id)
 	if b == nil {
+		a.dropped = true
 		return nil, nil
 	}
 	if a.kind == kindPart {

@@ -14,19 +14,48 @@ const MaxTag = math.MaxInt32
 // Send sends p to rank dest with a tag from 0 to MaxTag. It returns when the
 // system has taken the message, which says nothing about its receipt; the
 // body may be changed then. Messages between two ranks on one communicator
-// arrive in the order of their Sends. A message to this rank itself is
-// delivered at once. When ctx ends before anything is sent, that harms nothing;
-// when it ends in the middle of a message, the job fails on all ranks, because a
-// part of it is on its way.
+// arrive in the order of their calls. A message to this rank itself is
+// delivered at once.
+//
+// Send does not wait for a Recv as long as less than EagerLimit bytes of what
+// this rank has sent to dest on c are not received. Then it does, until the
+// other rank has received more, is lost, or has closed.
+//
+// When ctx ends before the message has begun to leave, that harms nothing. When
+// it ends in the middle, the job fails on all ranks, because a part of the
+// message is on its way.
 func (c *Comm) Send(ctx context.Context, dest, tag int, p Payload) error {
-	if err := c.checkRank("send", dest); err != nil {
+	h, err := c.message(dest, tag, p)
+	if err != nil {
 		return err
 	}
-	if tag < 0 || tag > MaxTag {
-		return c.job.errorf("send", -1, fmt.Errorf("tag %d is not in 0..%d", tag, MaxTag))
+	rank := c.group.rank(dest)
+	if rank == c.job.rank {
+		return c.send(ctx, &h, rank, p.Body)
 	}
-	h := header{kind: kindMessage, tag: uint32(tag), format: p.Format}
+	return c.sendCounted(ctx, &h, rank, p.Body)
+}
+
+// Post is Send that never waits for a Recv: for a protocol that keeps what is
+// not received within bounds of its own. Messages of Post may overtake those of
+// a Send that waits.
+func (c *Comm) Post(ctx context.Context, dest, tag int, p Payload) error {
+	h, err := c.message(dest, tag, p)
+	if err != nil {
+		return err
+	}
 	return c.send(ctx, &h, c.group.rank(dest), p.Body)
+}
+
+// message is the header of a message, but for its addresses.
+func (c *Comm) message(dest, tag int, p Payload) (header, error) {
+	if err := c.checkRank("send", dest); err != nil {
+		return header{}, err
+	}
+	if tag < 0 || tag > MaxTag {
+		return header{}, c.job.errorf("send", -1, fmt.Errorf("tag %d is not in 0..%d", tag, MaxTag))
+	}
+	return header{kind: kindMessage, tag: uint32(tag), format: p.Format}, nil
 }
 
 func (c *Comm) checkRank(op string, rank int) error {
@@ -127,6 +156,7 @@ func (c *Comm) patternOf(source, tag int) (pattern, error) {
 
 // messageOf is an arrival with its source's number in the communicator.
 func (c *Comm) messageOf(a *arrival) (Message, error) {
+	c.received(a)
 	m := a.Message
 	number, ok := c.group.number(m.Source)
 	if !ok {

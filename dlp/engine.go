@@ -13,7 +13,7 @@ import (
 type loopLink struct{ ame *ame.Comm }
 
 func (l loopLink) Send(ctx context.Context, dest, tag int, p value.Payload) error {
-	err := l.ame.Send(ctx, dest, tag, ame.Payload(p))
+	err := l.ame.Post(ctx, dest, tag, ame.Payload(p))
 	if errors.Is(err, ame.ErrLeft) {
 		return nil
 	}

@@ -17,6 +17,11 @@ const (
 // MaxTag is the largest tag of a message.
 const MaxTag = ame.MaxTag
 
+// EagerLimit is how many bytes of messages, 128 for each one included, a rank can
+// Send to another one on a Comm, without any of them being received, before Send
+// waits. To itself it can Send any number.
+const EagerLimit = ame.EagerLimit
+
 // Status says what a message was.
 type Status struct {
 	Source int // rank that has sent it
@@ -34,15 +39,18 @@ type Status struct {
 // of two that a Recv could take, it takes the one that was sent first.
 //
 // Send returns when the system has taken the message, which says nothing about
-// its receipt; v may be changed then. It does not wait for a Recv: the other
-// rank's process takes messages in, whatever it does, and keeps them in memory
-// until they are received.
+// its receipt; v may be changed then. The other rank's process takes messages
+// in, whatever it does, and keeps them in memory until they are received. So
+// Send does not wait for a Recv as long as less than EagerLimit bytes of what
+// this rank has sent to dest on c are not received, this message not counted:
+// two ranks that Send to each other and then Recv do not wait for each other
+// for ever. Above that Send waits, and Isend or SendRecv is the way to exchange.
 //
 // A value that cannot travel is an error before anything is sent; the rank
 // that waits for it goes on waiting. After that error, and one of a rank or tag
 // that does not exist, c still works. When ctx ends before the message has
-// begun to leave, nothing is sent and c still works; when it ends in the
-// middle, the job fails on all ranks, because a part of the message is on its
+// begun to leave, as in a Send that waits, nothing is sent and c still works;
+// when it ends in the middle, the job fails on all ranks, because a part of the message is on its
 // way. Send to a rank that is lost, or has closed its Comm, is an error that
 // is ErrLost or ErrLeft.
 func Send[T any](ctx context.Context, c *Comm, v T, dest, tag int) error {

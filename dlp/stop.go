@@ -183,6 +183,6 @@ func passOn(comm *ame.Comm, s syscall.Signal) {
 		first, last = 1, comm.Size()-1
 	}
 	for rank := first; rank <= last; rank++ {
-		_ = comm.Send(context.Background(), rank, tagStop, ame.Payload{Body: []byte{byte(s)}})
+		_ = comm.Post(context.Background(), rank, tagStop, ame.Payload{Body: []byte{byte(s)}})
 	}
 }
