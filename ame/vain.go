@@ -15,7 +15,7 @@ func (m *matcher) lose(b *mailbox, t *trouble) {
 		b.trouble = t
 	}
 	m.refuse(b, func(r *receiver) *trouble {
-		if b.policy == tolerant && r.kind == kindMessage {
+		if b.policy == tolerant && r.kind != kindPart {
 			return nil
 		}
 		return t
