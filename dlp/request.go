@@ -159,8 +159,9 @@ func (r *Request) settle() {
 
 // Cancel takes the Request back and says whether it has: then nothing was
 // received or sent, the error of Wait is context.Canceled, and it need not be
-// waited for. A message that has come, or has begun to leave, cannot be taken
-// back; c works on in both cases.
+// waited for. A message that has come cannot be taken back, nor one that leaves
+// next or waits for nothing but the receiver (see EagerLimit); c works on in both
+// cases.
 func (r *Request) Cancel() bool {
 	select {
 	case <-r.done:

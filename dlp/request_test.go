@@ -216,3 +216,26 @@ func TestMessagesBehindOneThatWaits(t *testing.T) {
 	})
 	require.NoError(t, errors.Join(errs...))
 }
+
+// Close ends messages that wait for their receiver, and says that they are left.
+func TestCloseEndsWaitingMessages(t *testing.T) {
+	errs := eachRank(t, 2, true, func(ctx context.Context, c *Comm) error {
+		d, err := c.Dup(ctx)
+		if err != nil || c.Rank() == 1 {
+			return err
+		}
+		var last *Request
+		for range 2 * EagerLimit >> 20 {
+			last = Isend(d, make([]byte, 1<<20), 1, 0)
+		}
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err = last.Wait(over)
+		assert.ErrorIs(t, err, context.Canceled, "it goes on")
+		assert.ErrorContains(t, d.Close(), "requests were never waited for: isend to rank 1 with tag 0 (request_test.go:")
+		_, err = last.Wait(ctx)
+		assert.ErrorIs(t, err, ErrClosed)
+		return nil
+	})
+	require.NoError(t, errors.Join(errs...))
+}
