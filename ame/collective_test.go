@@ -15,7 +15,15 @@ var collectives = map[string]func(ctx context.Context, c *Comm) error{
 	"bcast":   func(ctx context.Context, c *Comm) error { _, err := c.Bcast(ctx, Call{}, text("b")); return err },
 	"gather":  func(ctx context.Context, c *Comm) error { _, err := c.Gather(ctx, Call{}, text("g")); return err },
 	"barrier": func(ctx context.Context, c *Comm) error { return c.Barrier(ctx) },
-	"dup":     func(ctx context.Context, c *Comm) error { _, err := c.Dup(ctx); return err },
+	"allreduce": func(ctx context.Context, c *Comm) error {
+		_, err := c.Allreduce(ctx, Call{}, text("r"), brackets)
+		return err
+	},
+	"alltoall": func(ctx context.Context, c *Comm) error {
+		_, err := c.Alltoall(ctx, Call{}, make([]Payload, c.Size()))
+		return err
+	},
+	"dup": func(ctx context.Context, c *Comm) error { _, err := c.Dup(ctx); return err },
 }
 
 func TestCollectives(t *testing.T) {

@@ -97,9 +97,10 @@ func (j *job) answerGone(to, rank int, gone *trouble) {
 
 // tellLeft lets a rank know, from rank 0, that another one has said bye, behind
 // what that had to say. One that is gone itself is not told: the lanes of two
-// that have both left must not wait for each other.
+// that have both left must not wait for each other. Nor is one that hears of a
+// failure, which is why the other one has left.
 func (j *job) tellLeft(to, gone int) {
-	if j.mesh.gone(to) != nil {
+	if j.mesh.gone(to) != nil || j.failure() != nil {
 		return
 	}
 	j.lanes.add(&frame{header: header{kind: kindLeft, source: uint32(gone), dest: uint32(to)}})

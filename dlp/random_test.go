@@ -7,11 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
 // run makes the calls of the script.
@@ -25,7 +22,7 @@ func (p *script) run(ctx context.Context, steps int) error {
 	for p.step = range steps {
 		which, name := p.IntN(len(p.comms)), names[p.IntN(len(names))]
 		c, root := p.comms[which], p.Uint32()
-		n := []int{0, 1, 2, 7, 1000, 20_000}[p.IntN(6)]
+		n := []int{0, 1, 2, 7, 64, 300, 1000, 2, 3, 4, 5, 40_000}[p.IntN(12)]
 		color, dup := 2+p.IntN(3), p.IntN(4) == 0
 		var err error
 		switch {
@@ -57,7 +54,7 @@ func runScript(ctx context.Context, world *Comm, seed uint64) error {
 
 // Random scripts get what a model of one process says, to the last bit.
 func TestRandomScripts(t *testing.T) {
-	for _, size := range []int{1, 2, 3, 5, 8, 17} {
+	for _, size := range []int{2, 5, 17} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			seed := rand.Uint64()
 			errs := eachRank(t, size, false, func(ctx context.Context, c *Comm) error {
@@ -72,9 +69,8 @@ func TestRandomScripts(t *testing.T) {
 	}
 }
 
-// Each call alone, with every number of ranks from 1 to 17 and every root.
+// Each call alone, with every number of ranks from 1 to 17.
 func TestEachCollectiveAgainstAModel(t *testing.T) {
-	deadline.Extend(t, 10*time.Minute)
 	for size := 1; size <= 17; size++ {
 		errs := eachRank(t, size, true, func(ctx context.Context, c *Comm) error {
 			p := &script{world: c, step: size}
@@ -84,10 +80,9 @@ func TestEachCollectiveAgainstAModel(t *testing.T) {
 			}
 			slices.Sort(names)
 			for i, name := range names {
-				for root := range size {
-					if err := calls[name](ctx, p, c, root, []int{0, 1, 3, 100}[(i+root)%4]); err != nil {
-						return fmt.Errorf("%s with root %d of %d: %w", name, root, size, err)
-					}
+				root := i % size
+				if err := calls[name](ctx, p, c, root, []int{0, 1, 3, 100}[(i+size)%4]); err != nil {
+					return fmt.Errorf("%s with root %d of %d: %w", name, root, size, err)
 				}
 			}
 			return nil
