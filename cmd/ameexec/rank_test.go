@@ -71,6 +71,9 @@ func rankMain(what string, args []string) {
 			memory[i] = 1
 		}
 		fmt.Println(len(memory))
+	case "map": // map SEED: a map in which ranks die
+		seed, _ := strconv.ParseUint(args[0], 10, 64)
+		mapAndDie(seed)
 	case "join": // join N: be rank of N jobs one after another
 		times, _ := strconv.Atoi(args[0])
 		for range times {
