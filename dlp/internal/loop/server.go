@@ -182,16 +182,16 @@ func (s *Server) finished(rank int, item Item) error {
 	if err := s.m.finish(rank, item.Index, item.Duration); err != nil {
 		return err
 	}
-	item.Rank = rank
-	s.deliver(item)
+	if item.Status != Done {
+		item.Rank = rank
+		s.deliver(item)
+	}
 	return nil
 }
 
-// deliver does what is to be done about what has become of an item. The caller
-// holds mu.
+// deliver passes on the value or the error of an item. The caller holds mu.
 func (s *Server) deliver(item Item) {
 	switch {
-	case item.Status == Done:
 	case item.HasFailed() && s.Stop:
 		if item.Stack != nil && !s.failures.keepStack() {
 			item.Stack = nil
