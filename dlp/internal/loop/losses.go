@@ -98,3 +98,22 @@ func (s *Server) conclude() {
 	}
 	s.losses = nil
 }
+
+// disconnected ends the loop because the others cannot be reached any more, or
+// one of them does not make sense.
+func (s *Server) disconnected(err error) {
+	s.change(func() {
+		if s.broken {
+			return
+		}
+		s.broken = true
+		if peer := (*PeerError)(nil); errors.As(err, &peer) && peer.Rank > 0 && peer.Rank < s.Size {
+			err = fmt.Errorf("%w; it leaves %s", err, s.m.unfinished(peer.Rank))
+		}
+		s.fail(err)
+		for rank := 1; rank < s.Size; rank++ {
+			s.leave(rank, lost)
+		}
+	})
+	s.link.Abort(err) // for those who do not know yet
+}

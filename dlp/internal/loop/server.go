@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -236,23 +235,4 @@ func (s *Server) fail(err error) {
 	s.failures.add(err)
 	s.m.stopped = true
 	s.results.wake()
-}
-
-// disconnected ends the loop because the others cannot be reached any more, or
-// one of them does not make sense.
-func (s *Server) disconnected(err error) {
-	s.change(func() {
-		if s.broken {
-			return
-		}
-		s.broken = true
-		if peer := (*PeerError)(nil); errors.As(err, &peer) && peer.Rank > 0 && peer.Rank < s.Size {
-			err = fmt.Errorf("%w; it leaves %s", err, s.m.unfinished(peer.Rank))
-		}
-		s.fail(err)
-		for rank := 1; rank < s.Size; rank++ {
-			s.leave(rank, lost)
-		}
-	})
-	s.link.Abort(err) // for those who do not know yet
 }
