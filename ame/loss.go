@@ -188,7 +188,10 @@ func (j *job) verdict(rank int, patience time.Duration) {
 	if j.rank != 0 && rank != 0 {
 		h := header{kind: kindWaiting, source: uint32(j.rank), dest: uint32(rank)}
 		if root := j.mesh.to(0); root != nil {
-			_ = root.write(ctx, &h, nil)
+			// A Close meanwhile must not cut the frame in two.
+			asking, cancel := context.WithTimeout(context.Background(), tellTime)
+			_ = root.write(asking, &h, nil)
+			cancel()
 		}
 	}
 	select {
