@@ -90,20 +90,6 @@ func (b *memoryBarrier) lead(ctx context.Context, c *Comm, now *round) error {
 	return nil
 }
 
-// locate notes from where a collective was called that was entered without
-// that, because it cost too much.
-func (m *matcher) locate(id commID, seq uint32) callSite {
-	where := here(Call{})
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if b := m.boxes[id]; b != nil {
-		if now, ok := b.rounds.at(seq); ok {
-			now.where = where
-		}
-	}
-	return where
-}
-
 // give returns the number of the next barrier, on rank 0, ok == false if the
 // group cannot meet in memory.
 func (m *memory) give(g *group) (number uint32, ok bool) {

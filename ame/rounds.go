@@ -174,3 +174,17 @@ func (m *matcher) hear(id commID, rank int, theirs announcement) *conflict {
 	}
 	return b.rounds.hear(rank, theirs)
 }
+
+// locate notes from where a collective was called that was entered without
+// that, because it cost too much.
+func (m *matcher) locate(id commID, seq uint32) callSite {
+	where := here(Call{})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.boxes[id]; b != nil {
+		if now, ok := b.rounds.at(seq); ok {
+			now.where = where
+		}
+	}
+	return where
+}
