@@ -39,7 +39,7 @@ const statusSignal = 128
 // as by nohup, stays so.
 func Main(body func(ctx context.Context, world *Comm) error, opts ...Option) {
 	signals := catchSignals()
-	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: signals, grace: stopGrace}
+	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: signals, grace: stopGrace, exit: os.Exit}
 	status := p.run(func(ctx context.Context) (*Comm, error) { return Init(ctx, opts...) }, body)
 	signal.Stop(signals)
 	if status != 0 {
@@ -53,6 +53,7 @@ type mainRank struct {
 	stderr  io.Writer
 	signals <-chan os.Signal
 	grace   time.Duration
+	exit    func(status int)
 }
 
 // run returns the exit status.
@@ -94,13 +95,20 @@ func (p *mainRank) run(start func(context.Context) (*Comm, error), body func(con
 	return 0
 }
 
+// goexitWait is how long a program may take to end by a panic.
+const goexitWait = 5 * time.Second
+
 // call runs body. When it panics, the others get to know, and the runtime ends
-// the program with the stack.
+// the program with the stack. After runtime.Goexit it would not, so this does.
 func (p *mainRank) call(ctx context.Context, world *Comm, body func(context.Context, *Comm) error) error {
 	returned := false
 	defer func() {
 		if !returned {
-			world.Abort(errors.New("left the program by a panic; its own output says why"))
+			time.AfterFunc(goexitWait, func() {
+				fmt.Fprintf(p.stderr, "%s: rank %d on %s: the body of Main has ended by runtime.Goexit\n", p.name, world.Rank(), world.host(world.Rank()))
+				p.exit(1)
+			})
+			world.Abort(errors.New("left the program by a panic or runtime.Goexit; its own output says why"))
 		}
 	}()
 	err := body(ctx, world)
