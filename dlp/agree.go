@@ -44,11 +44,26 @@ func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (*ame.
 	case verdict.Format == value.FormatLoop && len(verdict.Body) > 0:
 		return nil, c.findDifference(ctx, items)
 	case verdict.Format == value.FormatLoop:
-		return c.ame.DupTolerant(ctx)
+		return c.own(ctx)
 	case verdict.Format == value.FormatError:
 		return nil, parseError(verdict.Body)
 	}
 	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
+}
+
+// own returns a communicator for the loop, once all ranks have theirs: rank 0
+// hands out items from then on, and the loss of a rank by one of them must not
+// meet another rank that is still in a collective of c.
+func (c *Comm) own(ctx context.Context) (*ame.Comm, error) {
+	backend, err := c.ame.DupTolerant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := backend.Barrier(ctx); err != nil {
+		backend.Close()
+		return nil, err
+	}
+	return backend, nil
 }
 
 // otherItems is the verdict that the ranks have different items. All of them
