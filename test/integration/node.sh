@@ -36,10 +36,12 @@ install -d /run/sshd
 /usr/sbin/sshd -o MaxStartups=1000 -o "SetEnv=PATH=$PATH"
 
 # Jobs of Open MPI that start and end side by side make and remove one directory
-# for the sessions of a user, and some fail over that. A file in it keeps it.
+# for the sessions of a user, and some fail over that. What the user cannot
+# remove from it keeps it.
 for dir in ompi prte; do
 	install -d -o user -g user -m 0700 "/tmp/$dir.$(hostname).1000"
-	install -o user -g user /dev/null "/tmp/$dir.$(hostname).1000/keep"
+	install -d -m 0755 "/tmp/$dir.$(hostname).1000/keep"
+	install -m 0644 /dev/null "/tmp/$dir.$(hostname).1000/keep/keep"
 done
 
 if [ "$(hostname)" = ctl ]; then
