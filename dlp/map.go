@@ -92,6 +92,9 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 
 // mapAlone is the loop of a rank that is alone.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	if err := c.beginAlone(ctx, "map"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	index := 0

@@ -103,6 +103,9 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 
 // splitAlone is the loop of a rank that is alone.
 func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
+	if err := c.beginAlone(ctx, "split"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	for item := range items.all() {

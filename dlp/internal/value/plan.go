@@ -10,10 +10,13 @@ import (
 // means that nothing of such a value is lost on the way, interfaces apart,
 // which are judged when their values are known.
 type plan struct {
-	dynamic bool // an interface is somewhere in it; set on the type that was asked for
-	own     bool // it encodes itself
-	write   func(w *writer, v reflect.Value)
-	read    func(r *reader, v reflect.Value) // into a zero value
+	own   bool // it encodes itself
+	write func(w *writer, v reflect.Value)
+	read  func(r *reader, v reflect.Value) // into a zero value
+
+	// Of the type that was asked for, and all that is in it:
+	dynamic  bool // there is an interface
+	fallible bool // there may be values that cannot be written
 
 	fields []field // of a struct that is written field by field
 }
@@ -31,7 +34,7 @@ func planOf(t reflect.Type) (*plan, error) {
 		if err != nil {
 			known = fmt.Errorf("type %v cannot travel: %w", t, err)
 		} else {
-			p.dynamic = c.dynamic
+			p.dynamic, p.fallible = c.dynamic, c.fallible || c.dynamic
 			known = p
 		}
 		plans.Store(t, known)
@@ -57,8 +60,9 @@ func rootName(t reflect.Type) string {
 
 // compiler makes the plan of one type and of all that it contains.
 type compiler struct {
-	plans   map[reflect.Type]*plan // also of types that contain themselves
-	dynamic bool
+	plans    map[reflect.Type]*plan // also of types that contain themselves
+	dynamic  bool
+	fallible bool // an encoding of its own, or a type in itself, which may have no end
 }
 
 // plan makes the plan of a type that lies at path. Encodings that keep
@@ -66,12 +70,14 @@ type compiler struct {
 // is made for people: a big.Float of 300 bits has fewer digits there.
 func (c *compiler) plan(t reflect.Type, path string) (*plan, error) {
 	if p := c.plans[t]; p != nil {
+		c.fallible = c.fallible || p.write == nil
 		return p, nil
 	}
 	p := &plan{}
 	c.plans[t] = p
 	if own := ownEncoding(t, exactEncodings()); own != nil {
 		own.fill(p)
+		c.fallible = true
 		return p, nil
 	}
 	err := c.fill(p, t, path)
@@ -81,6 +87,7 @@ func (c *compiler) plan(t reflect.Type, path string) (*plan, error) {
 	if own := ownEncoding(t, textEncodings()); own != nil {
 		*p = plan{}
 		own.fill(p)
+		c.fallible = true
 		return p, nil
 	}
 	delete(c.plans, t)
