@@ -151,7 +151,7 @@ func CallOnRoot[T any](ctx context.Context, c *Comm, fn func() (T, error)) (T, e
 		returned := false
 		defer func() {
 			if !returned {
-				_, _ = bcast(ctx, c, call, v, errors.New("its function has not returned; its own output says why"))
+				_, _ = bcast(ctx, c, call, v, unreturned("its function was left"))
 			}
 		}()
 		v, err = fn()

@@ -132,7 +132,7 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	}
 	w := l.worker()
 	left := loop.Panic // until it is clear that yield has returned
-	defer func() { w.Leave(left, err) }()
+	defer func() { leaveLoop(w, left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
