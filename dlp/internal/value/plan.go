@@ -3,6 +3,8 @@ package value
 import (
 	"fmt"
 	"reflect"
+	"runtime/debug"
+	"strings"
 	"sync"
 )
 
@@ -134,7 +136,7 @@ func (c *compiler) structure(p *plan, t reflect.Type, path string) error {
 		name := path + "." + f.Name
 		embedded := f.Anonymous && f.Type.Kind() == reflect.Struct
 		if !f.IsExported() && !embedded {
-			return fmt.Errorf("%s is unexported and would be lost: export it, or give %v MarshalBinary and UnmarshalBinary, or leave the field out with the tag `dlp:\"-\"`", name, t)
+			return fmt.Errorf("%s is unexported and would be lost: %s", name, advice(t))
 		}
 		inner, err := c.plan(f.Type, name)
 		if err != nil {
@@ -144,6 +146,25 @@ func (c *compiler) structure(p *plan, t reflect.Type, path string) error {
 	}
 	p.write, p.read = p.writeStruct, p.readStruct
 	return nil
+}
+
+// advice is what to do about an unexported field of a type.
+func advice(t reflect.Type) string {
+	if t.Name() != "" && !ofProgram(t.PkgPath()) {
+		return fmt.Sprintf("%v is of another package, so send what is needed of it as a type of your own, or leave the field that has it out with the tag `dlp:\"-\"`", t)
+	}
+	return fmt.Sprintf("export it, or give %v MarshalBinary and UnmarshalBinary, or leave the field out with the tag `dlp:\"-\"`", t)
+}
+
+// ofProgram says whether a package is of the program's own module, where its
+// author can change it. Where the build does not tell, only the standard library
+// is known not to be.
+func ofProgram(pkg string) bool {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		return pkg == "main" || pkg == info.Main.Path || strings.HasPrefix(pkg, info.Main.Path+"/")
+	}
+	first, _, _ := strings.Cut(pkg, "/")
+	return pkg == "main" || strings.Contains(first, ".")
 }
 
 // leftOut says whether a field holds nothing, or nothing that should travel.
