@@ -67,7 +67,8 @@ func (w *World) Report() (*Reporter, error) {
 
 // Watch returns a ctx that also ends when the launcher reports that the job
 // cannot come up because a rank has ended before all were connected;
-// context.Cause then says which. Launchers other than ameexec do not tell. The
+// context.Cause then says which. So does rank 0 of a Slurm step when it is sure
+// that a rank has given up. Other launchers do not tell. The
 // caller calls stop when it no longer waits for ranks.
 func (w *World) Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc) {
 	watched, cancel := context.WithCancelCause(ctx)
