@@ -103,6 +103,9 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 
 // splitAlone is the loop of a rank that is alone.
 func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
+	if err := c.beginAlone(ctx, "split"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	for item := range items.all() {
@@ -129,7 +132,7 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	}
 	w := l.worker()
 	left := loop.Panic // until it is clear that yield has returned
-	defer func() { w.Leave(left, err) }()
+	defer func() { leaveLoop(w, left, err) }()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
