@@ -17,9 +17,10 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 	}
 	j := c.job
 	id := call{op: o, algorithm: a, use: which.Use, root: uint32(c.group.rank(which.Root))}
-	var where callSite
+	var where *callSite
 	if a != algorithmMemory {
-		where = here(which)
+		site := here(which)
+		where = &site
 	}
 	j.settle()
 	if !c.inside.CompareAndSwap(false, true) {
@@ -35,7 +36,7 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 		c.inside.Store(false)
 		return nil, j.report(o.String(), t)
 	}
-	return &now, nil
+	return now, nil
 }
 
 // overlap ends the job because a collective has begun here in the middle of
