@@ -96,12 +96,22 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
+	halter := halter{Halting: c.halting(&o)}
+	workCtx, end := halter.watch(ctx)
+	defer end()
 	index := 0
 	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		f := callWork(ctx, c, index, item, work)
+		if err := halter.stops(index, items.length()); err != nil {
+			return err
+		}
+		f := callWork(workCtx, c, index, item, work)
+		if isCut(workCtx, &f) {
+			return halter.stops(index, items.length())
+		}
+		halter.done(f.Duration)
 		index++
 		count.add()
 		r := resultOf[R](c, &f)
@@ -123,7 +133,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 	}
 	defer l.finish()
 	if !c.IsRoot() {
-		return mapItems(ctx, c, l.worker(), items, work)
+		return mapItems(ctx, c, l.worker(), items, work, &o)
 	}
 	if o.rootWorks {
 		workCtx, cancel := context.WithCancel(ctx)
@@ -131,19 +141,26 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 		defer own.Wait()
 		defer cancel()
 		// An error of this worker reaches the loop by way of the manager.
-		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work) })
+		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work, &o) })
 	}
 	return yieldResults(ctx, c, l.server, o.policy, yield)
 }
 
 // mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
+func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error), o *loopOptions) (err error) {
 	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
 	defer func() { leaveLoop(w, left, err) }()
+	workCtx, end := worksUntilCut(ctx, w, o)
+	defer end()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err == nil && ok {
-			err = w.Done(callWork(ctx, c, index, item, work))
+			done := callWork(workCtx, c, index, item, work)
+			if isCut(workCtx, &done) {
+				err = w.Undone(index)
+			} else {
+				err = w.Done(done)
+			}
 		}
 		if err != nil || !ok {
 			left = loop.Fail

@@ -108,13 +108,21 @@ func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
+	halter := halter{Halting: c.halting(&o)}
+	index := 0
 	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if err := halter.stops(index, items.length()); err != nil {
+			return err
+		}
+		start := time.Now()
 		if !yield(item, nil) {
 			return nil
 		}
+		halter.done(time.Since(start))
+		index++
 		count.add()
 	}
 	return nil
@@ -133,6 +141,8 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	w := l.worker()
 	left := loop.Panic // until it is clear that yield has returned
 	defer func() { leaveLoop(w, left, err) }()
+	_, end := worksUntilCut(ctx, w, &o)
+	defer end()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
