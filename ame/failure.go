@@ -38,7 +38,7 @@ func (f *failure) trouble() *trouble { return &trouble{f.peer, f} }
 func (f *failure) Error() string {
 	switch f.reason {
 	case reasonLost:
-		return "lost: " + f.text + "; its own output says why"
+		return "lost: " + f.text
 	case reasonAborted:
 		return "aborted the job: " + f.text
 	case reasonGaveUp:
@@ -93,6 +93,9 @@ func parseFailure(b []byte, size int) (*failure, error) {
 	}
 	return f, nil
 }
+
+// ownOutput is behind the cause of a loss that the lost rank knows best.
+const ownOutput = "; its own output says why"
 
 // lossText says why a connection ended, without the addresses that the net
 // package puts in front: rank and host say it better.
