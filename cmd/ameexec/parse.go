@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/cpus"
 )
 
 // parse turns the command line into a plan. It returns nil without an error if
@@ -84,7 +85,7 @@ func both(first, second cli.ActionFunc) cli.ActionFunc {
 
 // parsePart reads one program; shared is the first one, whose -x holds for all.
 func parsePart(c *cli.Context, shared *program, several bool) (program, error) {
-	p := program{Ranks: usableCPUs(), Args: c.Args().Slice()}
+	p := program{Ranks: cpus.Usable(), Args: c.Args().Slice()}
 	if c.IsSet("n") {
 		p.Ranks = int(*c.Generic("n").(*rankCount))
 	} else if shared != nil || several {
