@@ -33,8 +33,8 @@ func newOutput(p *plan) (*output, error) {
 		o.stderr = launch.NewMerger(o.fail)
 	}
 	o.own = o.stderr.Notices(os.Stderr)
-	if o.bar = isTerminal(os.Stderr) && !p.Terminal && !isDumb(os.Getenv("TERM")); o.bar {
-		o.stderr.Bar(os.Stderr, terminalWidth)
+	if o.bar = launch.IsTerminal(os.Stderr) && !p.Terminal && !launch.IsDumb(os.Getenv("TERM")); o.bar {
+		o.stderr.Bar(os.Stderr, launch.TerminalWidth)
 	}
 	if p.OutputDir != "" {
 		if err := os.MkdirAll(p.OutputDir, 0o777); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
 	"github.com/dlp-mpi/dlp-go/internal/cpus"
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // parse turns the command line into a plan. It returns nil without an error if
@@ -109,7 +110,7 @@ func parsePart(c *cli.Context, shared *program, several bool) (program, error) {
 		}
 	}
 	var err error
-	p.Path, err = findProgram(p.Args[0], p.Dir, os.Getenv("PATH"))
+	p.Path, err = launch.FindProgram(p.Args[0], p.Dir, os.Getenv("PATH"))
 	return p, err
 }
 
@@ -140,11 +141,11 @@ func (p *plan) setJob(c *cli.Context) error {
 		return withStatus(statusUsage, "--pmi %s: use 1 or none", version)
 	}
 
-	terminal := isTerminal(os.Stdin)
+	terminal := launch.IsTerminal(os.Stdin)
 	switch {
 	case c.IsSet("pty"):
 		p.StdinRank = c.Int("pty")
-		p.Terminal = terminal && isTerminal(os.Stdout)
+		p.Terminal = terminal && launch.IsTerminal(os.Stdout)
 	case !terminal:
 		p.StdinRank = 0
 	}
