@@ -82,7 +82,7 @@ import (
 
 // Exit statuses of ameexec itself.
 const (
-	statusError       = 1   // something on this machine went wrong
+	statusError       = 1 // something on this machine went wrong
 	statusUsage       = launch.StatusUsage
 	statusTimeout     = 124 // as timeout(1)
 	statusNotRunnable = launch.StatusNotRunnable

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -76,13 +77,17 @@ func StartGuard(spool string) (*Guard, error) {
 	return g, nil
 }
 
-// Mark is the variable to set for all processes, NAME=VALUE.
-func (g *Guard) Mark() string {
-	if around := os.Getenv(MarkVariable); around != "" {
-		return MarkVariable + "=" + around + " " + g.mark
-	}
-	return MarkVariable + "=" + g.mark
+// Mark is the variable to set for a process, NAME=VALUE. Number tells it from
+// others for Marked.
+func (g *Guard) Mark(number int) string {
+	return fmt.Sprintf("%s=%s", MarkVariable, strings.TrimSpace(fmt.Sprintf("%s %s %s", os.Getenv(MarkVariable), g.mark, g.numbered(number))))
 }
+
+func (g *Guard) numbered(number int) string { return fmt.Sprintf("%s-%d", g.mark, number) }
+
+// Marked lists the living processes that have the mark of that number, by
+// themselves or from those that have started them.
+func (g *Guard) Marked(number int) []int { return marked(g.numbered(number)) }
 
 // Hold says which process group is the one of a slot now; 0: none.
 func (g *Guard) Hold(slot, group int) {
@@ -131,8 +136,12 @@ func sweepGuarded(mark string, groups *os.File) {
 				syscall.Kill(-group, syscall.SIGKILL)
 			}
 		}
-		if killMarked(mark) == 0 {
+		left := marked(mark)
+		if len(left) == 0 {
 			return
+		}
+		for _, pid := range left {
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }

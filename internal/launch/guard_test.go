@@ -28,7 +28,7 @@ func startFamily(g *Guard, stdout *os.File) (pid int, err error) {
 	}
 	defer null.Close()
 	pid, err = Start("/bin/sh", []string{"sh", "-c", family}, &syscall.ProcAttr{
-		Env: append(os.Environ(), g.Mark()), Files: []uintptr{null.Fd(), stdout.Fd(), null.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true},
+		Env: append(os.Environ(), g.Mark(1)), Files: []uintptr{null.Fd(), stdout.Fd(), null.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err == nil {
 		g.Hold(3, pid)
@@ -91,9 +91,10 @@ func TestGuardsInGuards(t *testing.T) {
 	g, err := StartGuard(t.TempDir())
 	require.NoError(t, err)
 	defer g.End()
-	name, value, _ := strings.Cut(g.Mark(), "=")
+	name, value, _ := strings.Cut(g.Mark(5), "=")
 	assert.Equal(t, MarkVariable, name)
-	assert.Equal(t, []string{"outer", g.mark}, strings.Fields(value))
+	assert.Empty(t, g.Marked(5))
+	assert.Equal(t, []string{"outer", g.mark, g.mark + "-5"}, strings.Fields(value))
 }
 
 func TestUnnamed(t *testing.T) {

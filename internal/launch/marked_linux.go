@@ -7,29 +7,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
-// killMarked kills the processes whose environment has the mark, wherever they
-// are, and returns how many there were. One that has cleared its environment is
-// not found, nor is another user's.
-func killMarked(mark string) int {
+// marked lists the processes whose environment has the mark, wherever they are.
+// One that has cleared its environment is not found, nor is another user's.
+func marked(mark string) (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
-	killed := 0
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
 		environ, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "environ"))
-		if err == nil && hasMark(environ, mark) && syscall.Kill(pid, syscall.SIGKILL) == nil {
-			killed++
+		if err == nil && hasMark(environ, mark) {
+			pids = append(pids, pid)
 		}
 	}
-	return killed
+	return pids
 }
 
 // hasMark looks for the mark in an environment, proc_pid_environ(5).
