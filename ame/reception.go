@@ -120,13 +120,13 @@ func (r *reception) handle(conn net.Conn) {
 		return
 	}
 	r.log.Warn("connection turned away", "rank", r.credentials.rank, "address", conn.RemoteAddr(), "reason", err)
-	r.reject(strings.TrimPrefix(lossText(err), ErrAuth.Error()+": "))
+	r.reject(strings.TrimPrefix(plainText(err), ErrAuth.Error()+": "))
 }
 
 // say ends a handshake with a verdict.
 func say(conn net.Conn, v verdict) error {
 	if _, err := conn.Write([]byte{byte(v)}); err != nil {
-		return fmt.Errorf("before its verdict: %s", lossText(err))
+		return fmt.Errorf("before its verdict: %s", plainText(err))
 	}
 	return nil
 }
