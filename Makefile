@@ -1,12 +1,13 @@
 # make demo   build, and run the main job on this machine; needs Go alone
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  what the project is measured by, as ratios from one run
+# make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
 # make lint   formatting, vet, staticcheck, shell scripts
 # make install PREFIX=/usr/local   commands, manual pages and completions
 # make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo install test test-unit bench lint clean
+.PHONY: all build cross demo install test test-unit fuzz bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -44,13 +45,19 @@ install: build
 	install $(INSTALLED:%=bin/%) "$(DESTDIR)$(PREFIX)/bin"
 	go run ./internal/manual -to "$(DESTDIR)$(PREFIX)" -bin bin $(INSTALLED)
 
-# The cluster waits more than it works, so the units are tested beside it.
+# The cluster waits more than it works, so the units are tested beside it, and
+# what else BESIDE names.
 test: build
-	@status=0; $(MAKE) -j2 --no-print-directory test-unit test-cluster || status=$$?; \
+	@status=0; $(MAKE) -j3 --no-print-directory test-unit test-cluster $(BESIDE) || status=$$?; \
 	test/leftovers.sh; exit $$status
 
 test-unit:
 	go run ./test/progress -name unit -- $(RACE) -shuffle=on ./...
+
+# Two side by side. The tests beside which CI runs this have the right of way.
+FUZZTIME ?= 20s
+fuzz:
+	nice -n 10 go run ./test/fuzz -time $(FUZZTIME)
 
 bench:
 	go test -run '^$$' -bench . -benchtime 1s ./...
