@@ -2,12 +2,13 @@
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  what the project is measured by, as ratios from one run
 # make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
+# make chaos  ranks are killed, stopped and slowed in maps, for CHAOS_TIME (3m), by SEED
 # make lint   formatting, vet, staticcheck, shell scripts
 # make install PREFIX=/usr/local   commands, manual pages and completions
 # make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo install test test-unit fuzz bench lint clean
+.PHONY: all build cross demo install test test-unit fuzz chaos bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -58,6 +59,12 @@ test-unit:
 FUZZTIME ?= 20s
 fuzz:
 	nice -n 10 go run ./test/fuzz -time $(FUZZTIME)
+
+# SEED=0 draws one, which is printed.
+CHAOS_TIME ?= 3m
+SEED ?= 0
+chaos: build
+	go run ./test/chaos -time $(CHAOS_TIME) -seed $(SEED)
 
 bench:
 	go test -run '^$$' -bench . -benchtime 1s ./...
