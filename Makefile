@@ -47,13 +47,14 @@ install: build
 	go run ./internal/manual -to "$(DESTDIR)$(PREFIX)" -bin bin $(INSTALLED)
 
 # The cluster waits more than it works, so the units are tested beside it, and
-# what else BESIDE names.
+# what else BESIDE names. What has failed of them stands at the end.
 test: build
-	@status=0; $(MAKE) -j3 --no-print-directory test-unit test-cluster $(BESIDE) || status=$$?; \
-	test/leftovers.sh; exit $$status
+	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; status=0; \
+	$(MAKE) -j3 --no-print-directory REPORTS="$$reports" test-unit test-cluster $(BESIDE) || status=$$?; \
+	test/leftovers.sh; cat "$$reports"/* 2>/dev/null; exit $$status
 
 test-unit:
-	go run ./test/progress -name unit -- $(RACE) -shuffle=on ./...
+	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -shuffle=on ./...
 
 # Two side by side. The tests beside which CI runs this have the right of way.
 FUZZTIME ?= 20s
