@@ -47,7 +47,7 @@ type nested struct {
 var nestings = []nested{
 	{"farm engine, each on its own", "env AME_BOOTSTRAP=single farm.sh", []launch{srunNone, srunPMI2, srunPMIx}, farmed, false},
 	{"farm engine", "farm.sh", []launch{srunNone, srunPMI2, srunPMIx}, farmed, true},
-	{"two programs at the same time", "beside.sh", []launch{srunNone, onMachine}, []string{"0 by 2", "1000 by 2"}, true},
+	{"two programs at the same time", "beside.sh", []launch{srunNone, onMachine, openmpi}, []string{"0 by 2", "1000 by 2"}, true},
 
 	{"children of all ranks", "sub each sub 2000", everyLaunch, slices.Repeat([]string{"2000 by 1"}, 4), false},
 	{"a child of rank 0", "sub root sub 2000", everyLaunch, []string{"2000 by 1"}, false},
