@@ -137,6 +137,8 @@ func (p port) Recv(ctx context.Context, _ int) (Message, error) {
 	}
 }
 
+func (p port) Told(int, int) bool { return false }
+
 func (p port) Lost(ctx context.Context, known int) []*PeerError {
 	for {
 		p.mu.Lock()
