@@ -1,6 +1,6 @@
 # make demo   build, and run the main job on this machine; needs Go alone
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
-# make bench  what the project is measured by, as ratios from one run
+# make bench  beside what else there is, as ratios from one run (QUICK=1: a first look)
 # make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
 # make chaos  ranks are killed, stopped and slowed in maps, for CHAOS_TIME (3m), by SEED
 # make lint   formatting, vet, staticcheck, shell scripts
@@ -68,7 +68,7 @@ chaos: build
 	go run ./test/chaos -time $(CHAOS_TIME) -seed $(SEED)
 
 bench:
-	go test -run '^$$' -bench . -benchtime 1s ./...
+	go run ./bench
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
