@@ -30,6 +30,11 @@ type loopOptions struct {
 	label     string
 	key       any // func(T) string of Key, or nil
 
+	sequence bool // the items come one by one
+	retries  int
+	timeout  time.Duration // of an item
+	overrun  time.Duration // how much longer its work may take
+
 	halts  bool // the loop can be stopped, by the following
 	stop   <-chan struct{}
 	grace  time.Duration
@@ -83,11 +88,12 @@ func Progress(label string) LoopOption {
 
 // managed is one rank's part in a managed loop.
 type managed struct {
-	comm   *Comm
-	ame    *ame.Comm    // of this loop alone
-	server *loop.Server // on rank 0
-	policy ErrorPolicy
-	hide   func() // ends the progress display
+	comm    *Comm
+	ame     *ame.Comm    // of this loop alone
+	server  *loop.Server // on rank 0
+	policy  ErrorPolicy
+	retries int
+	hide    func() // ends the progress display
 }
 
 // startLoop begins a managed loop on every rank, and starts its manager on rank
@@ -97,11 +103,12 @@ func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samp
 	if err != nil {
 		return nil, err
 	}
-	l := &managed{comm: c, ame: backend, policy: o.policy, hide: func() {}}
+	l := &managed{comm: c, ame: backend, policy: o.policy, retries: o.retries, hide: func() {}}
 	if c.IsRoot() {
 		l.server = loop.NewServer(loopLink{backend}, loop.Config{
 			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
 			Redo: op == "split", OnLoss: loop.LossPolicy(o.onLoss), Halting: c.halting(&o),
+			Retries: o.retriesElsewhere(),
 		})
 		c.loops.serve(l.server, func() { backend.Close() })
 		l.hide = showProgress(c, o, l.server.State)
@@ -113,7 +120,7 @@ func (l *managed) worker() *loop.Worker {
 	if l.server != nil {
 		return l.server.NewWorker()
 	}
-	return loop.NewWorker(loopLink{l.ame}, l.comm.Size(), l.policy == Stop, loopErrors{l.comm})
+	return loop.NewWorker(loopLink{l.ame}, l.comm.Size(), l.policy == Stop || l.retries > 0, loopErrors{l.comm})
 }
 
 // nextItem returns the next item that this rank is to work on. With ok ==

@@ -67,6 +67,7 @@ func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work
 
 // mapRange is one range over the loop.
 func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	o.sequence = items.seq != nil
 	if _, err := ready[R](c, "map"); err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 		if err := halter.stops(index, items.length()); err != nil {
 			return err
 		}
-		f := callWork(workCtx, c, index, item, work)
+		f := tryHere(workCtx, c, index, item, work, &o)
 		if isCut(workCtx, &f) {
 			return halter.stops(index, items.length())
 		}
@@ -153,7 +154,7 @@ func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *sou
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err == nil && ok {
-			done := callWork(workCtx, c, index, item, work)
+			done := doItem(workCtx, c, w, index, item, work, o)
 			if isCut(workCtx, &done) {
 				err = w.Undone(index)
 			} else {

@@ -51,7 +51,7 @@ func (s *Server) due() []answer {
 	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
 		w, ok := s.m.assign(rank)
 		if ok {
-			due = append(due, answer{rank, window{span: w}})
+			due = append(due, answer{rank, window{span: w, tries: s.m.tries[w.first]}})
 		}
 		return ok
 	})

@@ -39,6 +39,7 @@ func parseWindow(b []byte) (window, error) {
 	switch d.byte() {
 	case 0:
 		w.span = d.span()
+		w.tries = d.int()
 	case 1:
 		w.over = true
 		w.why = d.bytes()

@@ -14,11 +14,12 @@ import (
 // loop ends with each item done exactly once, and what a rank leaves behind can
 // be named.
 type manager struct {
-	total    int    // number of items; Unknown while a sequence's end is not found
-	next     int    // first index that was never handed out
-	back     []span // given back, ascending
-	again    []int  // held by ranks that were lost, ascending
-	held     int    // number of items that ranks hold
+	total    int          // number of items; Unknown while a sequence's end is not found
+	next     int          // first index that was never handed out
+	back     []span       // given back, ascending
+	again    []int        // held by ranks that were lost, ascending
+	failed   []failedItem // on which work has failed, and that go to a rank again
+	held     int          // number of items that ranks hold
 	finished int
 	stopped  bool          // nothing more is handed out
 	ordered  bool          // ranks walk a sequence and cannot go back in it
@@ -29,6 +30,9 @@ type manager struct {
 	ranks    []holder
 	taking   int         // number of ranks that are in
 	blamed   map[int]int // by item that a lost rank has held: that rank
+	retries  int         // of an item on which work has failed
+	failures map[int]int // by item: how often it has
+	tries    map[int]int // by item: attempts that came to nothing
 }
 
 // state is where a rank stands. It changes once, but that a rank which is out
@@ -56,7 +60,7 @@ type holder struct {
 func newManager(size, total int, ordered bool) *manager {
 	m := &manager{
 		total: total, ordered: ordered, ranks: make([]holder, size), taking: size, target: targetTime(size),
-		blamed: map[int]int{},
+		blamed: map[int]int{}, failures: map[int]int{}, tries: map[int]int{},
 	}
 	for i := range m.ranks {
 		m.ranks[i].limit, m.ranks[i].careful = 1, 1
@@ -172,7 +176,7 @@ func (m *manager) over() bool {
 	if m.held > 0 {
 		return false
 	}
-	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again) == 0 || !m.anyTaker()
+	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again)+len(m.failed) == 0 || !m.anyTaker()
 }
 
 // anyTaker says whether some rank could still be given an item.

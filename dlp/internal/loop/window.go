@@ -53,6 +53,9 @@ func (m *manager) assign(rank int) (span, bool) {
 	}
 	s, ok := m.takeAgain(h)
 	if !ok {
+		s, ok = m.takeFailed(rank)
+	}
+	if !ok {
 		s, ok = m.takeBack(h)
 	}
 	if !ok {
@@ -122,7 +125,7 @@ func (m *manager) windowOf(h *holder, limit int) int {
 	if m.total == Unknown {
 		n = min(n, windowUnknown)
 	} else {
-		open := m.total - m.next + len(m.again)
+		open := m.total - m.next + len(m.again) + len(m.failed)
 		for _, s := range m.back {
 			open += s.n
 		}

@@ -85,9 +85,10 @@ func appendSpan(b []byte, s span) []byte {
 // the loop.
 type window struct {
 	span
-	over bool
-	why  []byte // if over: the error that the loop ends with, empty if none
-	cut  bool   // in place of items: what the worker works on is to end
+	tries int // at its item that came to nothing
+	over  bool
+	why   []byte // if over: the error that the loop ends with, empty if none
+	cut   bool   // in place of items: what the worker works on is to end
 }
 
 func appendWindow(b []byte, w window) []byte {
@@ -96,5 +97,6 @@ func appendWindow(b []byte, w window) []byte {
 		return appendBytes(b, w.why)
 	}
 	b = append(b, 0)
-	return appendSpan(b, w.span)
+	b = appendSpan(b, w.span)
+	return binary.AppendUvarint(b, uint64(w.tries))
 }

@@ -81,17 +81,17 @@ func TestParseReportRefuses(t *testing.T) {
 
 func TestWindowWire(t *testing.T) {
 	for wire, w := range map[string]window{
-		"\x00\x05\x0a":     {span: span{5, 10}},
-		"\x01\x00":         {over: true, why: []byte{}},
-		"\x01\x03bad":      {over: true, why: []byte("bad")},
-		"\x00\xac\x02\x01": {span: span{300, 1}},
+		"\x00\x05\x0a\x00":     {span: span{5, 10}},
+		"\x01\x00":             {over: true, why: []byte{}},
+		"\x01\x03bad":          {over: true, why: []byte("bad")},
+		"\x00\xac\x02\x01\x03": {span: span{300, 1}, tries: 3},
 	} {
 		assert.Equal(t, wire, string(appendWindow(nil, w)))
 		got, err := parseWindow([]byte(wire))
 		require.NoError(t, err)
 		assert.Equal(t, w, got)
 	}
-	for _, wire := range []string{"", "\x02", "\x00", "\x00\x05", "\x00\x05\x00", "\x01\x09"} {
+	for _, wire := range []string{"", "\x02", "\x00", "\x00\x05", "\x00\x05\x00", "\x00\x05\x01", "\x01\x09"} {
 		_, err := parseWindow([]byte(wire))
 		assert.Error(t, err, "%q", wire)
 	}

@@ -35,6 +35,7 @@ type Worker struct {
 
 	mu    sync.Mutex
 	todo  span   // of the window, not started
+	tries int    // at those that came to nothing
 	items []Item // not reported
 	bytes int    // in items
 	timer *time.Timer
@@ -62,7 +63,7 @@ func (w *Worker) Next(ctx context.Context) (index int, ok bool, err error) {
 		if err != nil || answer.over {
 			return 0, false, err
 		}
-		w.begin(answer.span)
+		w.begin(answer)
 	}
 }
 
@@ -87,10 +88,10 @@ func (w *Worker) pop() (index int, ok bool) {
 
 // begin takes a window. Unless it is a single item, the timer watches that
 // no item of it waits long for another one.
-func (w *Worker) begin(s span) {
+func (w *Worker) begin(s window) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.todo = s
+	w.todo, w.tries = s.span, s.tries
 	switch {
 	case s.n == 1:
 	case w.timer == nil:
@@ -176,3 +177,6 @@ func (w *Worker) flush(r *report) error {
 	w.items, w.bytes = w.items[:0], 0
 	return err
 }
+
+// Attempt says which attempt at the item that Next has returned this is.
+func (w *Worker) Attempt() int { return 1 + w.tries }

@@ -23,7 +23,7 @@ type Digest struct {
 	sum  uint64
 	left int // bytes that may still be read
 
-	all  bool   // is kept in text, in place of the sum
+	all  bool // is kept in text, in place of the sum
 	text []byte
 }
 
