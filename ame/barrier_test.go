@@ -180,7 +180,7 @@ func TestBarrierOfSomeRanks(t *testing.T) {
 // A rank that has no access to the memory keeps all at messages.
 func TestBarrierWithoutMemoryOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", os.Getpid()))
+		comms, raw := withRaw(t, peerOn("raw", os.Getpid()), 0)
 		defer raw.Close()
 		require.True(t, comms[0].job.memory.segment != nil)
 		require.True(t, comms[1].job.memory.segment != nil)
@@ -209,7 +209,7 @@ func TestSentToMeetNowhere(t *testing.T) {
 					comms[1].job.memory.close()
 				}
 				go func() {
-					now, err := comms[0].enter(opBarrier, algorithmLinear, Call{})
+					now, err := comms[0].enter(t.Context(), opBarrier, algorithmLinear, Call{})
 					assert.NoError(t, err)
 					assert.NoError(t, comms[0].sendAll(t.Context(), now, comms[0].others(), text(body)))
 				}()

@@ -12,7 +12,7 @@ import (
 // others when it is there. After an error, a cancelled ctx included, the job
 // has failed on all ranks.
 func (c *Comm) Bcast(ctx context.Context, which Call, p Payload) (Payload, error) {
-	now, err := c.enter(opBcast, bcastBy(c.group.size), which)
+	now, err := c.enter(ctx, opBcast, bcastBy(c.group.size), which)
 	if err != nil {
 		return Payload{}, err
 	}

@@ -47,7 +47,7 @@ func (j *job) gatherRanks(ctx context.Context, cfg *Config, own credentials) err
 	if err := g.wait(ctx); err != nil {
 		return err
 	}
-	return j.welcome(ctx)
+	return j.welcome(ctx, cfg.Heartbeat)
 }
 
 // receive lets r take connections until the job is over.
@@ -64,7 +64,7 @@ func (j *job) receive(r *reception) {
 
 // admit takes a connection whose other end has proved to be a rank, up to its
 // join frame.
-func (g *gathering) admit(conn net.Conn, a *admission) error {
+func (g *gathering) admit(conn net.Conn, a *admission, taken func()) error {
 	rank := int(a.opener.rank)
 	if !g.rollcall.claim(rank, a.opener.instance) {
 		return g.refuse(conn, rank)
@@ -77,6 +77,7 @@ func (g *gathering) admit(conn net.Conn, a *admission) error {
 	}
 	conn.SetDeadline(time.Time{})
 	g.job.mesh.describe(rank, peer)
+	taken()
 	if !g.job.adopt(l, atOnce) {
 		return fmt.Errorf("rank %d came when the job was over", rank)
 	}
@@ -178,10 +179,11 @@ func (g *gathering) wait(ctx context.Context) error {
 }
 
 // welcome gives every rank the directory: the job is up.
-func (j *job) welcome(ctx context.Context) error {
+func (j *job) welcome(ctx context.Context, limit time.Duration) error {
 	known := j.mesh.directory()
 	p := appendDirectory(nil, known)
 	p = append(p, j.memory.share(known, j.log)...)
+	p = appendHeartbeat(p, limit)
 	for dest := 1; dest < j.size; dest++ {
 		h := header{kind: kindWelcome, dest: uint32(dest), length: uint64(len(p))}
 		l := j.mesh.to(dest)
@@ -189,11 +191,12 @@ func (j *job) welcome(ctx context.Context) error {
 			if ctx.Err() != nil {
 				j.fail(&failure{reason: reasonGaveUp, text: fmt.Sprintf("connect: %v", context.Cause(ctx))})
 			}
-			j.lost(dest, lossText(err)) // unless that is known, or it has failed already
+			j.lost(dest, lossText(err)+ownOutput) // unless that is known, or it has failed already
 			f := j.failure()
 			return j.errorf("connect", f.peer, f)
 		}
 	}
 	close(j.up)
+	j.startBeat(limit)
 	return nil
 }

@@ -68,6 +68,10 @@ func newOptions(opts []Option) options {
 // rank 0 of 1. The start-up ends with an error after AME_TIMEOUT (5 minutes)
 // or when ctx ends; after Init, ctx no longer matters.
 //
+// From then on a rank that shows no sign of life for AME_HEARTBEAT (10 s),
+// whatever it computes, is lost: it is stopped, its node is gone, or the network
+// is cut. AME_HEARTBEAT=0 waits for ever, as for a process in a debugger.
+//
 // Call it at the start of the program, before descriptors are opened, and
 // Close the Comm at the end. Between the two, a program that this process
 // starts is no rank of the job: its own Init returns as rank 0 of 1.
@@ -79,6 +83,10 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	o := newOptions(opts)
 	env := bootstrap.Env(os.LookupEnv)
 	timeout, err := bootstrap.Timeout(env)
+	if err != nil {
+		return nil, err
+	}
+	heartbeat, err := bootstrap.Heartbeat(env)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +103,9 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	ctx, stop := world.Watch(ctx)
 	defer stop()
 	var others programs
-	backend, err := ame.Connect(ctx, configOf(world, &others, o.logger))
+	cfg := configOf(world, &others, o.logger)
+	cfg.Heartbeat = heartbeat
+	backend, err := ame.Connect(ctx, cfg)
 	world.Warnings = append(world.Warnings, others.warnings()...)
 	if left := world.Release(err); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
@@ -107,8 +117,8 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	if err != nil {
 		unmark()
-		if refused := world.Refused(); refused != "" {
-			err = fmt.Errorf("%w; sent away before: %s", err, refused)
+		if clues := world.Clues(); clues != "" {
+			err = fmt.Errorf("%w; %s", err, clues)
 		}
 		return nil, err
 	}
@@ -131,7 +141,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 	cfg := ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
-		Waiting: func(m ame.Missing) { tellMissing(m, world.Refused()) }, Logger: logger,
+		Waiting: func(m ame.Missing) { tellMissing(m, world.Clues()) }, Logger: logger,
 		Lost: func(rank int) { tellLauncher(world, rank) },
 	}
 	if world.Size > 1 {
@@ -154,10 +164,10 @@ func endpointOf(e bootstrap.Endpoint) ame.Endpoint {
 	return ame.Endpoint{Job: e.Job, Key: e.Key.Bytes(), Host: e.Host, Addresses: e.Addresses}
 }
 
-func tellMissing(m ame.Missing, refused string) {
+func tellMissing(m ame.Missing, clues string) {
 	what := m.String()
-	if refused != "" {
-		what += "; sent away: " + refused
+	if clues != "" {
+		what += "; " + clues
 	}
 	tellWaiting(what)
 }

@@ -109,7 +109,7 @@ func (p *mainRank) call(ctx context.Context, world *Comm, body func(context.Cont
 				fmt.Fprintf(p.stderr, "%s: rank %d on %s: the body of Main has ended by runtime.Goexit\n", p.name, world.Rank(), world.host(world.Rank()))
 				p.exit(1)
 			})
-			world.Abort(errors.New("left the program by a panic or runtime.Goexit; its own output says why"))
+			world.Abort(unreturned("left the program"))
 		}
 	}()
 	err := body(ctx, world)

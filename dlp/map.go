@@ -2,7 +2,6 @@ package dlp
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -93,6 +92,9 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 
 // mapAlone is the loop of a rank that is alone.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	if err := c.beginAlone(ctx, "map"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	halter := halter{Halting: c.halting(&o)}
@@ -148,7 +150,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 // mapItems works on items until the manager sends the rank home.
 func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error), o *loopOptions) (err error) {
 	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
-	defer func() { w.Leave(left, err) }()
+	defer func() { leaveLoop(w, left, err) }()
 	workCtx, end := worksUntilCut(ctx, w, o)
 	defer end()
 	for {
@@ -170,8 +172,13 @@ func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *sou
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
 func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy ErrorPolicy, yield func(Result[R], error) bool) error {
-	left := c.fromRank(0, errors.New("left the loop body by a panic; its own output says why"))
-	defer func() { s.Leave(left) }()
+	left := errLeft // until it is clear that yield has returned
+	defer func() {
+		if left == errLeft {
+			left = c.fromRank(0, unreturned("left the loop body"))
+		}
+		s.Leave(left)
+	}()
 	for {
 		results, over, err := s.Take(ctx)
 		if over {

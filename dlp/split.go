@@ -103,6 +103,9 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 
 // splitAlone is the loop of a rank that is alone.
 func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
+	if err := c.beginAlone(ctx, "split"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	halter := halter{Halting: c.halting(&o)}
@@ -137,7 +140,7 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	}
 	w := l.worker()
 	left := loop.Panic // until it is clear that yield has returned
-	defer func() { w.Leave(left, err) }()
+	defer func() { leaveLoop(w, left, err) }()
 	_, end := worksUntilCut(ctx, w, &o)
 	defer end()
 	for {
