@@ -86,6 +86,13 @@ func slotsOf(all []ame.Payload) (slots []int, total int) {
 	return slots, total
 }
 
+// beginAlone is agree of a rank that is alone: what ends a collective ends the
+// loop before its first item.
+func (c *Comm) beginAlone(ctx context.Context, op string) error {
+	_, err := c.ame.Gather(ctx, announcement{op: op}.call(), ame.Payload{})
+	return err
+}
+
 // own returns a communicator for the loop, once all ranks have theirs: rank 0
 // hands out items from then on, and the loss of a rank by one of them must not
 // meet another rank that is still in a collective of c.

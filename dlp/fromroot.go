@@ -3,7 +3,6 @@ package dlp
 import (
 	"cmp"
 	"context"
-	"errors"
 	"iter"
 	"time"
 
@@ -64,7 +63,7 @@ func fromRootRange[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], wo
 	l, err := c.startLoop(ctx, a, nil, o)
 	if err == nil {
 		defer l.finish()
-		err = fromRootShared(ctx, l, items, work, yield)
+		err = fromRootShared(ctx, l, items, work, &o, yield)
 	}
 	if err != nil {
 		return c.errorf("map", err)
@@ -73,10 +72,10 @@ func fromRootRange[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], wo
 }
 
 // fromRootShared is one rank's part in the loop.
-func fromRootShared[T, R any](ctx context.Context, l *managed, items iter.Seq[T], work func(context.Context, T) (R, error), yield func(Result[R], error) bool) error {
+func fromRootShared[T, R any](ctx context.Context, l *managed, items iter.Seq[T], work func(context.Context, T) (R, error), o *loopOptions, yield func(Result[R], error) bool) error {
 	c := l.comm
 	own := labour[*loop.Input]{
-		slots: l.slots,
+		slots: l.slots, options: o,
 		do: func(ctx context.Context, index int, in *loop.Input) loop.Item {
 			item, err := itemOf[T](c, in)
 			if err != nil {
@@ -167,8 +166,9 @@ func (f *feeder) run(walk func()) {
 		if returned {
 			return
 		}
+		err := unreturned("the sequence of items has ended")
 		f.panicked = recover()
-		f.server.Reject(f.server.Errors.OfRank(0, errors.New("the sequence of items has ended by a panic or runtime.Goexit; its own output says why")))
+		f.server.Reject(f.server.Errors.OfRank(0, err))
 	}()
 	walk()
 	returned = true

@@ -1,7 +1,9 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
@@ -29,6 +31,11 @@ type loopOptions struct {
 	watched   bool // it is wanted where somebody watches
 	label     string
 	key       any // func(T) string of Key, or nil
+
+	halts  bool // the loop can be stopped, by the following
+	stop   <-chan struct{}
+	grace  time.Duration
+	before *time.Duration // before the end of the job
 }
 
 type splitOption func(*loopOptions)
@@ -98,15 +105,16 @@ func (c *Comm) startLoop(ctx context.Context, a announcement, items *samples, o 
 		a.slots = 0
 	}
 	all := agreed{slots: []int{a.slots}, total: a.slots}
+	var err error
 	if c.Size() > 1 {
-		var err error
-		if all, err = c.agree(ctx, a, items); err != nil {
-			return nil, err
-		}
-		l.ame = all.ame
-	} else if a.refuse != nil {
-		return nil, a.refuse
+		all, err = c.agree(ctx, a, items)
+	} else {
+		err = cmp.Or(c.beginAlone(ctx, a.op), a.refuse)
 	}
+	if err != nil {
+		return nil, err
+	}
+	l.ame = all.ame
 	if l.total = all.total; c.IsRoot() {
 		l.serve(a, all.slots, o)
 	}
@@ -118,11 +126,13 @@ func (l *managed) serve(a announcement, slots []int, o loopOptions) {
 	l.server = loop.NewServer(loopLink{l.ame}, loop.Config{
 		Size: l.comm.Size(), Total: a.length, Travels: a.travels(), Slots: slots,
 		RootWorks: l.rootWorks, Stop: o.policy == Stop, Errors: loopErrors{l.comm},
-		Redo: a.op == opSplit, OnLoss: loop.LossPolicy(o.onLoss),
+		Redo: a.op == opSplit, OnLoss: loop.LossPolicy(o.onLoss), Halting: l.comm.halting(&o),
 	})
-	if l.ame != nil {
-		l.comm.loops.serve(l.server, func() { l.ame.Close() })
-	}
+	l.comm.loops.serve(l.server, func() {
+		if l.ame != nil {
+			l.ame.Close()
+		}
+	})
 	l.hide = showProgress(l.comm, o, l.server.State)
 }
 

@@ -2,7 +2,6 @@ package dlp
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -101,14 +100,27 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 
 // mapAlone is the loop of a rank that is alone and has one slot.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	if err := c.beginAlone(ctx, "map"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
+	halter := halter{Halting: c.halting(&o)}
+	workCtx, end := halter.watch(ctx)
+	defer end()
 	index := 0
 	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		f := callWork(ctx, c, index, item, work)
+		if err := halter.stops(index, items.length()); err != nil {
+			return err
+		}
+		f := callWork(workCtx, c, index, item, work)
+		if isCut(workCtx, &f) {
+			return halter.stops(index, items.length())
+		}
+		halter.done(f.Duration)
 		index++
 		count.add()
 		r := resultOf[R](c, &f)
@@ -134,7 +146,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 	}
 	w := l.worker()
 	own := labour[T]{
-		worker: w, slots: l.slots,
+		worker: w, slots: l.slots, options: &o,
 		next: func(ctx context.Context) (T, int, bool, error) { return nextItem(ctx, w, items) },
 		do:   func(ctx context.Context, index int, item T) loop.Item { return callWork(ctx, c, index, item, work) },
 	}
@@ -160,8 +172,13 @@ func beside(ctx context.Context, run func(context.Context) error) (end func()) {
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
 func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy ErrorPolicy, yield func(Result[R], error) bool) error {
-	left := c.fromRank(0, errors.New("left the loop body by a panic; its own output says why"))
-	defer func() { s.Leave(left) }()
+	left := errLeft // until it is clear that yield has returned
+	defer func() {
+		if left == errLeft {
+			left = c.fromRank(0, unreturned("left the loop body"))
+		}
+		s.Leave(left)
+	}()
 	for {
 		results, over, err := s.Take(ctx)
 		if over {

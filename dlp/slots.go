@@ -38,8 +38,9 @@ func (o *loopOptions) checkSlots() error {
 
 // labour is what a rank does with the items of a loop.
 type labour[X any] struct {
-	worker *loop.Worker
-	slots  int
+	worker  *loop.Worker
+	slots   int
+	options *loopOptions
 
 	// next returns the item to work on. With ok == false the loop is over for
 	// this rank. One goroutine at a time calls it.
@@ -53,22 +54,24 @@ type labour[X any] struct {
 // loop has failed. A panic or runtime.Goexit in a slot is one of run.
 func (l *labour[X]) run(ctx context.Context) (err error) {
 	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
-	defer func() { l.worker.Leave(left, err) }()
+	defer func() { leaveLoop(l.worker, left, err) }()
+	workCtx, end := worksUntilCut(ctx, l.worker, l.options)
+	defer end()
 	if l.slots == 1 {
-		err = l.alone(ctx)
+		err = l.alone(ctx, workCtx)
 	} else {
-		err = l.together(ctx)
+		err = l.together(ctx, workCtx)
 	}
 	left = loop.Fail
 	return err
 }
 
 // alone is run with one slot.
-func (l *labour[X]) alone(ctx context.Context) error {
+func (l *labour[X]) alone(ctx, workCtx context.Context) error {
 	for {
 		item, index, ok, err := l.next(ctx)
 		if err == nil && ok {
-			err = l.worker.Done(l.do(ctx, index, item))
+			err = l.work(workCtx, index, item)
 		}
 		if err != nil || !ok {
 			return err
@@ -76,15 +79,24 @@ func (l *labour[X]) alone(ctx context.Context) error {
 	}
 }
 
+// work works on an item and reports what has become of it.
+func (l *labour[X]) work(ctx context.Context, index int, item X) error {
+	done := l.do(ctx, index, item)
+	if isCut(ctx, &done) {
+		return l.worker.Undone(index)
+	}
+	return l.worker.Done(done)
+}
+
 // together is run with several slots.
-func (l *labour[X]) together(ctx context.Context) error {
+func (l *labour[X]) together(ctx, workCtx context.Context) error {
 	c := crew[X]{labour: l, turn: make(chan struct{}, 1)}
 	taking, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	c.stop = stop
 	var slots sync.WaitGroup
 	for i := range l.slots {
-		slots.Go(func() { c.slot(context.WithValue(ctx, slotKey{}, i), taking) })
+		slots.Go(func() { c.slot(context.WithValue(workCtx, slotKey{}, i), taking) })
 	}
 	slots.Wait()
 	switch {
@@ -124,7 +136,7 @@ func (c *crew[X]) slot(ctx, taking context.Context) {
 	for {
 		item, index, ok, err := c.take(taking)
 		if err == nil && ok {
-			err = c.worker.Done(c.do(ctx, index, item))
+			err = c.work(ctx, index, item)
 		}
 		if err != nil {
 			c.fail(err)

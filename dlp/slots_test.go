@@ -185,7 +185,7 @@ func TestSlotsGoexitOfWork(t *testing.T) {
 		return err
 	})
 	require.Error(t, errs[0])
-	assert.Regexp(t, `rank \d on \S+: left the loop by a panic, unfinished item`, errs[0].Error())
+	assert.Regexp(t, `rank \d on \S+: left the loop, unfinished item.*runtime.Goexit`, errs[0].Error())
 }
 
 // A panic of the sequence is one of the loop, in the goroutine of the loop.

@@ -37,6 +37,7 @@ func (s *Server) due() []int {
 	if s.results.full() && !s.m.stopped {
 		return nil // Take asks again
 	}
+	s.expect()
 	var ranks []int
 	answer := func(rank int, w window) {
 		o := &s.outgoing[rank]
@@ -46,6 +47,10 @@ func (s *Server) due() []int {
 			ranks = append(ranks, rank)
 		}
 	}
+	for _, rank := range s.halt.cuts {
+		answer(rank, window{cut: true})
+	}
+	s.halt.cuts = nil
 	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
 		for s.asks[rank] > 0 {
 			w, ok := s.window(rank)
@@ -56,6 +61,7 @@ func (s *Server) due() []int {
 		}
 		return true
 	})
+	s.haltIfLate()
 	if !s.m.over() {
 		return ranks
 	}
@@ -139,6 +145,9 @@ func (s *Server) send(rank int, w window) error {
 		return nil
 	}
 	ctx := context.Background()
+	if w.cut {
+		return s.link.Send(ctx, rank, tagCut, value.Payload{})
+	}
 	if err := s.link.Send(ctx, rank, tagWindow, value.Payload{Body: appendWindow(nil, w)}); err != nil {
 		return err
 	}

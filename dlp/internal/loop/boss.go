@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
@@ -10,7 +11,7 @@ import (
 // items at once, in a loop where all ranks together work on total. With stop, as
 // in Config, items that have failed are reported at once.
 func NewWorker(link Link, slots, total int, stop bool, errors Errors) *Worker {
-	return newWorker(remote{link, errors}, slots, total, stop, errors)
+	return newWorker(&remote{link: link, errors: errors}, slots, total, stop, errors)
 }
 
 // NewWorker returns rank 0's Worker.
@@ -26,9 +27,10 @@ func newWorker(boss supervisor, slots, total int, stop bool, errors Errors) *Wor
 type remote struct {
 	link   Link
 	errors Errors
+	isCut  atomic.Bool // await has met a tagCut
 }
 
-func (m remote) tell(r *report) error {
+func (m *remote) tell(r *report) error {
 	ctx := context.Background()
 	if err := m.link.Send(ctx, 0, tagReport, value.Payload{Body: appendReport(nil, r)}); err != nil {
 		return err
@@ -39,8 +41,12 @@ func (m remote) tell(r *report) error {
 	return nil
 }
 
-func (m remote) await(ctx context.Context) (window, error) {
+func (m *remote) await(ctx context.Context) (window, error) {
 	msg, err := m.link.Recv(ctx, 0)
+	for err == nil && msg.Tag == tagCut { // for other slots; this one has nothing to end
+		m.isCut.Store(true)
+		msg, err = m.link.Recv(ctx, 0)
+	}
 	if err != nil {
 		return window{}, err
 	}
@@ -56,6 +62,8 @@ func (m remote) await(ctx context.Context) (window, error) {
 	}
 	return w, err
 }
+
+func (m *remote) cut() bool { return m.isCut.Load() || m.link.Told(0, tagCut) }
 
 // local is the manager seen from rank 0.
 type local struct{ *Server }
@@ -75,4 +83,10 @@ func (m local) await(ctx context.Context) (window, error) {
 	case <-ctx.Done():
 		return window{}, context.Cause(ctx)
 	}
+}
+
+func (m local) cut() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.halt.cutting
 }

@@ -137,7 +137,7 @@ func TestWorkerReceivesInputs(t *testing.T) {
 	w := window{span: span{4, 2}, more: 3, inputs: []Input{{Kind: 7, Timeout: 9, Payload: big}, anInput("a")}}
 	synctest.Test(t, func(t *testing.T) {
 		l := newFakeLink()
-		boss := remote{l, plain{}}
+		boss := &remote{link: l, errors: plain{}}
 		go func() {
 			l.incoming <- incoming{message: Message{Tag: tagWindow, Payload: value.Payload{Body: appendWindow(nil, w)}}}
 			l.incoming <- incoming{message: Message{Tag: tagInput, Payload: big}}

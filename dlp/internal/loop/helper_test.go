@@ -92,8 +92,12 @@ func (l *fakeLink) Send(_ context.Context, dest, tag int, p value.Payload) error
 	if l.hold != nil {
 		<-l.hold
 	}
-	if tag == tagInput {
+	switch tag {
+	case tagInput:
 		l.inputs <- p
+		return nil
+	case tagCut:
+		l.sent <- answer{dest, window{cut: true}}
 		return nil
 	}
 	w, _, err := parseWindow(p.Body)
@@ -109,6 +113,8 @@ func (l *fakeLink) Recv(ctx context.Context, _ int) (Message, error) {
 		return Message{}, ctx.Err()
 	}
 }
+
+func (l *fakeLink) Told(source, tag int) bool { return false }
 
 func (l *fakeLink) Abort(cause error) { l.aborted <- cause }
 

@@ -22,9 +22,11 @@ type manager struct {
 	again    []int  // held by ranks that were lost, ascending
 	held     int    // number of items that ranks hold
 	finished int
-	stopped  bool // nothing more is handed out
-	ordered  bool // ranks walk a sequence and cannot go back in it
-	redo     bool // what a rank has finished is lost with it
+	stopped  bool          // nothing more is handed out
+	ordered  bool          // ranks walk a sequence and cannot go back in it
+	redo     bool          // what a rank has finished is lost with it
+	limited  bool          // there is a time when all items must be done
+	left     time.Duration // until then
 	target   time.Duration
 	ranks    []holder
 	taking   int                 // number of ranks that are in
@@ -198,6 +200,9 @@ func (m *manager) over() bool {
 	}
 	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again) == 0 || !m.anyTaker()
 }
+
+// anyOpen says whether there are items that could be handed out.
+func (m *manager) anyOpen() bool { return m.next < m.end() || len(m.back)+len(m.again) > 0 }
 
 // anyTaker says whether some rank could still be given an item.
 func (m *manager) anyTaker() bool {

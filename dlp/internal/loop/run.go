@@ -2,12 +2,17 @@ package loop
 
 import "sync"
 
-// Run answers the other ranks until all of them are out of the loop.
+// Run answers the other ranks until all of them are out of the loop. A rank that
+// is alone answers itself, and Run ends with its part.
 func (s *Server) Run() {
 	defer close(s.served)
 	var watching sync.WaitGroup
-	watching.Go(s.watch)
+	watching.Go(s.heedHalting)
 	defer watching.Wait()
+	if s.Size == 1 {
+		return
+	}
+	watching.Go(s.watch)
 	for {
 		m, err := s.link.Recv(s.serving, AnyRank)
 		if err == nil {
@@ -32,6 +37,9 @@ func (s *Server) awaits() bool {
 	return s.m.anyOther()
 }
 
-// done says whether the other ranks have nothing left to say or to be told.
-// The caller holds mu.
-func (s *Server) done() bool { return !s.m.anyOther() && s.sending == 0 }
+// done says whether the other ranks have nothing left to say or to be told, or a
+// rank that is alone has not. The caller holds mu.
+func (s *Server) done() bool {
+	anyone := s.m.anyOther() || s.Size == 1 && s.m.taking > 0
+	return !anyone && s.sending == 0
+}

@@ -9,7 +9,7 @@ import (
 
 // Config describes a loop to its Server.
 type Config struct {
-	Size      int   // number of ranks; if it is 1, Run is not called
+	Size      int   // number of ranks
 	Total     int   // number of items, or Unknown for a sequence
 	Travels   bool  // rank 0 alone has the items; Total is Unknown, and Add gets them
 	Slots     []int // how many items each rank works on at once; nil: one
@@ -17,6 +17,7 @@ type Config struct {
 	Stop      bool  // the first item that has failed ends the loop
 	Redo      bool  // what a rank has finished is lost with it
 	OnLoss    LossPolicy
+	Halting   Halting
 	Errors    Errors
 }
 
@@ -48,6 +49,7 @@ type Server struct {
 	failures failures     // why the loop has failed
 	losses   []error      // of ranks, that may yet be of no matter
 	sending  int          // ranks that are being written to
+	halt     haltState    // how the loop was asked to stop
 	broken   bool         // the other ranks cannot be reached any more
 	finish   func()       // ends serving
 }
@@ -58,7 +60,7 @@ func NewServer(link Link, c Config) *Server {
 	s := &Server{
 		Config: c, link: link, m: newManager(c.Size, c.Total, c.Total == Unknown),
 		served: make(chan struct{}), asks: make([]int, c.Size), outgoing: make([]outgoing, c.Size),
-		coming: map[int]Item{}, results: newBacklog(), inputs: newInputs(),
+		coming: map[int]Item{}, results: newBacklog(), inputs: newInputs(), halt: newHaltState(),
 	}
 	if c.Travels {
 		s.m.ordered, s.m.ready, s.m.weight = false, 0, s.inputs.weight
@@ -191,6 +193,9 @@ func (s *Server) follow(rank int, r *report) {
 			s.waiting = append(s.waiting, rank)
 		}
 		s.asks[rank] += 1 + r.more
+		return
+	case halting:
+		s.stop("as asked")
 		return
 	case Panic:
 		s.fail(s.Errors.OfRank(rank, fmt.Errorf("left the loop by a panic, %s; its own output says why", held)))

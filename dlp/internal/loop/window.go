@@ -54,7 +54,7 @@ func targetTime(size int) time.Duration {
 // was just before.
 func (m *manager) assign(rank, slots int) (span, bool) {
 	h := &m.ranks[rank]
-	if m.stopped || h.state != in {
+	if m.stopped || h.state != in || m.tooLate(h) {
 		return span{}, false
 	}
 	s, ok := m.takeAgain(h)
@@ -157,6 +157,9 @@ func (m *manager) windowOf(h *holder, limit int) int {
 	} else {
 		open := m.end() - m.next + len(m.again) + count(m.back)
 		n = min(n, open/(2*m.slots))
+	}
+	if expected := m.expected(h); m.limited && expected > 0 {
+		n = min(n, int(m.left/expected))
 	}
 	return max(1, n)
 }

@@ -20,6 +20,9 @@ type supervisor interface {
 	// await waits for the answer to a report with asking. With an error
 	// the loop has failed, or ctx ended.
 	await(ctx context.Context) (window, error)
+
+	// cut says whether the manager wants what is worked on to end.
+	cut() bool
 }
 
 // Worker goes through the items that one rank is given. Its slots, goroutines
@@ -65,12 +68,18 @@ func (w *Worker) Next(ctx context.Context) (t Task, ok bool, err error) {
 			return t, ok, err
 		}
 		answer, err := w.boss.await(ctx)
-		w.over = answer.over
+		w.setOver(answer.over)
 		if err != nil || answer.over {
 			return t, false, err
 		}
 		w.begin(answer)
 	}
+}
+
+func (w *Worker) setOver(over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = over
 }
 
 // pop takes the first item that is not started. If there is none, it makes sure
@@ -135,7 +144,7 @@ func (w *Worker) overdue() {
 	if w.left || len(w.todo) == 0 && len(w.items) == 0 {
 		return
 	}
-	w.err = w.flush(&report{end: Unknown, intent: working, back: w.unstarted()})
+	w.err = w.flush(w.giveBack(working))
 }
 
 // unstarted empties the windows and returns what they had left, nil if that is
