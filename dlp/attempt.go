@@ -60,12 +60,12 @@ func (e *timeoutError) Error() string { return fmt.Sprintf("the ItemTimeout of %
 func (e *timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // tryItem is one attempt at an item.
-func tryItem[T, R any](ctx context.Context, c *Comm, attempt, index int, item T, work func(context.Context, T) (R, error), o *loopOptions) loop.Item {
-	if attempt > 1 {
-		ctx = context.WithValue(ctx, attemptKey{}, attempt)
+func tryItem[T, R any](ctx context.Context, c *Comm, t loop.Task, item T, work func(context.Context, T) (R, error), o *loopOptions) loop.Item {
+	if t.Attempt > 1 {
+		ctx = context.WithValue(ctx, attemptKey{}, t.Attempt)
 	}
 	if o.timeout <= 0 {
-		return callWork(ctx, c, index, item, work)
+		return callWork(ctx, c, t.Index, item, work)
 	}
 	cause := &timeoutError{o.timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, cause)
@@ -74,11 +74,11 @@ func tryItem[T, R any](ctx context.Context, c *Comm, attempt, index int, item T,
 	var settled atomic.Bool // it is back, or this rank ends
 	hangs := time.AfterFunc(o.timeout+o.overrun, func() {
 		if settled.CompareAndSwap(false, true) {
-			c.overrun(index, self, o)
+			c.overrun(t.Index, self, o)
 		}
 	})
 	defer hangs.Stop()
-	done := callWork(ctx, c, index, item, work)
+	done := callWork(ctx, c, t.Index, item, work)
 	settled.Store(true)
 	if done.Status == loop.Failed && context.Cause(ctx) == error(cause) {
 		err := error(cause)
@@ -92,11 +92,11 @@ func tryItem[T, R any](ctx context.Context, c *Comm, attempt, index int, item T,
 
 // doItem works on an item that this rank was given. In a sequence no other rank
 // could go back to it.
-func doItem[T, R any](ctx context.Context, c *Comm, w *loop.Worker, index int, item T, work func(context.Context, T) (R, error), o *loopOptions) loop.Item {
+func doItem[T, R any](ctx context.Context, c *Comm, t loop.Task, item T, work func(context.Context, T) (R, error), o *loopOptions) loop.Item {
 	if o.sequence {
-		return tryHere(ctx, c, index, item, work, o)
+		return tryHere(ctx, c, t.Index, item, work, o)
 	}
-	return tryItem(ctx, c, w.Attempt(), index, item, work, o)
+	return tryItem(ctx, c, t, item, work, o)
 }
 
 // retriesElsewhere is how often rank 0 hands an item out again.
@@ -110,7 +110,7 @@ func (o *loopOptions) retriesElsewhere() int {
 // tryHere makes all attempts at an item one after the other.
 func tryHere[T, R any](ctx context.Context, c *Comm, index int, item T, work func(context.Context, T) (R, error), o *loopOptions) loop.Item {
 	for attempt := 1; ; attempt++ {
-		done := tryItem(ctx, c, attempt, index, item, work, o)
+		done := tryItem(ctx, c, loop.Task{Index: index, Attempt: attempt}, item, work, o)
 		if done.Status == loop.Failed && attempt <= o.retries && ctx.Err() == nil {
 			continue
 		}
@@ -118,14 +118,14 @@ func tryHere[T, R any](ctx context.Context, c *Comm, index int, item T, work fun
 		case done.Status != loop.Failed:
 			done.Attempt = attempt
 		case attempt > 1:
-			setError(&done, loop.Failed, lastOf(attempt, done.Err))
+			setError(&done, loop.Failed, lastAttempt(attempt, done.Err))
 		}
 		return done
 	}
 }
 
-// lastOf is the error of an item that has had its attempts.
-func lastOf(attempts int, err error) error {
+// lastAttempt is the error of an item that has had its attempts.
+func lastAttempt(attempts int, err error) error {
 	return fmt.Errorf("the last of %d attempts: %w", attempts, err)
 }
 
