@@ -60,6 +60,7 @@ func nobody(string) bool { return false }
 // rules are first match: of ours the layers, of others the uses they were taken in for.
 func rules() []rule {
 	return []rule{
+		{module + "/cmd/dlp/internal", in("cmd/dlp"), "rooms of the command dlp"},
 		{module + "/cmd", nobody, "commands are thin; what others need belongs into a package below them"},
 		{module + "/examples", nobody, "examples are to be read, not imported"},
 		{module + "/test", in("test"), "it is for tests; a program must not carry it"},
@@ -169,6 +170,8 @@ func TestRules(t *testing.T) {
 		{"bootstrap", module + "/pmix", true},
 		{"pmix", module + "/pmi", false},
 		{"cmd/ameexec", module + "/pmi", true},
+		{"cmd/dlp", module + "/cmd/dlp/internal/source", true},
+		{"cmd/ameexec", module + "/cmd/dlp/internal/source", false},
 		{"cmd/ameexec", "github.com/urfave/cli/v2", true},
 		{"dlp", "github.com/urfave/cli/v2", false},
 		{"slurm", "golang.org/x/sys/unix", true},

@@ -124,5 +124,5 @@
 //
 // The connections are authenticated but neither encrypted nor signed; see
 // package ame for what that means, and package bootstrap for the launchers
-// and the variables (AME_TIMEOUT, AME_VERBOSE, AME_BOOTSTRAP and others).
+// and the variables (AME_TIMEOUT, AME_HEARTBEAT, AME_VERBOSE and others).
 package dlp

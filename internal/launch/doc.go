@@ -1,10 +1,11 @@
 // Package launch is what a command that starts the processes of a job on this
-// machine needs besides starting them: one place for the output of many
-// ([Merger]), the exit status of the whole ([Verdict]), their environment
-// ([Overlay]; package nesting cleans it of other launchers), and an end of
-// everything that the processes started themselves ([Sweep]).
+// machine shares with others of its kind: to find a program and to start it
+// ([FindProgram], [Start]), one place for the output of many ([Merger]), the exit
+// status of the whole ([Verdict]), their environment ([Overlay]; package nesting
+// cleans it of other launchers), and an end of everything that the processes
+// started themselves ([Sweep]; [Guard] where the command itself may be killed).
 //
-// It knows nothing of ranks' ways to find each other, and starts nothing.
+// It knows nothing of ranks' ways to find each other.
 //
 // # Lines
 //

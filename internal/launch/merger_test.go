@@ -8,13 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
 
 // destination records what it is given, one entry for each write.
 type destination struct {
