@@ -32,6 +32,8 @@ type Comm struct {
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
+
+	exit func(status int) // ends the process; nil in Run
 }
 
 // Option changes what Init does.
@@ -126,7 +128,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		Addresses: world.Root.Addresses, Peers: peersOf(backend),
 		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
 	})
-	comm.unmark, comm.launcher = unmark, world.Report
+	comm.unmark, comm.launcher, comm.exit = unmark, world.Report, os.Exit
 	return comm, nil
 }
 
