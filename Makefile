@@ -1,6 +1,6 @@
 # make demo   build, and run the main job on this machine; needs Go alone
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
-# make bench  what the project is measured by, as ratios from one run
+# make bench  beside what else there is, as ratios from one run (QUICK=1: a first look)
 # make lint   formatting, vet, staticcheck, shell scripts
 # make install PREFIX=/usr/local   commands, manual pages and completions
 # make clean  also the docker images that the tests have made
@@ -55,7 +55,7 @@ test-unit:
 	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -shuffle=on ./...
 
 bench:
-	go test -run '^$$' -bench . -benchtime 1s ./...
+	go run ./bench
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi

@@ -180,7 +180,7 @@ func TestBarrierOfSomeRanks(t *testing.T) {
 // A rank that has no access to the memory keeps all at messages.
 func TestBarrierWithoutMemoryOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", os.Getpid()))
+		comms, raw := withRaw(t, peerOn("raw", os.Getpid()), 0)
 		defer raw.Close()
 		require.True(t, comms[0].job.memory.segment != nil)
 		require.True(t, comms[1].job.memory.segment != nil)

@@ -78,7 +78,7 @@ func TestLeft(t *testing.T) {
 // has asked about has closed.
 func TestLeftWhereTheAskerTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		defer raw.Close()
 		writeFrame(raw, header{kind: kindWaiting, source: 2, dest: 1}, "")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

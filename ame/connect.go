@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 )
 
 // Config says who this rank is and how it meets the others.
@@ -46,6 +47,11 @@ type Config struct {
 
 	// Dial opens a connection to an address of an endpoint. The default is TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
+
+	// Heartbeat is how long a rank may show no sign of life before it is
+	// lost; 0: for ever. What rank 0 has counts for all ranks. Connections
+	// that are idle carry a few small frames in that time.
+	Heartbeat time.Duration
 
 	// Waiting, if not nil, is called on rank 0 after 10 s of waiting for the
 	// others and every 30 s from then on.
@@ -128,7 +134,6 @@ func (j *job) start(ctx context.Context, cfg *Config) error {
 		}
 		return nil
 	}
-	j.pumps.Go(j.watch)
 	var i instance
 	rand.Read(i[:]) // never fails, crypto/rand
 	if j.rank == 0 {

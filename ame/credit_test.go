@@ -172,7 +172,7 @@ func TestPostDoesNotWait(t *testing.T) {
 func TestBrokenCreditFrame(t *testing.T) {
 	for _, body := range []string{"", "short", string(binary.BigEndian.AppendUint64(nil, 1<<63))} {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, peerOn("raw", 0))
+			comms, raw := withRaw(t, peerOn("raw", 0), 0)
 			defer raw.Close()
 			writeFrame(raw, header{kind: kindCredit, source: 2, dest: 0}, body)
 			_, err := comms[0].Recv(t.Context(), 2, 1)

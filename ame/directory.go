@@ -65,6 +65,8 @@ func parseNode(b []byte) (n *Node, rest []byte, err error) {
 const (
 	recordSegment = 1 // behind a directory: see segmentOffer
 	recordClaim   = 2 // behind an entry: Config.Claim
+
+	recordHeartbeat = 3 // behind a directory: how long a rank may be silent
 )
 
 // maxClaim bounds, in bytes, what a rank says of itself.

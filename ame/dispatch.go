@@ -38,6 +38,8 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	case kindSwitch:
 		j.mesh.hears(int(h.source))
 		return nil, nil
+	case kindHeartbeat:
+		return nil, nil
 	case kindBye:
 		j.left(l.peer())
 		return nil, errDone
@@ -54,7 +56,11 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 			j.left(int(h.source))
 			return nil, nil
 		case kindLost:
-			j.isLost(&failure{reason: reasonLost, peer: int(h.source), text: printable(string(body))})
+			if text := printable(string(body)); int(h.source) == j.rank {
+				j.givenUp(l, text)
+			} else {
+				j.isLost(&failure{reason: reasonLost, peer: int(h.source), text: text})
+			}
 			return nil, nil
 		}
 	}

@@ -39,7 +39,7 @@ func (f *failure) trouble() *trouble { return &trouble{f.peer, f} }
 func (f *failure) Error() string {
 	switch f.reason {
 	case reasonLost:
-		return "lost: " + f.text + "; its own output says why"
+		return "lost: " + f.text
 	case reasonAborted:
 		return "aborted the job: " + f.text
 	case reasonGaveUp:
@@ -94,6 +94,9 @@ func parseFailure(b []byte, size int) (*failure, error) {
 	}
 	return f, nil
 }
+
+// ownOutput is behind the cause of a loss that the lost rank knows best.
+const ownOutput = "; its own output says why"
 
 // lossText says why the link to a rank has ended. The system of a process that
 // ends with something unread resets its connections; so may a network.

@@ -6,7 +6,7 @@ import (
 )
 
 // version is the protocol version that both ends of a connection must speak.
-const version = 2
+const version = 3
 
 // headerSize is the length in bytes of the header in front of every body.
 const headerSize = 40
@@ -38,13 +38,14 @@ const (
 	kindSwitch    kind = 25 // what follows from this source comes over its own link
 	kindWhere     kind = 26 // "say where you are in this collective", as kindWaiting does
 	kindCredit    kind = 27 // so many bytes of messages have been received
+	kindHeartbeat kind = 28 // a sign of life on a link that was idle
 )
 
 var kindNames = map[kind]string{
 	kindMessage: "message", kindPart: "part", kindChunk: "chunk",
 	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindLost: "lost",
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
-	kindCredit: "credit",
+	kindCredit: "credit", kindHeartbeat: "heartbeat",
 }
 
 func (k kind) String() string {

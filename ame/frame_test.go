@@ -25,25 +25,25 @@ var frameCases = []struct {
 	{
 		"message",
 		header{kind: kindMessage, format: 0x0102, comm: newCommID(8, 3), source: 4, dest: 5, tag: 0x7fffffff, length: 6},
-		"\x02\x01\x00\x00\x01\x02\x00\x00" + "\x00\x00\x00\x08\x00\x00\x00\x03" + "\x00\x00\x00\x04\x00\x00\x00\x05" +
+		"\x03\x01\x00\x00\x01\x02\x00\x00" + "\x00\x00\x00\x08\x00\x00\x00\x03" + "\x00\x00\x00\x04\x00\x00\x00\x05" +
 			"\x7f\xff\xff\xff\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x06",
 	},
 	{
 		"longest part of a bcast, in chunks",
 		header{kind: kindPart, call: call{op: opBcast, use: 7, root: 9}, flags: flagChunked, comm: 1<<64 - 1, dest: 0x01020304, tag: 0xfffffffe, length: 1 << 62},
-		"\x02\x02\x01\x00\x00\x00\x07\x01" + "\xff\xff\xff\xff\xff\xff\xff\xff" + "\x00\x00\x00\x00\x01\x02\x03\x04" +
+		"\x03\x02\x01\x00\x00\x00\x07\x01" + "\xff\xff\xff\xff\xff\xff\xff\xff" + "\x00\x00\x00\x00\x01\x02\x03\x04" +
 			"\xff\xff\xff\xfe\x00\x00\x00\x09" + "\x40\x00\x00\x00\x00\x00\x00\x00",
 	},
 	{
 		"waiting in a barrier in memory",
 		header{kind: kindWaiting, call: call{op: opBarrier, algorithm: algorithmMemory}, comm: 1, source: 2, tag: 7, length: 4},
-		"\x02\x10\x03\x01\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x02\x00\x00\x00\x00" +
+		"\x03\x10\x03\x01\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x02\x00\x00\x00\x00" +
 			"\x00\x00\x00\x07\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x04",
 	},
 	{
 		"fail of the longest body",
 		header{kind: kindFail, source: 1, length: 64 << 20},
-		"\x02\x16\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01\x00\x00\x00\x00" +
+		"\x03\x16\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01\x00\x00\x00\x00" +
 			"\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x04\x00\x00\x00",
 	},
 }
@@ -66,8 +66,8 @@ func TestHeaderRefused(t *testing.T) {
 		bytes  string
 		want   string
 	}{
-		"version 0":           {0, "\x00", "protocol version 0, want 2"},
-		"version 1":           {0, "\x01", "protocol version 1, want 2"},
+		"version 0":           {0, "\x00", "protocol version 0, want 3"},
+		"version 1":           {0, "\x01", "protocol version 1, want 3"},
 		"kind 0":              {1, "\x00", "unknown kind 0"},
 		"between the kinds":   {1, "\x04", "unknown kind 4"},
 		"last kind":           {1, "\xff", "unknown kind 255"},
@@ -313,7 +313,7 @@ func TestChunks(t *testing.T) {
 // A body on its way lets other frames pass between two of its chunks.
 func TestFramesPassALongBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		defer raw.Close()
 		go comms[0].Send(t.Context(), 2, 1, Payload{Body: make([]byte, 3*chunk)})
 		next := func() header {

@@ -35,6 +35,7 @@ type job struct {
 	failed    *failure      // why the whole job cannot go on
 	hasFailed chan struct{} // closed when failed is set
 	closed    bool
+	pulse     *pulse // nil: no heartbeats
 }
 
 func newJob(cfg *Config) *job {
@@ -100,7 +101,7 @@ func (j *job) fail(f *failure) { j.failFrom(nil, f) }
 
 // failFrom is fail with what the rank at the other end of l has told.
 func (j *job) failFrom(l link, f *failure) {
-	if f.reason == reasonLost && j.failure() == nil && !j.isClosed() {
+	if f.reason == reasonLost && f.peer != j.rank && j.failure() == nil && !j.isClosed() {
 		j.onLost(f.peer)
 	}
 	j.mu.Lock()
@@ -111,13 +112,23 @@ func (j *job) failFrom(l link, f *failure) {
 	j.failed = f
 	j.matcher.fail(f.trouble())
 	close(j.hasFailed) // whoever has waited for this finds that no call works
-	about := -1
-	if f.reason == reasonLost {
-		about = f.peer
+	switch {
+	case j.cutOff(f):
+		closeLinks(j.mesh.links())
+	case f.reason == reasonLost:
+		j.tell(l, f.peer, &header{kind: kindFail, source: uint32(j.rank)}, f.appendTo(nil))
+	default:
+		j.tell(l, -1, &header{kind: kindFail, source: uint32(j.rank)}, f.appendTo(nil))
 	}
-	j.tell(l, about, &header{kind: kindFail, source: uint32(j.rank)}, f.appendTo(nil))
 	j.mu.Unlock()
 	j.log.Warn("job failed", "rank", j.rank, "peer", f.peer, "host", j.mesh.host(f.peer), "cause", f.text)
+}
+
+// cutOff says whether f is that this rank has lost rank 0, or is lost itself.
+// That is no news for others, for whom the job may go on: they hear of what
+// becomes of this rank, whose links end without a bye, from rank 0.
+func (j *job) cutOff(f *failure) bool {
+	return j.rank != 0 && f.reason == reasonLost && (f.peer == 0 || f.peer == j.rank)
 }
 
 // failure returns why the job cannot go on, nil if it can.

@@ -26,11 +26,13 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) e
 		conn.Close()
 		return j.errorf("connect", 0, err)
 	}
-	if err := j.awaitWelcome(ctx, l); err != nil {
+	records, err := j.awaitWelcome(ctx, l)
+	if err != nil {
 		conn.Close()
 		return err
 	}
 	j.adopt(l, atOnce)
+	j.startBeat(parseHeartbeat(records))
 	return nil
 }
 
@@ -38,30 +40,31 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) e
 // that is connected waits for rank 0, whose error names the missing ranks.
 const deadlineGrace = 5 * time.Second
 
-// awaitWelcome reads the first frame of rank 0.
-func (j *job) awaitWelcome(ctx context.Context, l *stream) error {
+// awaitWelcome reads the first frame of rank 0, and returns the records behind
+// its directory.
+func (j *job) awaitWelcome(ctx context.Context, l *stream) (records []byte, err error) {
 	h, body, err := readBefore(ctx, l)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return j.errorf("connect", 0, fmt.Errorf("connected, then waited for the other ranks: %w", context.Cause(ctx)))
+		return nil, j.errorf("connect", 0, fmt.Errorf("connected, then waited for the other ranks: %w", context.Cause(ctx)))
 	case err != nil:
-		return j.errorf("connect", 0, &failure{reason: reasonLost, text: lossText(err)})
+		return nil, j.errorf("connect", 0, &failure{reason: reasonLost, text: lossText(err) + ownOutput})
 	case h.kind == kindFail:
 		f, err := parseFailure(body, j.size)
 		if err != nil {
-			return j.errorf("connect", 0, err)
+			return nil, j.errorf("connect", 0, err)
 		}
-		return j.errorf("connect", f.peer, f)
+		return nil, j.errorf("connect", f.peer, f)
 	case h.kind != kindWelcome:
-		return j.errorf("connect", 0, fmt.Errorf("%v frame instead of a welcome", h.kind))
+		return nil, j.errorf("connect", 0, fmt.Errorf("%v frame instead of a welcome", h.kind))
 	}
 	known, records, err := parseDirectory(body, j.size)
 	if err != nil {
-		return j.errorf("connect", 0, err)
+		return nil, j.errorf("connect", 0, err)
 	}
 	j.mesh.setDirectory(known)
 	j.memory.join(records, known[0], j.size, j.log)
-	return nil
+	return records, nil
 }
 
 // readBefore reads a frame. When ctx ends, it is given up, after deadlineGrace

@@ -55,6 +55,19 @@ func (ls *lanes) add(f *frame) {
 		<-moved
 	}
 	defer ls.mu.Unlock()
+	ls.put(f)
+}
+
+// queue is add that does not wait, for what is rare.
+func (ls *lanes) queue(f *frame) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.put(f)
+}
+
+// put makes the lane of f if there is none. The caller holds mu.
+func (ls *lanes) put(f *frame) {
+	dest := int(f.dest)
 	l := ls.to[dest]
 	if l == nil {
 		l = &lane{bytes: map[int]int{}, moved: make(chan struct{})}

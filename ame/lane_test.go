@@ -122,7 +122,7 @@ func TestLanesOfRanksThatHaveLeft(t *testing.T) {
 // to rank 0, until a bound; then all arrives, in order.
 func TestRelayToAStoppedRank(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		const n = 40
 		sent := make(chan int, n)
 		errs := make(chan error, 1)
@@ -163,7 +163,7 @@ func TestRelayToAStoppedRank(t *testing.T) {
 // it says to rank 0 arrives, and so does its end.
 func TestReadersGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		defer raw.Close()
 		begin := time.Now()
 		for range 20 {
@@ -183,7 +183,7 @@ func TestReadersGoOn(t *testing.T) {
 // What a rank has said to another one is ahead of the news that it has left.
 func TestLeftBehindTheRelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		writeFrame(raw, header{kind: kindWaiting, source: 2, dest: 1}, "") // asks for the end of rank 1
 		for i := range 5 {
 			require.NoError(t, comms[1].Post(t.Context(), 2, i, text("m")))

@@ -38,8 +38,17 @@ type link interface {
 	// close ends reads and writes, also those that are under way.
 	close()
 
-	// vanished says whether the other end's system has stopped to answer.
-	vanished() bool
+	// dismiss is close, with a last frame if none is being written. It does
+	// not wait: what does, it spawns.
+	dismiss(spawn func(func()), h *header, body []byte)
+
+	// sign says whether something has come since it was last called, or may
+	// have come because nobody has read.
+	sign() bool
+
+	// quiet says whether nothing has been written since it was last called, and
+	// nothing is being written.
+	quiet() bool
 
 	// over is closed by the owner of the token when nothing more will be read.
 	over() chan struct{}

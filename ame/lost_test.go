@@ -163,8 +163,8 @@ func writeFrame(conn net.Conn, h header, body string) {
 }
 
 // withRaw brings up a job of 3 whose rank 2 is a script that says to be self.
-func withRaw(t *testing.T, self Peer) (comms []*Comm, raw net.Conn) {
-	configs := overMemory(t, 3)
+func withRaw(t *testing.T, self Peer, heartbeat time.Duration) (comms []*Comm, raw net.Conn) {
+	configs := withHeartbeat(overMemory, heartbeat)(t, 3)
 	joined := make(chan net.Conn, 1)
 	go func() {
 		conn := rawMember(t, configs[2], self)
@@ -211,7 +211,7 @@ func TestMemberBreaksProtocol(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				comms, raw := withRaw(t, peerOn("raw", 0))
+				comms, raw := withRaw(t, peerOn("raw", 0), 0)
 				go func() {
 					c.peer(raw)
 					raw.Close()
@@ -231,26 +231,26 @@ func TestMemberBreaksProtocol(t *testing.T) {
 func TestStalledRank(t *testing.T) {
 	t.Run("failure reaches a blocked send", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, peerOn("raw", 0))
+			comms, raw := withRaw(t, peerOn("raw", 0), 0)
 			defer raw.Close()
 			begin := time.Now()
 			errs := each(comms, func(c *Comm) error {
 				if c.Rank() == 1 {
 					time.Sleep(time.Minute)
 					begin = time.Now()
-					kill(c)
+					c.Abort(errors.New("enough"))
 					return nil
 				}
 				return c.Send(t.Context(), 2, 1, text("never taken"))
 			})
-			assert.ErrorIs(t, errs[0], ErrLost)
+			assert.ErrorIs(t, errs[0], ErrAborted)
 			assert.ErrorContains(t, errs[0], "rank 1 on nodeb")
 			assert.LessOrEqual(t, time.Since(begin), 2*time.Second)
 		})
 	})
 	t.Run("cancellation behind a blocked forward", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, peerOn("raw", 0))
+			comms, raw := withRaw(t, peerOn("raw", 0), 0)
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			synctest.Wait() // until rank 0 forwards it
@@ -269,7 +269,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("abort", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, peerOn("raw", 0))
+			comms, raw := withRaw(t, peerOn("raw", 0), 0)
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			begin := time.Now()
@@ -280,7 +280,7 @@ func TestStalledRank(t *testing.T) {
 	})
 	t.Run("close", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			comms, raw := withRaw(t, peerOn("raw", 0))
+			comms, raw := withRaw(t, peerOn("raw", 0), 0)
 			defer raw.Close()
 			require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("never taken")))
 			begin := time.Now()
@@ -293,7 +293,7 @@ func TestStalledRank(t *testing.T) {
 // A message of which nothing could be sent before its ctx ended harms nothing.
 func TestCancelledBeforeItsFirstByte(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		defer raw.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -313,7 +313,7 @@ func TestCancelledBeforeItsFirstByte(t *testing.T) {
 // A large message that its sender gives up in the middle fails the job.
 func TestCancelledInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		comms, raw := withRaw(t, peerOn("raw", 0))
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
 		defer raw.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		go io.CopyN(io.Discard, raw, 100)

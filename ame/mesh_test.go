@@ -20,7 +20,9 @@ func (fakeLink) readFor(time.Duration)                        {}
 func (fakeLink) idle(context.Context) error                   { return nil }
 func (fakeLink) closeWrite()                                  {}
 func (fakeLink) close()                                       {}
-func (fakeLink) vanished() bool                               { return false }
+func (fakeLink) dismiss(func(func()), *header, []byte)        {}
+func (fakeLink) sign() bool                                   { return false }
+func (fakeLink) quiet() bool                                  { return true }
 func (fakeLink) over() chan struct{}                          { return nil }
 
 // routes are the links over which a mesh sends to each rank, -1 for none.

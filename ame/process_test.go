@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -25,6 +26,7 @@ type metrics map[string]float64
 var rankBodies = map[string]rankBody{
 	"pingpong": benchPingPong, "barrier": benchBarrier, "bcast": benchBcast, "gather": benchGather,
 	"barrier holds": barrierHolds, "crash in barrier": crashInBarrier,
+	"busy": busyRank, "meet": meetUntilTold, "lose one": loseOne,
 }
 
 // rankProcess is the environment variable that makes the test binary a rank;
@@ -37,24 +39,16 @@ type rankTask struct {
 	N          int
 	Root       string // address of rank 0
 	Plain      string // where rank 0 waits for the plain connection
+	Heartbeat  time.Duration
 }
 
 // runProcesses runs a body with each rank in a process of its own.
 func runProcesses(tb testing.TB, name string, size, n int) metrics {
-	root, plain := listenFile(tb), listenFile(tb)
 	var out strings.Builder
-	ranks := make([]*exec.Cmd, size)
-	for rank := range ranks {
-		task, err := json.Marshal(rankTask{name, rank, size, n, root.address, plain.address})
-		require.NoError(tb, err)
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), rankProcess+"="+string(task))
-		cmd.Stderr = os.Stderr
-		if rank == 0 {
-			cmd.Stdout, cmd.ExtraFiles = &out, []*os.File{root.file, plain.file}
-		}
-		require.NoError(tb, cmd.Start())
-		ranks[rank] = cmd
+	ranks := rankCommands(tb, rankTask{Name: name, Size: size, N: n})
+	ranks[0].Stdout = &out
+	for rank, cmd := range ranks {
+		require.NoError(tb, cmd.Start(), "rank %d", rank)
 	}
 	for rank, cmd := range ranks {
 		require.NoError(tb, cmd.Wait(), "rank %d", rank)
@@ -62,6 +56,26 @@ func runProcesses(tb testing.TB, name string, size, n int) metrics {
 	var m metrics
 	require.NoError(tb, json.Unmarshal([]byte(out.String()), &m), out.String())
 	return m
+}
+
+// rankCommands are the ranks of a job, not started yet.
+func rankCommands(tb testing.TB, task rankTask) []*exec.Cmd {
+	root, plain := listenFile(tb), listenFile(tb)
+	task.Root, task.Plain = root.address, plain.address
+	ranks := make([]*exec.Cmd, task.Size)
+	for rank := range ranks {
+		task.Rank = rank
+		text, err := json.Marshal(task)
+		require.NoError(tb, err)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), rankProcess+"="+string(text))
+		cmd.Stderr = os.Stderr
+		if rank == 0 {
+			cmd.ExtraFiles = []*os.File{root.file, plain.file}
+		}
+		ranks[rank] = cmd
+	}
+	return ranks
 }
 
 // listening is an open listener in the form that a child process inherits.
@@ -86,7 +100,7 @@ func runRankProcess(spec string) error {
 	if err := json.Unmarshal([]byte(spec), &task); err != nil {
 		return err
 	}
-	cfg := Config{Rank: task.Rank, Size: task.Size, Root: Endpoint{Job: "test", Key: testKey, Addresses: []string{task.Root}}}
+	cfg := Config{Rank: task.Rank, Size: task.Size, Root: Endpoint{Job: "test", Key: testKey, Addresses: []string{task.Root}}, Heartbeat: task.Heartbeat}
 	var plain net.Listener
 	var err error
 	if task.Rank == 0 {

@@ -106,5 +106,5 @@ func (j *job) ended(l link, err error) {
 	if err == errDone || j.mesh.gone(l.peer()) != nil || j.isClosed() {
 		return
 	}
-	j.broke(l.peer(), lossText(err), patience(err))
+	j.broke(l.peer(), lossText(err), err)
 }

@@ -47,7 +47,7 @@ func (j *job) gatherRanks(ctx context.Context, cfg *Config, own credentials) err
 	if err := g.wait(ctx); err != nil {
 		return err
 	}
-	return j.welcome(ctx)
+	return j.welcome(ctx, cfg.Heartbeat)
 }
 
 // receive lets r take connections until the job is over.
@@ -179,10 +179,11 @@ func (g *gathering) wait(ctx context.Context) error {
 }
 
 // welcome gives every rank the directory: the job is up.
-func (j *job) welcome(ctx context.Context) error {
+func (j *job) welcome(ctx context.Context, limit time.Duration) error {
 	known := j.mesh.directory()
 	p := appendDirectory(nil, known)
 	p = append(p, j.memory.share(known, j.log)...)
+	p = appendHeartbeat(p, limit)
 	for dest := 1; dest < j.size; dest++ {
 		h := header{kind: kindWelcome, dest: uint32(dest), length: uint64(len(p))}
 		l := j.mesh.to(dest)
@@ -190,11 +191,12 @@ func (j *job) welcome(ctx context.Context) error {
 			if ctx.Err() != nil {
 				j.fail(&failure{reason: reasonGaveUp, text: fmt.Sprintf("connect: %v", context.Cause(ctx))})
 			}
-			j.lost(dest, lossText(err)) // unless that is known, or it has failed already
+			j.lost(dest, lossText(err)+ownOutput) // unless that is known, or it has failed already
 			f := j.failure()
 			return j.errorf("connect", f.peer, f)
 		}
 	}
 	close(j.up)
+	j.startBeat(limit)
 	return nil
 }

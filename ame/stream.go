@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,12 +29,14 @@ const (
 type stream struct {
 	rank   int
 	conn   net.Conn
+	signs  *signs
 	frames *frameReader
 	token  *token
 	ended  chan struct{}
 
 	deadline time.Time // of reads; zero: none. The holder of the token's
 
+	wrote   atomic.Bool   // since quiet was last called
 	writing chan struct{} // holds a value while a frame is written; guards what follows
 	scratch []byte
 	broken  error // why a frame was cut off: nothing may follow it
@@ -45,8 +48,9 @@ func newStream(self, peer int, conn net.Conn) *stream {
 		tcp.SetNoDelay(true)
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeEvery, Count: probes})
 	}
+	s := &signs{Conn: conn}
 	return &stream{
-		rank: peer, conn: conn, frames: newFrameReader(self, conn), token: newToken(),
+		rank: peer, conn: conn, signs: s, frames: newFrameReader(self, s), token: newToken(),
 		ended: make(chan struct{}), writing: make(chan struct{}, 1),
 	}
 }
@@ -55,7 +59,7 @@ func (s *stream) peer() int           { return s.rank }
 func (s *stream) reading() *token     { return s.token }
 func (s *stream) over() chan struct{} { return s.ended }
 func (s *stream) close()              { s.conn.Close() }
-func (s *stream) vanished() bool      { return vanished(s.conn) }
+func (s *stream) sign() bool          { return s.signs.sign() }
 
 func (s *stream) read() (header, []byte, error) {
 	h, body, err := s.frames.read()
@@ -122,7 +126,27 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 		return unsent{context.Cause(ctx)}
 	}
 	s.broken = err
+	s.wrote.Store(true)
 	return err
+}
+
+func (s *stream) quiet() bool { return !s.wrote.Swap(false) && len(s.writing) == 0 }
+
+func (s *stream) dismiss(spawn func(func()), h *header, body []byte) {
+	select {
+	case s.writing <- struct{}{}:
+	default:
+		s.close()
+		return
+	}
+	spawn(func() {
+		if s.broken == nil {
+			s.conn.SetWriteDeadline(time.Now().Add(tellTime))
+			_, s.broken = s.put(context.Background(), h, body)
+		}
+		s.close()
+		<-s.writing
+	})
 }
 
 // put writes a frame and returns how many bytes of it are on their way.

@@ -34,6 +34,9 @@
 //	AME_BOOTSTRAP   name of the method to use, whatever else is available          first available
 //	AME_VERBOSE     1: print the methods with their reasons on stderr of rank 0    0
 //	AME_TIMEOUT     time for all ranks to come up: 90s, 10m, or plain seconds      5m
+//	AME_HEARTBEAT   how long a rank may show no sign of life before it is lost;    10s
+//	                what rank 0 has counts; 0: for ever, as to stop one in a
+//	                debugger
 //	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) ranks listen on       all that are up
 //	AME_PORT_RANGE  ports ranks may listen on: 20000-20100, or one port            any free port
 //	AME_MPMD        1, on all ranks: different programs behind a script are one    0

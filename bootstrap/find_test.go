@@ -131,3 +131,19 @@ func TestTimeout(t *testing.T) {
 		assert.Equal(t, want, timeout.String())
 	}
 }
+
+func TestHeartbeat(t *testing.T) {
+	for value, want := range map[string]string{
+		"": "10s", "1s": "1s", "2": "2s", "0": "0s", "0s": "0s", "200ms": "200ms",
+		"never": `bootstrap: AME_HEARTBEAT="never" is neither a duration such as 90s or 10m nor a number of seconds`,
+		"1ms":   `bootstrap: AME_HEARTBEAT="1ms" must be at least 200ms, or 0 for no heartbeats`,
+		"-5s":   `bootstrap: AME_HEARTBEAT="-5s" must be at least 200ms, or 0 for no heartbeats`,
+	} {
+		limit, err := Heartbeat(fakeenv.Map{"AME_HEARTBEAT": value}.Lookup)
+		if err != nil {
+			assert.EqualError(t, err, want)
+			continue
+		}
+		assert.Equal(t, want, limit.String())
+	}
+}

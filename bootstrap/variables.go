@@ -11,24 +11,54 @@ import (
 // DefaultTimeout is the time that all ranks of a job have to come up.
 const DefaultTimeout = 5 * time.Minute
 
+// DefaultHeartbeat is how long a rank may show no sign of life.
+const DefaultHeartbeat = 10 * time.Second
+
+// minHeartbeat is the shortest time in which ranks that live can be told from
+// others: a loaded node keeps a process waiting for tens of milliseconds.
+const minHeartbeat = 200 * time.Millisecond
+
 // Timeout returns the time that all ranks have to come up, from AME_TIMEOUT:
 // a Go duration (90s, 10m) or plain seconds; DefaultTimeout if it is not set.
 func Timeout(env Env) (time.Duration, error) {
-	text, ok := environ.Lookup(env, "AME_TIMEOUT")
+	return duration(env, "AME_TIMEOUT", DefaultTimeout, func(d time.Duration) string {
+		if d <= 0 {
+			return "must be more than 0"
+		}
+		return ""
+	})
+}
+
+// Heartbeat returns how long a rank may show no sign of life before it counts as
+// lost, from AME_HEARTBEAT: a Go duration or plain seconds; 0: for ever.
+// DefaultHeartbeat if it is not set.
+func Heartbeat(env Env) (time.Duration, error) {
+	return duration(env, "AME_HEARTBEAT", DefaultHeartbeat, func(d time.Duration) string {
+		if d < 0 || d > 0 && d < minHeartbeat {
+			return fmt.Sprintf("must be at least %v, or 0 for no heartbeats", minHeartbeat)
+		}
+		return ""
+	})
+}
+
+// duration returns the one that a variable gives, unset if there is none. wrong
+// says what is wrong with it, if anything is.
+func duration(env Env, name string, unset time.Duration, wrong func(time.Duration) string) (time.Duration, error) {
+	text, ok := environ.Lookup(env, name)
 	if !ok {
-		return DefaultTimeout, nil
+		return unset, nil
 	}
-	timeout, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(text)
 	if err != nil {
-		timeout, err = time.ParseDuration(text + "s")
+		d, err = time.ParseDuration(text + "s")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("bootstrap: AME_TIMEOUT=%q is neither a duration such as 90s or 10m nor a number of seconds", text)
+		return 0, fmt.Errorf("bootstrap: %s=%q is neither a duration such as 90s or 10m nor a number of seconds", name, text)
 	}
-	if timeout <= 0 {
-		return 0, fmt.Errorf("bootstrap: AME_TIMEOUT=%q must be more than 0", text)
+	if what := wrong(d); what != "" {
+		return 0, fmt.Errorf("bootstrap: %s=%q %s", name, text, what)
 	}
-	return timeout, nil
+	return d, nil
 }
 
 // Verbose says whether AME_VERBOSE asks for the Report on stderr of rank 0.

@@ -72,6 +72,10 @@ func newOptions(opts []Option) options {
 // rank 0 of 1. The start-up ends with an error after AME_TIMEOUT (5 minutes)
 // or when ctx ends; after Init, ctx no longer matters.
 //
+// From then on a rank that shows no sign of life for AME_HEARTBEAT (10 s),
+// whatever it computes, is lost: it is stopped, its node is gone, or the network
+// is cut. AME_HEARTBEAT=0 waits for ever, as for a process in a debugger.
+//
 // Call it at the start of the program, before descriptors are opened, and
 // Close the Comm at the end. Between the two, a program that this process
 // starts is no rank of the job: its own Init returns as rank 0 of 1.
@@ -83,6 +87,10 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	o := newOptions(opts)
 	env := bootstrap.Env(os.LookupEnv)
 	timeout, err := bootstrap.Timeout(env)
+	if err != nil {
+		return nil, err
+	}
+	heartbeat, err := bootstrap.Heartbeat(env)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +107,9 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	ctx, stop := world.Watch(ctx)
 	defer stop()
 	var others programs
-	backend, err := ame.Connect(ctx, configOf(world, &others, o.logger))
+	cfg := configOf(world, &others, o.logger)
+	cfg.Heartbeat = heartbeat
+	backend, err := ame.Connect(ctx, cfg)
 	world.Warnings = append(world.Warnings, others.warnings()...)
 	if left := world.Release(err); left != nil {
 		world.Warnings = append(world.Warnings, fmt.Sprintf("cleaning up after the start: %v", left))
