@@ -53,15 +53,8 @@ func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string
 	return c, nil
 }
 
-func (c *collector) printLines(p piece) {
-	label := ""
-	if c.tag {
-		c.feeder.mu.Lock()
-		label = c.label(c.feeder.pending[p.Index])
-		c.feeder.mu.Unlock()
-	}
-	c.printer.lines(label, p.Stream, p.Data)
-}
+// printLines prints lines as they come.
+func (c *collector) printLines(p piece) { c.printer.lines(p.Label, p.Stream, p.Data) }
 
 // take takes one result of the loop. An error is why the map cannot go on.
 func (c *collector) take(result dlp.Result[report]) error {
@@ -104,6 +97,9 @@ func (c *collector) host(rank int) string { return c.world.Info().Peers[rank].Ho
 // open returns the output of an item.
 func (c *collector) open(t task, r *report, rank int) (finished, error) {
 	f := finished{task: t, done: func() {}}
+	if r.Lines > 0 {
+		return f, errors.Join(c.depot.lines(depotKey{rank, r.Index}, r.Lines), c.printer.failure())
+	}
 	if !r.Apart {
 		for i, data := range r.Output {
 			if len(data) > 0 {

@@ -23,6 +23,7 @@ type piece struct {
 	Index  int
 	Stream int
 	Kind   pieceKind
+	Label  string // before each line, if lines are printed now
 	Data   []byte
 }
 
@@ -56,15 +57,17 @@ type courier struct {
 type delivery struct {
 	courier *courier
 	index   int
+	label   string
 	files   [2]*os.File // of --results-local
 	lines   [2]lineCutter
-	mu      sync.Mutex // of err
-	err     error      // of lines
+	mu      sync.Mutex // of what follows
+	sent    int        // pieces with lines
+	err     error      // of one of them
 }
 
 // begin says where the process of an item is to write.
 func (c *courier) begin(t task, spec *run.Spec) (*delivery, error) {
-	d := &delivery{courier: c, index: t.Index}
+	d := &delivery{courier: c, index: t.Index, label: c.label(t)}
 	switch {
 	case c.resultsLocal != "":
 		for i, suffix := range resultSuffixes {
@@ -89,9 +92,10 @@ func (d *delivery) send(stream int, lines []byte) {
 	if len(lines) == 0 {
 		return
 	}
-	err := d.courier.post(piece{d.index, stream, pieceLine, lines})
-	d.mu.Lock()
+	d.mu.Lock() // also for the order of the lines
 	defer d.mu.Unlock()
+	d.sent++
+	err := d.courier.post(piece{Index: d.index, Stream: stream, Kind: pieceLine, Label: d.label, Data: lines})
 	if d.err == nil {
 		d.err = err
 	}
@@ -108,6 +112,7 @@ func (d *delivery) end(r *report, result *run.Result) error {
 		for i := range d.lines {
 			d.send(i, d.lines[i].rest())
 		}
+		r.Lines = d.sent
 		return d.err
 	}
 	out, small := result.Out[0].Bytes()
@@ -169,7 +174,7 @@ func (c *courier) ship(index int, out [2]*run.Output) error {
 				return err
 			}
 			offset += int64(n)
-			if err := send(piece{index, stream, pieceMore, buffer[:n]}); err != nil {
+			if err := send(piece{Index: index, Stream: stream, Kind: pieceMore, Data: buffer[:n]}); err != nil {
 				return err
 			}
 		}

@@ -21,12 +21,16 @@ type depot struct {
 	arrived sync.Cond // something is complete
 	parts   map[depotKey]*[2]*run.Output
 	whole   map[depotKey]bool
+	printed map[depotKey]int // pieces with lines
 }
 
 type depotKey struct{ rank, index int }
 
 func newDepot(runner *run.Runner, print func(piece)) *depot {
-	d := &depot{runner: runner, print: print, parts: make(map[depotKey]*[2]*run.Output), whole: make(map[depotKey]bool)}
+	d := &depot{
+		runner: runner, print: print,
+		parts: make(map[depotKey]*[2]*run.Output), whole: make(map[depotKey]bool), printed: make(map[depotKey]int),
+	}
 	d.arrived.L = &d.mu
 	return d
 }
@@ -48,11 +52,15 @@ func (d *depot) receive(ctx context.Context, comm *dlp.Comm) {
 
 // take keeps or prints a piece.
 func (d *depot) take(rank int, p piece) {
+	key := depotKey{rank, p.Index}
 	if p.Kind == pieceLine {
 		d.print(p)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.printed[key]++
+		d.arrived.Broadcast()
 		return
 	}
-	key := depotKey{rank, p.Index}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.parts[key] == nil {
@@ -79,8 +87,8 @@ const depotWait = 10 * time.Second
 
 var errOutputLost = errors.New("its output was lost with its rank")
 
-// get hands out a complete output; the caller closes it.
-func (d *depot) get(key depotKey) ([2]*run.Output, error) {
+// await waits until ok, called with the lock, says that something has arrived.
+func (d *depot) await(ok func() bool) bool {
 	late := false
 	timer := time.AfterFunc(depotWait, func() {
 		d.mu.Lock()
@@ -89,23 +97,34 @@ func (d *depot) get(key depotKey) ([2]*run.Output, error) {
 		d.arrived.Broadcast()
 	})
 	defer timer.Stop()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for !d.whole[key] && !late {
+	for !ok() && !late {
 		d.arrived.Wait()
 	}
-	out := d.parts[key]
-	if !d.whole[key] || out == nil {
+	return ok()
+}
+
+// lines returns when the lines of an item are printed, so many pieces.
+func (d *depot) lines(key depotKey, pieces int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer delete(d.printed, key)
+	if !d.await(func() bool { return d.printed[key] >= pieces }) {
+		return errOutputLost
+	}
+	return nil
+}
+
+// get hands out a complete output; the caller closes it.
+func (d *depot) get(key depotKey) ([2]*run.Output, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.await(func() bool { return d.whole[key] }) {
 		return [2]*run.Output{d.runner.Output(), d.runner.Output()}, errOutputLost
 	}
+	out := d.parts[key]
 	delete(d.parts, key)
 	delete(d.whole, key)
-	for _, o := range out {
-		if err := o.Err(); err != nil {
-			return *out, err
-		}
-	}
-	return *out, nil
+	return *out, errors.Join(out[0].Err(), out[1].Err())
 }
 
 // forget lets go of what lost ranks have sent.

@@ -26,7 +26,7 @@ func TestFailures(t *testing.T) {
 	assert.Regexp(t, `(?m)^dlp map: item 2 \(3\) failed on rank 0 \(\S+\): exit status 3\n    7\n    8\n    9\n    10\n    \?\[2J\ndlp map: item 4 \(5\) `, r.stderr)
 	assert.Regexp(t, `(?m)^dlp map: 2 done, 2 failed in `, r.stderr)
 
-	r = runMap(t, "", "-q", "--failed", list, "false", ":::", "a", "b", ":::", "c d")
+	r = runMap(t, "", "-q", "-j1", "--failed", list, "false", ":::", "a", "b", ":::", "c d")
 	assert.Equal(t, 1, r.status)
 	assert.Equal(t, "a\tc d\nb\tc d\n", read(t, list))
 	r = runMap(t, "", "-k", "-a", list, "-C", "\t", "echo", "{2}{1}")

@@ -37,6 +37,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(deadline.Each(m))
 }
 
+const (
+	patience = time.Minute // for what must happen
+	tick     = 5 * time.Millisecond
+)
+
 // result is what a run came to.
 type result struct {
 	status         int
@@ -65,7 +70,7 @@ func testEnviron(t *testing.T) []string {
 // command is dlp map with the environment of a test.
 func dlpMap(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"dlp", "map"}, args...)...)
 	cmd.Env = testEnviron(t)

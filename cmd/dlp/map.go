@@ -136,7 +136,7 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 		return s.work(ctx, t)
 	}
 	if m.collector == nil {
-		for _, err := range mapFromRoot(ctx, m, nil, work) {
+		for _, err := range m.loop(ctx, nil, work) {
 			if !errors.Is(err, dlp.ErrStopped) {
 				return 0, err
 			}
@@ -162,7 +162,7 @@ func (m *mapping) collect(ctx context.Context, work func(context.Context, task) 
 	c := m.collector
 	stopShow := m.showProgress()
 	var last, broken error
-	for r, err := range mapFromRoot(ctx, m, c.feeder.tasks, work) {
+	for r, err := range m.loop(ctx, c.feeder.tasks, work) {
 		if err != nil {
 			last = err
 			break
@@ -195,7 +195,7 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 	if last != nil && !errors.Is(last, dlp.ErrStopped) {
 		return 0, errors.Join(last, broken)
 	}
-	fmt.Fprint(os.Stderr, c.tally.list())
+	c.printer.text(c.tally.list())
 	if c.list != nil && c.list.newline {
 		c.printer.say("--failed %s: an item has a newline; with -0 such a list can be read again", m.failed)
 	}

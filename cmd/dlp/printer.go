@@ -21,6 +21,7 @@ type printer struct {
 	to   [2]io.Writer
 	bar  string
 	term bool  // there may be a bar
+	cut  bool  // what was printed last on stderr does not end its line
 	err  error // the first one of a write; what comes later is dropped
 }
 
@@ -50,6 +51,11 @@ func (p *printer) item(label string, streams [2]content) error {
 		}
 		_, err := io.CopyBuffer(plainWriter{w}, io.NewSectionReader(stream, 0, stream.Size()), make([]byte, min(pieceSize, stream.Size())))
 		p.keep(err)
+		if i == 1 {
+			var last [1]byte
+			stream.ReadAt(last[:], stream.Size()-1) // as it has just been read
+			p.cut = last[0] != '\n'
+		}
 	}
 	return p.err
 }
@@ -66,11 +72,20 @@ func (p *printer) lines(label string, stream int, lines []byte) {
 
 // say prints a line of dlp's own on stderr.
 func (p *printer) say(format string, args ...any) {
+	p.text(fmt.Sprintf("dlp map: "+format+"\n", args...))
+}
+
+// text prints whole lines on stderr.
+func (p *printer) text(lines string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hide()
 	defer p.show()
-	fmt.Fprintf(p.to[1], "dlp map: "+format+"\n", args...)
+	if p.cut && lines != "" {
+		lines = "\n" + lines
+		p.cut = false
+	}
+	io.WriteString(p.to[1], lines)
 }
 
 // setBar changes the line below.

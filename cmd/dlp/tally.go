@@ -123,12 +123,18 @@ func (y *tally) summary(slots int) string {
 		y.done, y.failures, rounded(elapsed), rounded(y.work), counted(slots, "slot"), speedup, 100*speedup/float64(slots), y.limit(slots, elapsed))
 }
 
+// limitFrom is how long a map takes of which it is worth saying what has limited
+// it.
+const limitFrom = 2 * time.Second
+
 // limit names what kept slots from being busy, if that is much of the time.
 func (y *tally) limit(slots int, elapsed time.Duration) string {
 	items := y.done + y.failures
 	idle := elapsed*time.Duration(slots) - y.work
 	tail, last := y.tail(slots)
 	switch {
+	case elapsed < limitFrom:
+		return ""
 	case idle < elapsed*time.Duration(slots)/10:
 		return ""
 	case items < slots:

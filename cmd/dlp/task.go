@@ -41,6 +41,7 @@ type report struct {
 	Sizes    [2]int64  // of stdout and stderr, in bytes
 	Output   [2][]byte // those, unless they go another way
 	Apart    bool      // they do
+	Lines    int       // pieces of it that are printed as they come
 }
 
 func (r *report) failed() bool { return r.Status != 0 || r.Note != "" }
@@ -89,7 +90,7 @@ func (s *site) environOf(t task, slot, attempt int) []string {
 
 // work runs the command of an item, until it succeeds or its attempts are used up.
 func (s *site) work(ctx context.Context, t task) (report, error) {
-	slot := slotOf(ctx)
+	slot := dlp.Slot(ctx)
 	for attempt := 1; ; attempt++ {
 		r, err := s.once(ctx, t, slot, attempt)
 		if err != nil || !r.failed() || attempt > s.retries || ctx.Err() != nil {
