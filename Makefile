@@ -44,13 +44,15 @@ install: build
 	install $(INSTALLED:%=bin/%) "$(DESTDIR)$(PREFIX)/bin"
 	go run ./internal/manual -to "$(DESTDIR)$(PREFIX)" -bin bin $(INSTALLED)
 
-# The cluster waits more than it works, so the units are tested beside it.
+# The cluster waits more than it works, so the units are tested beside it. What
+# has failed of either stands at the end.
 test: build
-	@status=0; $(MAKE) -j2 --no-print-directory test-unit test-cluster || status=$$?; \
-	test/leftovers.sh; exit $$status
+	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; status=0; \
+	$(MAKE) -j2 --no-print-directory REPORTS="$$reports" test-unit test-cluster || status=$$?; \
+	test/leftovers.sh; cat "$$reports"/* 2>/dev/null; exit $$status
 
 test-unit:
-	go run ./test/progress -name unit -- $(RACE) -shuffle=on ./...
+	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -shuffle=on ./...
 
 bench:
 	go test -run '^$$' -bench . -benchtime 1s ./...

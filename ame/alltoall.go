@@ -7,7 +7,7 @@ import "context"
 // ranks must call Alltoall, in the same order as their other collectives on c.
 // After an error, a cancelled ctx included, the job has failed on all ranks.
 func (c *Comm) Alltoall(ctx context.Context, which Call, parts []Payload) ([]Payload, error) {
-	now, err := c.enter(opAlltoall, algorithmPairwise, which)
+	now, err := c.enter(ctx, opAlltoall, algorithmPairwise, which)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +20,7 @@ func (c *Comm) Alltoall(ctx context.Context, which Call, parts []Payload) ([]Pay
 // other collectives on c. After an error, a cancelled ctx included, the job has
 // failed on all ranks.
 func (c *Comm) Allgather(ctx context.Context, which Call, p Payload) ([]Payload, error) {
-	now, err := c.enter(opAllgather, algorithmBruck, which)
+	now, err := c.enter(ctx, opAllgather, algorithmBruck, which)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (c *Comm) Allgather(ctx context.Context, which Call, p Payload) ([]Payload,
 // Scatter, in the same order as their other collectives on c. After an error, a
 // cancelled ctx included, the job has failed on all ranks.
 func (c *Comm) Scatter(ctx context.Context, which Call, parts []Payload) (Payload, error) {
-	now, err := c.enter(opScatter, algorithmLinear, which)
+	now, err := c.enter(ctx, opScatter, algorithmLinear, which)
 	if err != nil {
 		return Payload{}, err
 	}

@@ -27,13 +27,13 @@ type barrierWay interface {
 // Barrier of a communicator, which finds that out, they meet by messages.
 func (c *Comm) Barrier(ctx context.Context) error {
 	if c.barrier != nil {
-		now, err := c.enter(opBarrier, algorithmMemory, Call{})
+		now, err := c.enter(ctx, opBarrier, algorithmMemory, Call{})
 		if err != nil {
 			return err
 		}
 		return c.finish(now, c.barrier.pass(ctx, c, now))
 	}
-	now, err := c.enter(opBarrier, algorithmLinear, Call{})
+	now, err := c.enter(ctx, opBarrier, algorithmLinear, Call{})
 	if err != nil {
 		return err
 	}

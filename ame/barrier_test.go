@@ -209,7 +209,7 @@ func TestSentToMeetNowhere(t *testing.T) {
 					comms[1].job.memory.close()
 				}
 				go func() {
-					now, err := comms[0].enter(opBarrier, algorithmLinear, Call{})
+					now, err := comms[0].enter(t.Context(), opBarrier, algorithmLinear, Call{})
 					assert.NoError(t, err)
 					assert.NoError(t, comms[0].sendAll(t.Context(), now, comms[0].others(), text(body)))
 				}()

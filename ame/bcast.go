@@ -12,7 +12,7 @@ import (
 // others when it is there. After an error, a cancelled ctx included, the job
 // has failed on all ranks.
 func (c *Comm) Bcast(ctx context.Context, which Call, p Payload) (Payload, error) {
-	now, err := c.enter(opBcast, bcastBy(c.group.size), which)
+	now, err := c.enter(ctx, opBcast, bcastBy(c.group.size), which)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -35,7 +35,7 @@ func (c *Comm) carry(ctx context.Context, now *round, root int, p Payload, into 
 	isRoot := c.group.self == root
 	first := Payload{Format: p.Format}
 	if isRoot {
-		first.Body = announced(p.Body, c.group.size)
+		first.Body = c.announced(p.Body)
 	} else {
 		var err error
 		if first, err = c.awaitPart(ctx, now, parent); err != nil {
@@ -69,11 +69,11 @@ func (c *Comm) carry(ctx context.Context, now *round, root int, p Payload, into 
 }
 
 // announced is the first part of a broadcast.
-func announced(body []byte, size int) []byte {
+func (c *Comm) announced(body []byte) []byte {
 	switch {
 	case len(body) < parallelBody:
 		return append(append(make([]byte, 0, len(body)+1), body...), comesHere)
-	case chained(len(body), size):
+	case chained(len(body), c.group.size, c.onOneNode()):
 		return append(binary.BigEndian.AppendUint64(nil, uint64(len(body))), comesChain)
 	}
 	return []byte{comesWhole}

@@ -10,6 +10,10 @@ const (
 	// another rank, which has to wake up first.
 	linearRanks = 16
 
+	// nodeChain is the size of a group on one node from which a long broadcast
+	// goes from rank to rank.
+	nodeChain = 8
+
 	// pairwiseBody is the length of vectors, in bytes, from which each rank of
 	// an allreduce folds one piece of all of them.
 	pairwiseBody = 256 << 10
@@ -28,7 +32,11 @@ func bcastBy(size int) algorithm {
 
 // chained says whether a broadcast of some bytes goes from rank to rank: there
 // are more pieces than ranks, so that most of the time all of them are at work.
-func chained(length, size int) bool { return size > 2 && length > size*chainPiece }
+// Few ranks of one node gain nothing by it, for all bytes cross the same memory,
+// and it costs each of them a copy.
+func chained(length, size int, oneNode bool) bool {
+	return size > 2 && length > size*chainPiece && (!oneNode || size >= nodeChain)
+}
 
 // allreduceBy is how payloads of any length are folded for all ranks. Doubling
 // brackets as the tree does only where the number of ranks is a power of two.

@@ -135,12 +135,12 @@ func (p *pairing) dial(ctx context.Context, rank int, addresses []string) error 
 	if err != nil {
 		return err
 	}
-	return p.use(rank, r.conn)
+	return p.use(rank, r.conn, func() {})
 }
 
 // admit takes a connection that another rank has made. It is used once that one
 // uses it, who may give it up until then without a word.
-func (p *pairing) admit(conn net.Conn, a *admission) error {
+func (p *pairing) admit(conn net.Conn, a *admission, taken func()) error {
 	rank := int(a.opener.rank)
 	if a.opener.run != p.own.run || rank == 0 {
 		return fmt.Errorf("%w: rank %d does not know this job's run", ErrAuth, rank)
@@ -153,7 +153,7 @@ func (p *pairing) admit(conn net.Conn, a *admission) error {
 	if err == nil {
 		select {
 		case <-p.job.mesh.comes(rank):
-			err = p.use(rank, conn)
+			err = p.use(rank, conn, taken)
 		case <-p.job.life.Done():
 			err = errAbandoned
 		}
@@ -167,7 +167,8 @@ func (p *pairing) admit(conn net.Conn, a *admission) error {
 // use makes conn the way of frames to a rank: it says so by the old way, behind
 // all that goes there, and reads from conn when the other one has said so, too.
 // There is no way back, so it waits as long as a body takes that is on its way.
-func (p *pairing) use(rank int, conn net.Conn) error {
+// It calls taken before the job has the link.
+func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 	conn.SetDeadline(time.Time{})
 	life := p.job.life
 	sending, _ := p.job.mesh.sending(rank)
@@ -184,6 +185,7 @@ func (p *pairing) use(rank int, conn net.Conn) error {
 	}
 	l := newStream(p.job.rank, rank, conn)
 	comes := p.job.mesh.comes(rank)
+	taken()
 	if !p.job.adopt(l, func() {
 		select {
 		case <-comes:

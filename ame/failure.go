@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // failure is why a job cannot go on. It travels to every rank in a kindFail
@@ -97,12 +98,21 @@ func parseFailure(b []byte, size int) (*failure, error) {
 // ownOutput is behind the cause of a loss that the lost rank knows best.
 const ownOutput = "; its own output says why"
 
-// lossText says why a connection ended, without the addresses that the net
-// package puts in front: rank and host say it better.
+// lossText says why the link to a rank has ended. The system of a process that
+// ends with something unread resets its connections; so may a network.
 func lossText(err error) string {
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		return "it ended without Close: its connection was closed without a bye"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "it ended without Close, or the network cut it off: " + plainText(err)
 	}
+	return plainText(err)
+}
+
+// plainText is an error of a connection without the addresses that the net
+// package puts in front: rank and host say it better.
+func plainText(err error) string {
 	text := err.Error()
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
 		inner := op.Err

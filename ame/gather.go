@@ -9,7 +9,7 @@ import "context"
 // Gather, in the same order as their other collectives on c. After an error,
 // a cancelled ctx included, the job has failed on all ranks.
 func (c *Comm) Gather(ctx context.Context, which Call, p Payload) ([]Payload, error) {
-	now, err := c.enter(opGather, algorithmLinear, which)
+	now, err := c.enter(ctx, opGather, algorithmLinear, which)
 	if err != nil {
 		return nil, err
 	}

@@ -80,5 +80,5 @@ func readPart(r io.Reader, b []byte, name string) error {
 	case err == io.ErrUnexpectedEOF:
 		return fmt.Errorf("%w: it closed in the middle of its %s", ErrAuth, name)
 	}
-	return fmt.Errorf("%w: before its %s: %s", ErrAuth, name, lossText(err))
+	return fmt.Errorf("%w: before its %s: %s", ErrAuth, name, plainText(err))
 }

@@ -63,6 +63,12 @@ type trouble struct {
 	err  error
 }
 
+// gaveUp says whether it is that another rank's ctx has ended, or the like.
+func (t *trouble) gaveUp() bool {
+	f, ok := t.err.(*failure)
+	return ok && f.reason == reasonGaveUp
+}
+
 // outcome is what a call that waits gets: one of the two.
 type outcome struct {
 	arrival *arrival

@@ -131,7 +131,7 @@ func TestMatcherTolerates(t *testing.T) {
 	m := testMatcher(4)
 	id, later := newCommID(0, 1), newCommID(0, 2)
 	m.open(id, groupOf(0, []int{0, 2, 3}), tolerant)
-	_, none, _ := m.begin(id, call{op: opGather}, callSite{})
+	_, none, _ := m.begin(id, call{op: opGather}, nil)
 	require.Nil(t, none)
 	of, other, any := waitFor(t, m, id, messageFrom(3, 1)), waitFor(t, m, id, messageFrom(2, 1)), waitFor(t, m, id, messageFrom(AnySource, 1))
 	part := waitFor(t, m, id, pattern{kind: kindPart, op: opGather, source: 2, tag: 1})
@@ -143,7 +143,7 @@ func TestMatcherTolerates(t *testing.T) {
 	assert.Empty(t, any.done)
 	assert.Nil(t, m.usable(id))
 
-	_, again, _ := m.begin(id, call{op: opGather}, callSite{})
+	_, again, _ := m.begin(id, call{op: opGather}, nil)
 	assert.Same(t, loss, again)
 	_, r, again := m.expect(id, pattern{kind: kindPart, op: opGather, source: 2, tag: 1}, nil, false)
 	assert.Nil(t, r)
@@ -156,7 +156,7 @@ func TestMatcherTolerates(t *testing.T) {
 
 	m.open(later, groupOf(0, []int{0, 3, 1}), tolerant)
 	assert.Nil(t, m.usable(later))
-	_, again, _ = m.begin(later, call{op: opGather}, callSite{})
+	_, again, _ = m.begin(later, call{op: opGather}, nil)
 	assert.Same(t, loss, again, "it was lost before")
 }
 
@@ -201,9 +201,9 @@ var (
 )
 
 func begin(t *testing.T, m *matcher, c call) (round, *conflict) {
-	now, trouble, conflict := m.begin(0, c, callSite{name: "Here"})
+	now, trouble, conflict := m.begin(0, c, &callSite{name: "Here"})
 	require.Nil(t, trouble)
-	return now, conflict
+	return *now, conflict
 }
 
 // A rank that is in another collective is found out, whoever comes first and

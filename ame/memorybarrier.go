@@ -45,19 +45,22 @@ func (b *memoryBarrier) follow(ctx context.Context, c *Comm, now *round) error {
 	if b.wait(c.group.self, !report) {
 		return nil
 	}
-	now.where = c.job.matcher.locate(c.id, now.seq)
+	c.job.matcher.locate(c.id, now.seq)
 	_, err := c.awaitPart(ctx, now, 0)
 	return err
 }
 
 // lead enters, waits until all have, and lets the others leave.
 func (b *memoryBarrier) lead(ctx context.Context, c *Comm, now *round) error {
-	heard := map[int]bool{}
+	var heard map[int]bool
 	hear := func(p pattern) error {
 		p.every = true
 		a, err := c.receive(ctx, p, now)
 		if err != nil {
 			return c.nameAbsent(ctx, now, c.group.ranksOf(b.absent(now.seq)), err)
+		}
+		if heard == nil {
+			heard = map[int]bool{}
 		}
 		heard[a.Source] = true
 		return nil
@@ -65,7 +68,7 @@ func (b *memoryBarrier) lead(ctx context.Context, c *Comm, now *round) error {
 
 	sleeps := !b.enter(0, now.seq, now.digest, false) && !b.wait(0, true)
 	for sleeps && !b.mayLeave(0) || !b.agreed(now.seq) {
-		now.where = c.job.matcher.locate(c.id, now.seq)
+		c.job.matcher.locate(c.id, now.seq)
 		// A rank that has not agreed is given away by a frame on its way.
 		if err := hear(now.part(AnySource)); err != nil {
 			return err

@@ -17,3 +17,14 @@ type NodeID [16]byte
 func sameNode(a, b Peer) bool {
 	return a.Node != nil && b.Node != nil && a.ID != NodeID{} && a.ID == b.ID
 }
+
+// onOneNode says whether all ranks of c are known to run on one node.
+func (c *Comm) onOneNode() bool {
+	peers := c.Peers()
+	for _, p := range peers {
+		if !sameNode(p, peers[0]) {
+			return false
+		}
+	}
+	return true
+}

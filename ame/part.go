@@ -10,16 +10,19 @@ import (
 // Collectives are written in terms of parts: what one rank of the group sends
 // another one in the collective that both have entered.
 
-// enter numbers a collective on this rank.
-func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
+// enter numbers a collective on this rank. A ctx that has ended ends it there,
+// also where this rank would have nothing to wait for: the same program gets the
+// same error on any number of ranks.
+func (c *Comm) enter(ctx context.Context, o op, a algorithm, which Call) (*round, error) {
 	if which.Root < 0 || which.Root >= c.group.size {
 		return nil, c.checkRank(o.String(), which.Root)
 	}
 	j := c.job
 	id := call{op: o, algorithm: a, use: which.Use, root: uint32(c.group.rank(which.Root))}
-	var where callSite
+	var where *callSite
 	if a != algorithmMemory {
-		where = here(which)
+		site := here(which)
+		where = &site
 	}
 	j.settle()
 	if !c.inside.CompareAndSwap(false, true) {
@@ -31,11 +34,16 @@ func (c *Comm) enter(o op, a algorithm, which Call) (*round, error) {
 		j.settle()
 		t = j.matcher.usable(c.id)
 	}
-	if t != nil {
-		c.inside.Store(false)
-		return nil, j.report(o.String(), t)
+	switch late := ctx.Err() != nil; {
+	case t == nil && !late:
+		return now, nil
+	case t == nil:
+		return nil, c.finish(now, j.errorf(o.String(), -1, context.Cause(ctx)))
+	case late && t.gaveUp():
+		t = &trouble{-1, context.Cause(ctx)} // as it has on that rank
 	}
-	return &now, nil
+	c.inside.Store(false)
+	return nil, j.report(o.String(), t)
 }
 
 // overlap ends the job because a collective has begun here in the middle of

@@ -19,8 +19,9 @@ type reception struct {
 	log         *slog.Logger
 
 	// admit is given a connection whose other end has proved to be a rank.
-	// Its error is why the connection was not taken; it is closed then.
-	admit func(conn net.Conn, a *admission) error
+	// Its error is why the connection was not taken; it is closed then. Before
+	// others use it as a link it calls taken: stop leaves it alone then.
+	admit func(conn net.Conn, a *admission, taken func()) error
 
 	// reject is told why a connection was turned away.
 	reject func(reason string)
@@ -94,6 +95,13 @@ func (r *reception) enter(conn net.Conn) bool {
 	return true
 }
 
+// leave notes that the handshake on a connection is over.
+func (r *reception) leave(conn net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.opening, conn)
+}
+
 // handle runs the handshake on one connection and hands it on if the other end
 // is of this job.
 func (r *reception) handle(conn net.Conn) {
@@ -101,27 +109,24 @@ func (r *reception) handle(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	a, err := receive(conn, r.credentials)
 	if err == nil {
-		err = r.admit(conn, a)
+		err = r.admit(conn, a, func() { r.leave(conn) })
 	}
-	r.mu.Lock()
-	delete(r.opening, conn)
-	over := r.over
-	r.mu.Unlock()
+	r.leave(conn)
 	if err == nil {
 		return
 	}
 	conn.Close()
-	if err == errAbandoned || over {
+	if err == errAbandoned || r.isOver() {
 		return
 	}
 	r.log.Warn("connection turned away", "rank", r.credentials.rank, "address", conn.RemoteAddr(), "reason", err)
-	r.reject(strings.TrimPrefix(lossText(err), ErrAuth.Error()+": "))
+	r.reject(strings.TrimPrefix(plainText(err), ErrAuth.Error()+": "))
 }
 
 // say ends a handshake with a verdict.
 func say(conn net.Conn, v verdict) error {
 	if _, err := conn.Write([]byte{byte(v)}); err != nil {
-		return fmt.Errorf("before its verdict: %s", lossText(err))
+		return fmt.Errorf("before its verdict: %s", plainText(err))
 	}
 	return nil
 }

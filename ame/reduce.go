@@ -10,7 +10,7 @@ import "context"
 // in the same order as their other collectives on c. After an error, a
 // cancelled ctx included, the job has failed on all ranks.
 func (c *Comm) Reduce(ctx context.Context, which Call, p Payload, fold Fold) (Payload, error) {
-	now, err := c.enter(opReduce, algorithmTree, which)
+	now, err := c.enter(ctx, opReduce, algorithmTree, which)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -20,7 +20,7 @@ func (c *Comm) Reduce(ctx context.Context, which Call, p Payload, fold Fold) (Pa
 
 // Allreduce is Reduce with the result on all ranks, which is that of Reduce.
 func (c *Comm) Allreduce(ctx context.Context, which Call, p Payload, fold Fold) (Payload, error) {
-	now, err := c.enter(opAllreduce, allreduceBy(c.group.size), which)
+	now, err := c.enter(ctx, opAllreduce, allreduceBy(c.group.size), which)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -55,7 +55,7 @@ func (c *Comm) foldDoubling(ctx context.Context, now *round, p Payload, fold Fol
 // and returns the result for this rank: parts has one for each rank. The
 // brackets are those of Reduce; so is the rest.
 func (c *Comm) ReduceScatter(ctx context.Context, which Call, parts []Payload, fold Fold) (Payload, error) {
-	now, err := c.enter(opReduceScatter, algorithmPairwise, which)
+	now, err := c.enter(ctx, opReduceScatter, algorithmPairwise, which)
 	if err != nil {
 		return Payload{}, err
 	}

@@ -64,7 +64,7 @@ func (j *job) receive(r *reception) {
 
 // admit takes a connection whose other end has proved to be a rank, up to its
 // join frame.
-func (g *gathering) admit(conn net.Conn, a *admission) error {
+func (g *gathering) admit(conn net.Conn, a *admission, taken func()) error {
 	rank := int(a.opener.rank)
 	if !g.rollcall.claim(rank, a.opener.instance) {
 		return g.refuse(conn, rank)
@@ -77,6 +77,7 @@ func (g *gathering) admit(conn net.Conn, a *admission) error {
 	}
 	conn.SetDeadline(time.Time{})
 	g.job.mesh.describe(rank, peer)
+	taken()
 	if !g.job.adopt(l, atOnce) {
 		return fmt.Errorf("rank %d came when the job was over", rank)
 	}

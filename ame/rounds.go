@@ -36,12 +36,16 @@ func (r *rounds) at(seq uint32) (*round, bool) {
 	return &r.past[seq%uint32(len(r.past))], true
 }
 
-// begin starts the next collective here.
-func (r *rounds) begin(c call, where callSite) *round {
+// begin starts the next collective here. where may be nil; see locate.
+func (r *rounds) begin(c call, where *callSite) *round {
 	before := r.past[r.seq%uint32(len(r.past))].digest
 	r.seq++
 	now := &r.past[r.seq%uint32(len(r.past))]
-	*now = round{seq: r.seq, call: c, digest: c.next(before), where: where}
+	now.seq, now.call, now.digest = r.seq, c, c.next(before)
+	now.where = callSite{}
+	if where != nil {
+		now.where = *where
+	}
 	return now
 }
 
@@ -135,9 +139,10 @@ func (a *announcement) say(root bool) string {
 	return text
 }
 
-// begin starts the next collective of a communicator on this rank. The
+// begin starts the next collective of a communicator on this rank, and returns
+// its round, which nobody changes until it has ended, but for locate. The
 // conflict, if any, is with a rank that is known to be in another one.
-func (m *matcher) begin(id commID, c call, where callSite) (round, *trouble, *conflict) {
+func (m *matcher) begin(id commID, c call, where *callSite) (*round, *trouble, *conflict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, t := m.usableBox(id)
@@ -145,10 +150,9 @@ func (m *matcher) begin(id commID, c call, where callSite) (round, *trouble, *co
 		t = b.loss
 	}
 	if t != nil {
-		return round{}, t, nil
+		return nil, t, nil
 	}
-	now := b.rounds.begin(c, where)
-	return *now, nil, b.due()
+	return b.rounds.begin(c, where), nil, b.due()
 }
 
 // round returns a collective that this rank has entered, ok == false if it has
@@ -177,7 +181,7 @@ func (m *matcher) hear(id commID, rank int, theirs announcement) *conflict {
 
 // locate notes from where a collective was called that was entered without
 // that, because it cost too much.
-func (m *matcher) locate(id commID, seq uint32) callSite {
+func (m *matcher) locate(id commID, seq uint32) {
 	where := here(Call{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -186,5 +190,4 @@ func (m *matcher) locate(id commID, seq uint32) callSite {
 			now.where = where
 		}
 	}
-	return where
 }

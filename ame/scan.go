@@ -8,7 +8,7 @@ import "context"
 // collectives on c. After an error, a cancelled ctx included, the job has
 // failed on all ranks.
 func (c *Comm) Scan(ctx context.Context, which Call, p Payload, fold Fold) (Payload, error) {
-	now, err := c.enter(opScan, algorithmDoubling, which)
+	now, err := c.enter(ctx, opScan, algorithmDoubling, which)
 	if err != nil {
 		return Payload{}, err
 	}
@@ -19,7 +19,7 @@ func (c *Comm) Scan(ctx context.Context, which Call, p Payload, fold Fold) (Payl
 // Exscan is Scan without this rank's payload: it returns what Scan does on the
 // rank before, and nothing on rank 0.
 func (c *Comm) Exscan(ctx context.Context, which Call, p Payload, fold Fold) (Payload, error) {
-	now, err := c.enter(opExscan, algorithmDoubling, which)
+	now, err := c.enter(ctx, opExscan, algorithmDoubling, which)
 	if err != nil {
 		return Payload{}, err
 	}

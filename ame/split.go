@@ -23,7 +23,7 @@ func (j *job) newID() commID { return newCommID(j.rank, j.comms.Add(1)) }
 func (c *Comm) Dup(ctx context.Context) (*Comm, error) { return c.dup(ctx, intolerant) }
 
 func (c *Comm) dup(ctx context.Context, policy lossPolicy) (*Comm, error) {
-	now, err := c.enter(opDup, algorithmLinear, policy.call())
+	now, err := c.enter(ctx, opDup, algorithmLinear, policy.call())
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (c *Comm) dup(ctx context.Context, policy lossPolicy) (*Comm, error) {
 // with a negative color gets nil. All ranks of c must call it, in the same order
 // as their other collectives on c; nobody outside c takes part.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
-	now, err := c.enter(opSplit, algorithmLinear, Call{})
+	now, err := c.enter(ctx, opSplit, algorithmLinear, Call{})
 	if err != nil {
 		return nil, err
 	}

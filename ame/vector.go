@@ -37,7 +37,7 @@ func (p Payload) fits(format uint16, length int) error {
 // BcastInto is Bcast of a vector, which comes to lie in the other ranks' p.Body.
 // All ranks pass the same format and length.
 func (c *Comm) BcastInto(ctx context.Context, which Call, p Payload) error {
-	now, err := c.enter(opBcast, bcastBy(c.group.size), which)
+	now, err := c.enter(ctx, opBcast, bcastBy(c.group.size), which)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *Comm) place(now *round, source int, got, p Payload) error {
 // and length; into is Size times as long. What other ranks pass as into is
 // ignored.
 func (c *Comm) GatherInto(ctx context.Context, which Call, p Payload, into []byte) error {
-	now, err := c.enter(opGather, algorithmLinear, which)
+	now, err := c.enter(ctx, opGather, algorithmLinear, which)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (c *Comm) placeAll(now *round, all []Payload, format uint16, into []byte) e
 
 // AllgatherInto is GatherInto on all ranks.
 func (c *Comm) AllgatherInto(ctx context.Context, which Call, p Payload, into []byte) error {
-	now, err := c.enter(opAllgather, algorithmBruck, which)
+	now, err := c.enter(ctx, opAllgather, algorithmBruck, which)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (c *Comm) ReduceInto(ctx context.Context, which Call, p Payload, combine Co
 	if c.group.self != which.Root {
 		own.Body = append([]byte(nil), p.Body...)
 	}
-	now, err := c.enter(opReduce, algorithmTree, which)
+	now, err := c.enter(ctx, opReduce, algorithmTree, which)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *Comm) ReduceInto(ctx context.Context, which Call, p Payload, combine Co
 // AllreduceInto is ReduceInto on all ranks, which get the same bits. width is
 // the size of an element in bytes. After an error p.Body holds anything.
 func (c *Comm) AllreduceInto(ctx context.Context, which Call, p Payload, width int, combine Combine) error {
-	now, err := c.enter(opAllreduce, allreduceVectorBy(len(p.Body), c.group.size), which)
+	now, err := c.enter(ctx, opAllreduce, allreduceVectorBy(len(p.Body), c.group.size), which)
 	if err != nil {
 		return err
 	}

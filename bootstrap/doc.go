@@ -71,7 +71,7 @@
 //	AME_INSECURE      1: go on without proof; anybody on the network can join        0
 //
 // AME_RANK_PROCESS is set by a rank for the programs that it starts: they are
-// no ranks of its job, and come up as single.
+// no ranks of its job, and come up as single, unless it has closed its Comm before.
 //
 // AME_CONTROL_FD is set by ameexec and by nobody else; internal/control
 // specifies what travels over it. A variable that is set to nothing counts as not set.

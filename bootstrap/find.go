@@ -56,7 +56,23 @@ func Find(ctx context.Context, env Env, opts ...Option) (*World, *Report, error)
 	if o, ok := here.shellOfStep(env); ok && !environ.AnySet(env, "AME_BOOTSTRAP") {
 		return find(ctx, env, tell, barred(candidates, o))
 	}
-	return find(ctx, env, tell, candidates)
+	hint := here.hint(env)
+	world, report, err := find(ctx, env, hinting(tell, hint), candidates)
+	switch {
+	case err != nil && hint != "":
+		err = fmt.Errorf("%w; %s", err, hint)
+	case err == nil:
+		world.hint = hint
+	}
+	return world, report, err
+}
+
+// hinting is tell with a hint, if there is one.
+func hinting(tell func(string), hint string) func(string) {
+	if tell == nil || hint == "" {
+		return tell
+	}
+	return func(what string) { tell(what + "; " + hint) }
 }
 
 func find(ctx context.Context, env Env, tell func(string), methods []method) (*World, *Report, error) {

@@ -7,8 +7,8 @@ import (
 )
 
 // Mark tells the processes that this one starts that they are no ranks of its
-// job: it sets an environment variable, which unmark removes. They come up as
-// single then. Ranks that a launcher started by this process starts in turn
+// job: it sets an environment variable, and they come up as single. Those that it starts
+// after unmark can be ranks, and are told what may be wrong if others do not come. Ranks that a launcher started by this process starts in turn
 // are told apart by their variables.
 func (w *World) Mark(env Env) (unmark func()) {
 	if w.Method == methodSingle {
@@ -20,7 +20,7 @@ func (w *World) Mark(env Env) (unmark func()) {
 	}
 	return func() {
 		if os.Getenv(nesting.Mark) == mark {
-			os.Unsetenv(nesting.Mark)
+			os.Setenv(nesting.Mark, nesting.Closed(mark))
 		}
 	}
 }

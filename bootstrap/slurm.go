@@ -40,7 +40,7 @@ func (slurmMethod) join(ctx context.Context, env Env, tell func(string)) (*World
 		// see, or whose ports others have.
 		return meetByFile(ctx, env, fileJob{at: at, name: step.Name()}, tell)
 	}
-	x := &slurmExchange{at: at, step: step}
+	x := &slurmExchange{at: at, step: step, tell: tell}
 	if at.Size > 1 {
 		if x.member, err = stepmeet.New(ctx, env, step, at.Host); err != nil {
 			return nil, err
@@ -51,7 +51,7 @@ func (slurmMethod) join(ctx context.Context, env Env, tell func(string)) (*World
 		world.Root.Addresses = x.foundFirst(world.Root.Addresses)
 	}
 	if err == nil && x.server != nil {
-		world.refused = x.server.Refused
+		world.refused, world.doomed = x.server.Refused, x.server.Doomed()
 	}
 	if err == nil && x.warning != "" {
 		world.Warnings = append(world.Warnings, x.warning)
@@ -72,6 +72,7 @@ type slurmExchange struct {
 	server  *stepmeet.Server // of rank 0
 	found   string           // at which address another rank has found rank 0
 	warning string
+	tell    func(string)
 }
 
 func (x *slurmExchange) place() Place { return x.at }
@@ -96,7 +97,7 @@ func (x *slurmExchange) host(env Env) (Endpoint, net.Listener, error) {
 		return Endpoint{Job: job, Host: x.at.Host}, nil, nil
 	}
 	var addresses []string
-	if x.server, addresses, err = x.member.Listen(); err != nil {
+	if x.server, addresses, err = x.member.Listen(x.tell); err != nil {
 		return Endpoint{}, nil, err
 	}
 	x.warning = x.member.Warning()

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"path/filepath"
@@ -65,6 +66,20 @@ func TestSlurm(t *testing.T) {
 		assert.Nil(t, world.Newer)
 		assert.Empty(t, world.Warnings)
 	}
+}
+
+// Rank 0 does not wait for a rank on its node that cannot join.
+func TestSlurmRankThatGivesUp(t *testing.T) {
+	cluster := "test-" + rand.Text()
+	world, _, err := Find(t.Context(), task(t, 0, 2).With("SLURM_CLUSTER_NAME", cluster).Lookup)
+	require.NoError(t, err)
+	defer world.abandon()
+	ctx, stop := world.Watch(t.Context())
+	defer stop()
+	_, _, err = Find(t.Context(), task(t, 1, 2).With("SLURM_CLUSTER_NAME", cluster, "HOME", "").Lookup)
+	require.ErrorContains(t, err, "rank cannot prove who it is")
+	<-ctx.Done()
+	assert.ErrorContains(t, context.Cause(ctx), "a rank has given up: rank 1 on n1: rank cannot prove who it is")
 }
 
 func TestSlurmAlone(t *testing.T) {

@@ -48,6 +48,16 @@ func (s surroundings) childOfRank(env Env) (outsider, bool) {
 	return outsider{why: fmt.Sprintf("the variables are those of process %d, a rank that has started this program", pid)}, true
 }
 
+// hint is what may be wrong with this process if other ranks do not come, or "".
+func (s surroundings) hint(env Env) string {
+	pid, ok := nesting.ChildOfFormer(env, s.self)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("process %d, a rank that had closed its Comm, has started this program: if it is to be on its own, "+
+		"start it before Close, or with AME_BOOTSTRAP=single", pid)
+}
+
 // hasDescriptor says whether a launcher has started this process itself, as
 // far as the descriptor tells that it leaves to ranks: ranks of ours do not pass
 // it on. An inner hydra may give its ranks the numbers of the outer one's.

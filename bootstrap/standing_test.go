@@ -71,6 +71,20 @@ func TestMark(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// A program that a rank starts after it has closed its Comm may be the next
+// program of the task, or not. If others do not come, it says what may be wrong.
+func TestChildOfOneThatWasARank(t *testing.T) {
+	env := byHand()
+	env = env.With(nesting.Mark, nesting.Closed(nesting.MarkOf(env.Lookup, process.Info{PID: 77, Start: 1})))
+	world, _, err := Find(t.Context(), env.Lookup)
+	require.NoError(t, err)
+	assert.Equal(t, "ame", world.Method)
+	const want = "process 77, a rank that had closed its Comm, has started this program: if it is to be on its own, start it before Close, or with AME_BOOTSTRAP=single"
+	assert.Equal(t, want, world.Clues())
+	_, _, err = Find(t.Context(), env.With("AME_JOB", "a b").Lookup)
+	assert.ErrorContains(t, err, want)
+}
+
 func TestShellOfStep(t *testing.T) {
 	shell := surroundings{parent: process.Info{Name: "bash"}, terminal: true}
 	env := task(t, 0, 4).With("SLURM_PTY_PORT", "40000")

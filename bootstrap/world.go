@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	"github.com/dlp-mpi/dlp-go/internal/control"
 	"github.com/dlp-mpi/dlp-go/internal/program"
@@ -46,6 +47,7 @@ type World struct {
 
 	report  func() (*Reporter, error) // nil: the launcher does not listen
 	release func(failure error) error
+	hint    string          // what may be wrong if others do not come, or ""
 	refused func() string   // why ranks were sent away before they got here; or nil
 	doomed  context.Context // ends when the launcher knows that ranks will never come; or nil
 }
@@ -65,7 +67,8 @@ func (w *World) Report() (*Reporter, error) {
 
 // Watch returns a ctx that also ends when the launcher reports that the job
 // cannot come up because a rank has ended before all were connected;
-// context.Cause then says which. Launchers other than ameexec do not tell. The
+// context.Cause then says which. So does rank 0 of a Slurm step when it is sure
+// that a rank has given up. Other launchers do not tell. The
 // caller calls stop when it no longer waits for ranks.
 func (w *World) Watch(ctx context.Context) (watched context.Context, stop context.CancelFunc) {
 	watched, cancel := context.WithCancelCause(ctx)
@@ -93,14 +96,20 @@ func (w *World) Release(failure error) error {
 	return release(failure)
 }
 
-// Refused says on rank 0 why ranks that looked for it were sent away before they
-// could connect, "" if none was. It is what connections claim, and proves
-// nothing: it is for messages.
-func (w *World) Refused() string {
-	if w.refused == nil {
-		return ""
+// Clues says why ranks may not come, "" if nothing is known: why some were sent
+// away before they could connect, and how this process was started. The former
+// is what connections claim, and proves nothing: it is for messages.
+func (w *World) Clues() string {
+	var clues []string
+	if w.refused != nil {
+		if refused := w.refused(); refused != "" {
+			clues = append(clues, "sent away before: "+refused)
+		}
 	}
-	return w.refused()
+	if w.hint != "" {
+		clues = append(clues, w.hint)
+	}
+	return strings.Join(clues, "; ")
 }
 
 // check holds what every method promises about the World that it returns.

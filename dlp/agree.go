@@ -51,6 +51,13 @@ func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (*ame.
 	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
 }
 
+// beginAlone is agree of a rank that is alone: what ends a collective ends the
+// loop before its first item.
+func (c *Comm) beginAlone(ctx context.Context, op string) error {
+	_, err := c.ame.Gather(ctx, announcement{op: op}.call(), ame.Payload{})
+	return err
+}
+
 // own returns a communicator for the loop, once all ranks have theirs: rank 0
 // hands out items from then on, and the loss of a rank by one of them must not
 // meet another rank that is still in a collective of c.

@@ -45,11 +45,10 @@ func bcast[T any](ctx context.Context, c *Comm, call ame.Call, v T, failed error
 	var p ame.Payload
 	isRoot := c.Rank() == call.Root
 	if isRoot {
-		if failed == nil {
+		if failed == nil && c.Size() == 1 {
 			v, failed = value.Own(c.codec, v)
-		}
-		if failed == nil && c.Size() > 1 {
-			p, failed = encode(c, v)
+		} else if failed == nil {
+			p, v, failed = encodeOwn(c, v)
 		}
 		if failed != nil {
 			p = errorPayload(failed)
@@ -152,7 +151,7 @@ func CallOnRoot[T any](ctx context.Context, c *Comm, fn func() (T, error)) (T, e
 		returned := false
 		defer func() {
 			if !returned {
-				_, _ = bcast(ctx, c, call, v, errors.New("its function has not returned; its own output says why"))
+				_, _ = bcast(ctx, c, call, v, unreturned("its function was left"))
 			}
 		}()
 		v, err = fn()

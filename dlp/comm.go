@@ -115,8 +115,8 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	}
 	if err != nil {
 		unmark()
-		if refused := world.Refused(); refused != "" {
-			err = fmt.Errorf("%w; sent away before: %s", err, refused)
+		if clues := world.Clues(); clues != "" {
+			err = fmt.Errorf("%w; %s", err, clues)
 		}
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 	cfg := ame.Config{
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
-		Waiting: func(m ame.Missing) { tellMissing(m, world.Refused()) }, Logger: logger,
+		Waiting: func(m ame.Missing) { tellMissing(m, world.Clues()) }, Logger: logger,
 		Lost: func(rank int) { tellLauncher(world, rank) },
 	}
 	if world.Size > 1 {
@@ -162,10 +162,10 @@ func endpointOf(e bootstrap.Endpoint) ame.Endpoint {
 	return ame.Endpoint{Job: e.Job, Key: e.Key.Bytes(), Host: e.Host, Addresses: e.Addresses}
 }
 
-func tellMissing(m ame.Missing, refused string) {
+func tellMissing(m ame.Missing, clues string) {
 	what := m.String()
-	if refused != "" {
-		what += "; sent away: " + refused
+	if clues != "" {
+		what += "; " + clues
 	}
 	tellWaiting(what)
 }

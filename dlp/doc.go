@@ -51,6 +51,8 @@
 //
 // All of these and the managed loops are collective: all ranks call them in the
 // same order. A rank that does not is an error that names it rather than a hang.
+// What is wrong is so on any number of ranks: on one alone, where nothing travels,
+// the same call gets the same error, also that of a ctx which has ended before.
 // Scatter, Allgather and Alltoall are the other ways to move values. Reduce,
 // Allreduce, Scan, Exscan and ReduceScatter put the values of all ranks together
 // by a function of two, such as Sum: in the order of the ranks, with the same

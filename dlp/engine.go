@@ -29,6 +29,11 @@ func (l loopLink) Recv(ctx context.Context, source int) (loop.Message, error) {
 	return loop.Message{Payload: value.Payload(m.Payload), Source: m.Source, Tag: m.Tag}, l.peerError(err)
 }
 
+func (l loopLink) Told(source, tag int) bool {
+	_, ok, err := l.ame.TryRecv(source, tag)
+	return ok && err == nil
+}
+
 func (l loopLink) Lost(ctx context.Context, known int) []*loop.PeerError {
 	var lost []*loop.PeerError
 	for _, rank := range l.ame.AwaitLost(ctx, known) {

@@ -39,3 +39,49 @@ func TestGoexitEndsTheRank(t *testing.T) {
 		assert.Regexp(t, `^prog: rank 0 on .*: the body of Main has ended by runtime.Goexit\n$`, out.String())
 	})
 }
+
+// aside runs f in a goroutine of its own, which a Goexit ends.
+func aside(f func()) {
+	var wg sync.WaitGroup
+	wg.Go(f)
+	wg.Wait()
+}
+
+// The other ranks are told that it was no panic: nothing is printed where it was.
+func TestGoexitIsNotCalledAPanic(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, c *Comm) error{
+		"function of CallOnRoot": func(ctx context.Context, c *Comm) error {
+			_, err := CallOnRoot(ctx, c, func() (int, error) { runtime.Goexit(); return 0, nil })
+			return err
+		},
+		"body of MapUnordered": func(ctx context.Context, c *Comm) error {
+			for _, err := range MapUnordered(ctx, c, numbers(3), square) {
+				if err != nil {
+					return err
+				}
+				runtime.Goexit()
+			}
+			return nil
+		},
+		"body of Main": func(ctx context.Context, c *Comm) error {
+			if c.IsRoot() {
+				p := mainRank{name: "prog", stderr: new(bytes.Buffer), exit: func(int) {}}
+				return p.call(ctx, c, func(context.Context, *Comm) error { runtime.Goexit(); return nil })
+			}
+			return c.Barrier(ctx)
+		},
+	} {
+		errs := eachRank(t, 3, false, func(ctx context.Context, c *Comm) (err error) {
+			aside(func() { err = call(ctx, c) })
+			return err
+		})
+		assert.NoError(t, errs[0], "%s: it has not returned", name)
+		for _, err := range errs[1:] {
+			assert.ErrorContains(t, err, "rank 0 on ", name)
+			assert.ErrorContains(t, err, "runtime.Goexit, as t.FailNow does", name)
+			assert.NotContains(t, err.Error(), "panic", name)
+		}
+	}
+	err := Run(t.Context(), 2, func(context.Context, *Comm) error { runtime.Goexit(); return nil })
+	assert.ErrorContains(t, err, "runtime.Goexit, as t.FailNow does")
+}

@@ -2,6 +2,7 @@ package dlp
 
 import (
 	"context"
+	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
@@ -28,6 +29,11 @@ type loopOptions struct {
 	watched   bool // it is wanted where somebody watches
 	label     string
 	key       any // func(T) string of Key, or nil
+
+	halts  bool // the loop can be stopped, by the following
+	stop   <-chan struct{}
+	grace  time.Duration
+	before *time.Duration // before the end of the job
 }
 
 type splitOption func(*loopOptions)
@@ -95,7 +101,7 @@ func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samp
 	if c.IsRoot() {
 		l.server = loop.NewServer(loopLink{backend}, loop.Config{
 			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
-			Redo: op == "split", OnLoss: loop.LossPolicy(o.onLoss),
+			Redo: op == "split", OnLoss: loop.LossPolicy(o.onLoss), Halting: c.halting(&o),
 		})
 		c.loops.serve(l.server, func() { backend.Close() })
 		l.hide = showProgress(c, o, l.server.State)

@@ -24,8 +24,9 @@ const statusSignal = 128
 
 // Main is a whole program: Init, body, Close, the message and the exit status.
 // A program calls it last in its main function. It returns if all went well on
-// this rank; else it exits with the status of the error: what its method
-// ExitCode() int says, 128 and the number of the signal that ended ctx, or 1.
+// this rank; else it exits with the status of the error: 75 if that is ErrStopped,
+// what its method ExitCode() int says, 128 and the number of the signal that
+// ended ctx, or 1.
 //
 // An error of body is told to the others as by Abort, so that their calls fail,
 // too. It is printed on stderr, with its rank and node, and once per job: what
@@ -108,7 +109,7 @@ func (p *mainRank) call(ctx context.Context, world *Comm, body func(context.Cont
 				fmt.Fprintf(p.stderr, "%s: rank %d on %s: the body of Main has ended by runtime.Goexit\n", p.name, world.Rank(), world.host(world.Rank()))
 				p.exit(1)
 			})
-			world.Abort(errors.New("left the program by a panic or runtime.Goexit; its own output says why"))
+			world.Abort(unreturned("left the program"))
 		}
 	}()
 	err := body(ctx, world)
@@ -164,7 +165,7 @@ func isOwn(world *Comm, err error) bool {
 		}
 		return own
 	})
-	return own
+	return own && !errors.Is(err, ErrStopped) // which all ranks get
 }
 
 // speaksFor says whether this rank prints an error that others have as well:
@@ -190,6 +191,9 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 func statusOf(err error) int {
+	if errors.Is(err, ErrStopped) {
+		return statusStopped
+	}
 	var code interface{ ExitCode() int }
 	if errors.As(err, &code) && code.ExitCode() != 0 {
 		return code.ExitCode()

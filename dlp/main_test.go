@@ -86,6 +86,16 @@ func TestMainPrintsAnErrorOnce(t *testing.T) {
 			_, err := CallOnRoot(ctx, world, func() (int, error) { return 0, errOdd })
 			return err
 		}, "^prog: rank 0 on node0: dlp: call on root: rank 0: odd one out\n$", []int{1, 1, 1}},
+		{"of being stopped", func(ctx context.Context, world *Comm) error {
+			stopped := make(chan struct{})
+			close(stopped)
+			for _, err := range SplitManaged(ctx, world, numbers(100_000), StopOn(stopped, time.Hour)) {
+				if err != nil {
+					return errors.Join(err, world.Barrier(ctx)) // which another rank's end must not disturb
+				}
+			}
+			return nil
+		}, "^prog: rank 0 on node0: dlp: split: rank 0: stopped as asked, not done: items [0-9,-]+\n$", []int{75, 75, 75}},
 		{"of the items", func(ctx context.Context, world *Comm) error {
 			return loopOver(ctx, world, numbers(3+world.Rank()))
 		}, "^prog: rank 0 on node0: dlp: split: rank 0: ranks are in different loops: [^\n]*\n$", []int{1, 1, 1}},

@@ -16,6 +16,9 @@ type loops struct {
 	open     atomic.Int32   // that this rank is in
 	managers sync.WaitGroup // of loops that rank 0 left early
 
+	askEnd sync.Once
+	end    time.Time // of the job, as jobEnd has found
+
 	mu      sync.Mutex
 	servers []*loop.Server // of the managers that still run
 }

@@ -2,7 +2,6 @@ package dlp
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -92,14 +91,27 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 
 // mapAlone is the loop of a rank that is alone.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	if err := c.beginAlone(ctx, "map"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
+	halter := halter{Halting: c.halting(&o)}
+	workCtx, end := halter.watch(ctx)
+	defer end()
 	index := 0
 	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		f := callWork(ctx, c, index, item, work)
+		if err := halter.stops(index, items.length()); err != nil {
+			return err
+		}
+		f := callWork(workCtx, c, index, item, work)
+		if isCut(workCtx, &f) {
+			return halter.stops(index, items.length())
+		}
+		halter.done(f.Duration)
 		index++
 		count.add()
 		r := resultOf[R](c, &f)
@@ -121,7 +133,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 	}
 	defer l.finish()
 	if !c.IsRoot() {
-		return mapItems(ctx, c, l.worker(), items, work)
+		return mapItems(ctx, c, l.worker(), items, work, &o)
 	}
 	if o.rootWorks {
 		workCtx, cancel := context.WithCancel(ctx)
@@ -129,19 +141,26 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 		defer own.Wait()
 		defer cancel()
 		// An error of this worker reaches the loop by way of the manager.
-		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work) })
+		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work, &o) })
 	}
 	return yieldResults(ctx, c, l.server, o.policy, yield)
 }
 
 // mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error)) (err error) {
+func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error), o *loopOptions) (err error) {
 	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
-	defer func() { w.Leave(left, err) }()
+	defer func() { leaveLoop(w, left, err) }()
+	workCtx, end := worksUntilCut(ctx, w, o)
+	defer end()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err == nil && ok {
-			err = w.Done(callWork(ctx, c, index, item, work))
+			done := callWork(workCtx, c, index, item, work)
+			if isCut(workCtx, &done) {
+				err = w.Undone(index)
+			} else {
+				err = w.Done(done)
+			}
 		}
 		if err != nil || !ok {
 			left = loop.Fail
@@ -152,8 +171,13 @@ func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *sou
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
 func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy ErrorPolicy, yield func(Result[R], error) bool) error {
-	left := c.fromRank(0, errors.New("left the loop body by a panic; its own output says why"))
-	defer func() { s.Leave(left) }()
+	left := errLeft // until it is clear that yield has returned
+	defer func() {
+		if left == errLeft {
+			left = c.fromRank(0, unreturned("left the loop body"))
+		}
+		s.Leave(left)
+	}()
 	for {
 		results, over, err := s.Take(ctx)
 		if over {

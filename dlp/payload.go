@@ -29,6 +29,15 @@ func encode[T any](c *Comm, v T) (ame.Payload, error) {
 	return ame.Payload(p), err
 }
 
+// encodeOwn is encode, with what other ranks get of v.
+func encodeOwn[T any](c *Comm, v T) (ame.Payload, T, error) {
+	p, err := value.Encode(c.codec, v)
+	if err == nil {
+		v, err = value.OwnOf(c.codec, v, p)
+	}
+	return ame.Payload(p), v, err
+}
+
 // decode is the opposite of encode. A payload that holds an error gives that.
 func decode[T any](c *Comm, p ame.Payload) (v T, err error) {
 	if p.Format == value.FormatError {

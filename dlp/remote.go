@@ -22,7 +22,7 @@ func kinds() []error {
 	return []error{
 		ErrClosed, ErrLost, ErrLeft, ErrAborted, ErrMismatch, ErrTimeout,
 		context.Canceled, context.DeadlineExceeded,
-		fs.ErrExist, fs.ErrNotExist, fs.ErrPermission,
+		fs.ErrExist, fs.ErrNotExist, fs.ErrPermission, ErrStopped,
 	}
 }
 

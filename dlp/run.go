@@ -88,7 +88,7 @@ func (r *run) rank(ctx context.Context, rank int, body func(ctx context.Context,
 // by runtime.Goexit, as from t.FailNow, if there is none.
 func (r *run) unfinished(rank int, value any) error {
 	if value == nil {
-		return fmt.Errorf("dlp: run: rank %d: its goroutine has ended", rank)
+		return fmt.Errorf("dlp: run: rank %d: %w", rank, errGoexit)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

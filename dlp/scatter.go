@@ -123,10 +123,7 @@ func Allgather[T any](ctx context.Context, c *Comm, v T) ([]T, error) {
 	if _, err := ready[T](c, name); err != nil {
 		return nil, err
 	}
-	p, failed := encode(c, v)
-	if failed == nil {
-		v, failed = value.Own(c.codec, v)
-	}
+	p, v, failed := encodeOwn(c, v)
 	if failed != nil {
 		p = errorPayload(failed)
 	}
@@ -163,7 +160,7 @@ func Alltoall[T any](ctx context.Context, c *Comm, values []T) ([]T, error) {
 	}
 	var own T
 	if failed == nil {
-		own, failed = value.Own(c.codec, values[c.Rank()])
+		own, failed = value.OwnOf(c.codec, values[c.Rank()], value.Payload(parts[c.Rank()]))
 	}
 	got, err := decodeAll(c, name, all, own)
 	if failed != nil {

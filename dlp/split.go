@@ -103,15 +103,26 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 
 // splitAlone is the loop of a rank that is alone.
 func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
+	if err := c.beginAlone(ctx, "split"); err != nil {
+		return err
+	}
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
+	halter := halter{Halting: c.halting(&o)}
+	index := 0
 	for item := range items.all() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if err := halter.stops(index, items.length()); err != nil {
+			return err
+		}
+		start := time.Now()
 		if !yield(item, nil) {
 			return nil
 		}
+		halter.done(time.Since(start))
+		index++
 		count.add()
 	}
 	return nil
@@ -129,7 +140,9 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	}
 	w := l.worker()
 	left := loop.Panic // until it is clear that yield has returned
-	defer func() { w.Leave(left, err) }()
+	defer func() { leaveLoop(w, left, err) }()
+	_, end := worksUntilCut(ctx, w, &o)
+	defer end()
 	for {
 		item, index, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {

@@ -24,6 +24,24 @@ func MarkOf(env environ.Env, self process.Info) string {
 	return fmt.Sprintf("%d:%d:%s", self.PID, self.Start, Fingerprint(env))
 }
 
+// closed is a fourth field of the mark of a rank that has left its job.
+const closed = "closed"
+
+// Closed is what a mark becomes when the rank leaves its job. What it starts
+// from then on may be the same rank of another program of the task, as the next
+// line of a script is.
+func Closed(mark string) string { return mark + ":" + closed }
+
+// ChildOfFormer returns the process that has been a rank, and has started the
+// process self after it had left its job.
+func ChildOfFormer(env environ.Env, self process.Info) (pid int, ok bool) {
+	mark, ok := strings.CutSuffix(environ.Value(env, Mark), ":"+closed)
+	if !ok {
+		return 0, false
+	}
+	return childOf(env, mark, self)
+}
+
 // Fingerprint stands for the launcher variables of one rank, and for the method
 // that the user has named. A launcher that a rank starts gives its own ranks
 // other ones, as far as variables tell.
@@ -45,7 +63,11 @@ func Fingerprint(env environ.Env) string {
 // is none itself: one that has the same launcher variables as the rank, and is
 // not the rank. The program that a rank has become by execve(2) is the rank.
 func ChildOf(env environ.Env, self process.Info) (pid int, ok bool) {
-	fields := strings.Split(environ.Value(env, Mark), ":")
+	return childOf(env, environ.Value(env, Mark), self)
+}
+
+func childOf(env environ.Env, mark string, self process.Info) (pid int, ok bool) {
+	fields := strings.Split(mark, ":")
 	if len(fields) != 3 || fields[2] != Fingerprint(env) {
 		return 0, false
 	}

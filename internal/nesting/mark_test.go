@@ -40,6 +40,18 @@ func TestChildOf(t *testing.T) {
 			}
 		})
 	}
+	mark := Closed(MarkOf(environment(pmi2), rank))
+	_, ok := ChildOf(environment(pmi2+" "+Mark+"="+mark), child)
+	assert.False(t, ok, "of a rank that had left")
+	pid, ok := ChildOfFormer(environment(pmi2+" "+Mark+"="+mark), child)
+	assert.True(t, ok)
+	assert.Equal(t, 40, pid)
+	for name, env := range map[string]string{"itself": pmi2, "rank of another launcher": openmpi} {
+		_, ok = ChildOfFormer(environment(env+" "+Mark+"="+mark), rank)
+		assert.False(t, ok, name)
+	}
+	_, ok = ChildOfFormer(environment(pmi2+" "+Mark+"="+MarkOf(environment(pmi2), rank)), child)
+	assert.False(t, ok, "of a rank that lives")
 	for _, broken := range []string{"", "x", "1:2", "x:2:" + Fingerprint(environment("")), "1:x:" + Fingerprint(environment("")), "1:2:beef"} {
 		_, ok := ChildOf(environment(Mark+"="+broken), child)
 		assert.False(t, ok, broken)

@@ -23,4 +23,4 @@ cluster-down:
 # The launcher matrix and the faults, on a cluster of their own for each Debian
 # release. UPDATE=1 rewrites docs/launchers.md.
 test-cluster:
-	go run ./test/progress -name cluster -each -- -tags=integration -count=1 -timeout=30m -parallel=12 ./test/integration $(if $(UPDATE),-update)
+	go run ./test/progress -name cluster -each $(REPORTS:%=-report %/cluster) -- -tags=integration -count=1 -timeout=30m -parallel=12 ./test/integration $(if $(UPDATE),-update)

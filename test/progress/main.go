@@ -1,20 +1,26 @@
 // Progress runs go test and shows where it is.
 //
-//	go run ./test/progress [-name NAME] [-each] -- [flags and packages of go test]
+//	go run ./test/progress [-name NAME] [-each] [-report FILE] -- [flags of go test] packages
 //
 // A line says which package has ended, how, and how many are left; with -each
 // also which test. Where nothing ends for a while, a line says what runs. The
 // output of what failed follows it. The end is a list of what was skipped and
-// why, and a line of counts. The exit status is that of go test.
+// why, and a line of counts.
+//
+// A test that has failed is then run alone, three times. One that passes is
+// unsteady, and the run does not fail because of it, see secondChance. All that
+// has failed, once or again, is shown with its output once more behind
+// everything else, or written to the file of -report. The last line has the names.
+//
+// The exit status is that of go test; 0 if no more than unsteady tests have
+// failed.
 //
 // A test that knows how many subtests it will run can say so by a line of its
 // own, "plan: 24 more", and -each then says how many are left.
 package main
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -29,21 +35,43 @@ func main() {
 	name := flag.String("name", "test", "begins each line")
 	each := flag.Bool("each", false, "show tests, too")
 	quiet := flag.Duration("quiet", 15*time.Second, "after this time without news, say what runs")
+	file := flag.String("report", "", "write to this file what has failed, instead of showing it once more")
 	flag.Parse()
 	packages, err := withTests(flag.Args())
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "progress:", err)
-		os.Exit(1)
+		fail(err)
 	}
 	// go test gets the same signal and ends; what it says then is of interest.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	s := newShow(os.Stdout, *name, *each, packages)
-	status, err := run(s, *quiet, exec.Command("go", append([]string{"test", "-json"}, flag.Args()...)...))
+	status, err := runTwice(s, *quiet, goTest(flag.Args()), func(f *failure) *exec.Cmd { return goTest(alone(flag.Args(), f)) })
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "progress:", err)
-		os.Exit(1)
+		fail(err)
+	}
+	if err := write(s, *file); err != nil {
+		fail(err)
 	}
 	os.Exit(status)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "progress:", err)
+	os.Exit(1)
+}
+
+func goTest(args []string) *exec.Cmd {
+	return exec.Command("go", append([]string{"test", "-json"}, args...)...)
+}
+
+// write reports what has failed, to a file if one is named.
+func write(s *show, file string) error {
+	if file == "" {
+		s.report(s.out)
+		return nil
+	}
+	var b bytes.Buffer
+	s.report(&b)
+	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
 // withTests returns how many of the packages that are among the arguments of
@@ -54,7 +82,7 @@ func withTests(args []string) (int, error) {
 		if value, ok := strings.CutPrefix(arg, "-tags="); ok {
 			list = append(list, "-tags", value)
 		}
-		if strings.HasPrefix(arg, ".") {
+		if isPackage(arg) {
 			list = append(list, arg)
 		}
 	}
@@ -67,66 +95,5 @@ func withTests(args []string) (int, error) {
 	return len(strings.Fields(string(out))), nil
 }
 
-// run runs go test and shows what it says. It returns the exit status.
-func run(s *show, quiet time.Duration, cmd *exec.Cmd) (status int, err error) {
-	cmd.Stderr = os.Stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return 0, err
-	}
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	events := make(chan event)
-	go func() {
-		defer close(events)
-		for lines := bufio.NewReader(stdout); ; {
-			line, err := lines.ReadBytes('\n')
-			if len(line) > 0 {
-				events <- parse(line)
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	timer := time.NewTimer(quiet)
-	for open := true; open; {
-		select {
-		case e, ok := <-events:
-			if open = ok; ok && s.event(e) {
-				timer.Reset(quiet)
-			}
-		case <-timer.C:
-			s.running(time.Now())
-			timer.Reset(quiet)
-		}
-	}
-	err = cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return 0, err
-	}
-	s.end()
-	return cmd.ProcessState.ExitCode(), nil
-}
-
-// event is a line of go test -json, see go doc test2json.
-type event struct {
-	Time    time.Time
-	Action  string
-	Package string
-	Test    string
-	Elapsed float64 // seconds
-	Output  string
-}
-
-// parse reads a line. What is no event, such as the words of a compiler, is
-// output of no package.
-func parse(line []byte) event {
-	var e event
-	if json.Unmarshal(line, &e) != nil {
-		return event{Action: "output", Output: string(line)}
-	}
-	return e
-}
+// isPackage says whether an argument of go test names packages.
+func isPackage(arg string) bool { return strings.HasPrefix(arg, ".") }

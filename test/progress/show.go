@@ -20,17 +20,19 @@ type show struct {
 
 	planned               int // tests that were announced
 	passed, failed, skips int
-	parents               map[string]bool      // tests that have subtests
-	began                 map[string]time.Time // of what runs
-	said                  map[string][]string  // by test that runs
-	reasons               map[string]int       // why tests were skipped, and how many
+	parents               map[string]bool     // tests that have subtests
+	began                 map[string]event    // of what runs
+	said                  map[string][]string // by test that runs
+	built                 map[string][]string // by import path: what its compiler says
+	reasons               map[string]int      // why tests were skipped, and how many
+	failures              []*failure          // in order of their ends
 }
 
 func newShow(out io.Writer, name string, each bool, packages int) *show {
 	return &show{
 		out: out, name: name, each: each, packages: packages,
-		parents: make(map[string]bool), began: make(map[string]time.Time),
-		said: make(map[string][]string), reasons: make(map[string]int),
+		parents: make(map[string]bool), began: make(map[string]event),
+		said: make(map[string][]string), built: make(map[string][]string), reasons: make(map[string]int),
 	}
 }
 
@@ -52,7 +54,7 @@ func (s *show) key(e event) string {
 func (s *show) event(e event) (printed bool) {
 	switch e.Action {
 	case "start", "run":
-		s.began[s.key(e)] = e.Time
+		s.began[s.key(e)] = e
 		parent := e
 		for i, c := range e.Test { // names may have slashes of their own
 			if c == '/' {
@@ -78,6 +80,7 @@ func (s *show) output(e event) (printed bool) {
 		return false
 	}
 	if e.Package == "" || e.Action == "build-output" {
+		s.built[e.ImportPath] = append(s.built[e.ImportPath], e.Output)
 		fmt.Fprint(s.out, e.Output)
 		return true
 	}
@@ -105,6 +108,7 @@ func (s *show) ended(e event) (printed bool) {
 		if e.Action == "fail" {
 			s.print(said)
 			s.cut(e)
+			s.fault(e, took, said)
 		}
 		return true
 	}
@@ -112,7 +116,8 @@ func (s *show) ended(e event) (printed bool) {
 	if leaf {
 		s.count(e.Action, said)
 	}
-	if e.Action == "fail" && (leaf || len(said) > 1) { // one line only names it
+	if e.Action == "fail" && (leaf || len(said) > 1 || !s.hasFailure(e)) { // one line only names it
+		s.note(e, took, said)
 		s.line("FAIL %s, %s", key, took)
 		s.print(said)
 		return true
@@ -123,23 +128,6 @@ func (s *show) ended(e event) (printed bool) {
 		return true
 	}
 	return false
-}
-
-// cut shows the tests that the end of their package has cut off: a panic, a
-// deadline, a timeout. go test does not say how they have ended.
-func (s *show) cut(e event) {
-	for _, key := range slices.Sorted(maps.Keys(s.began)) {
-		if !strings.HasPrefix(key, s.key(e)+" ") && s.packages > 1 {
-			continue
-		}
-		if !s.parents[key] {
-			s.failed++
-			s.line("FAIL %s: it did not end", key)
-		}
-		s.print(s.said[key])
-		delete(s.said, key)
-		delete(s.began, key)
-	}
 }
 
 // count adds a test to the counts.
@@ -170,12 +158,12 @@ func (s *show) position() string {
 
 // running says what runs, the longest first.
 func (s *show) running(now time.Time) {
-	names := slices.SortedFunc(maps.Keys(s.began), func(a, b string) int { return s.began[a].Compare(s.began[b]) })
+	names := slices.SortedFunc(maps.Keys(s.began), func(a, b string) int { return s.began[a].Time.Compare(s.began[b].Time) })
 	var texts []string
 	for _, name := range names {
 		// A package or a test with subtests runs as long as they do.
 		if strings.Contains(name, "Test") && !s.parents[name] {
-			texts = append(texts, fmt.Sprintf("%s for %.0f s", name, now.Sub(s.began[name]).Seconds()))
+			texts = append(texts, fmt.Sprintf("%s for %.0f s", name, now.Sub(s.began[name].Time).Seconds()))
 		}
 	}
 	if len(texts) > 4 {

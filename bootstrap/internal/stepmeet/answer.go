@@ -22,6 +22,9 @@ func (s *Server) greet(conn net.Conn) {
 		return
 	}
 	answer := s.answer(&hello)
+	if answer.verdict == verdictNoProof && hello.offer == 0 {
+		s.gaveUp(conn, &hello)
+	}
 	s.note(&hello, answer.verdict, answer.text)
 	if _, err := conn.Write(answer.appendTo(nil)); err != nil || answer.verdict != verdictGoOn {
 		return

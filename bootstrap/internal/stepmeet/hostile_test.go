@@ -81,7 +81,7 @@ func TestRootTurnsStrangersAway(t *testing.T) {
 		"other size":    {func(h *rankHello) { genuine(h); h.size = 3 }, verdictOtherStep, "another step"},
 		"no such rank":  {func(h *rankHello) { genuine(h); h.rank = 2 }, verdictOtherStep, "another step"},
 		"second rank 0": {func(h *rankHello) { genuine(h); h.rank = 0 }, verdictOtherStep, "another step"},
-		"other version": {func(h *rankHello) { genuine(h); h.version = 9 }, verdictOtherBuild, "version 2 of the rendezvous, this rank version 9"},
+		"other version": {func(h *rankHello) { genuine(h); h.version = 9 }, verdictOtherBuild, "version 3 of the rendezvous, this rank version 9"},
 		"insecure only": {func(h *rankHello) { genuine(h); h.offer = proofInsecure }, verdictNoProof, "rank 0 on n1 takes MUNGE"},
 		"a key file":    {func(h *rankHello) { genuine(h); h.offer = proofKeyFile }, verdictNoProof, "rank 0 on n1 takes MUNGE"},
 	} {

@@ -24,7 +24,9 @@ import (
 type lab struct {
 	cluster string // unlike that of other tests: it decides on the ports
 	home    string
-	munge   string // socket
+	munge   string                            // socket
+	tell    func(string)                      // of rank 0
+	owner   func(net.Conn) (uid int, ok bool) // as rank 0 sees it; nil: as it is
 }
 
 func newLab(t *testing.T) *lab {
@@ -110,8 +112,11 @@ func (l *lab) run(t *testing.T, ctx context.Context, env fakeenv.Map) (*rank, er
 		r.text, r.warning = r.found.Text, r.found.Warning
 		return r, err
 	}
-	if r.server, r.root, err = m.Listen(); err != nil {
+	if r.server, r.root, err = m.Listen(l.tell); err != nil {
 		return nil, err
+	}
+	if l.owner != nil {
+		r.server.owner = l.owner
 	}
 	t.Cleanup(func() { assert.NoError(t, r.server.Close()) })
 	r.text = "text " + rand.Text()

@@ -57,8 +57,9 @@ func New(ctx context.Context, env environ.Env, step *slurm.Step, node string) (*
 func (m *Member) oneNode() bool { return m.step.LocalSize == m.step.Size }
 
 // Listen opens the listener of rank 0, on a port where the others look for it,
-// and returns its addresses. Ranks get no answer before Server.Offer.
-func (m *Member) Listen() (*Server, []string, error) {
+// and returns its addresses. Ranks get no answer before Server.Offer. Of what a
+// user should know at once, tell gets a line; it may be nil.
+func (m *Member) Listen(tell func(string)) (*Server, []string, error) {
 	listener, addresses, err := listen.Open(m.env, m.oneNode(), m.ports)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, nil, fmt.Errorf("%w: other programs have them all; AME_PORT_RANGE=20000-20100 makes every rank use other ports", err)
@@ -66,7 +67,7 @@ func (m *Member) Listen() (*Server, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return newServer(listener, m), addresses, nil
+	return newServer(listener, m, tell), addresses, nil
 }
 
 // Warning is for the user of a job that goes without proof, else "".

@@ -1,7 +1,9 @@
 package stepmeet
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,4 +160,30 @@ func TestRankThatCanProveNothing(t *testing.T) {
 	require.ErrorContains(t, err, "rank cannot prove who it is: node n1: ")
 	require.Less(t, time.Since(start), giveUpTime)
 	require.Contains(t, root.server.Refused(), "rank 1: it can prove nothing, its own output says why; rank 0 on n1 takes a key file")
+	<-root.server.Doomed().Done()
+	require.ErrorContains(t, context.Cause(root.server.Doomed()), "a rank has given up: rank 1 on n1: rank cannot prove who it is: node n1: ")
+}
+
+// What a stranger could say does not end the job. The user hears of it once.
+func TestRankThatGivesUpElsewhere(t *testing.T) {
+	for name, owner := range map[string]func(net.Conn) (int, bool){
+		"another node": func(net.Conn) (int, bool) { return 0, false },
+		"another user": func(net.Conn) (int, bool) { return os.Geteuid() + 1, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.makeKey(t)
+			told := make(chan string, 2)
+			l.owner, l.tell = owner, func(what string) { told <- what }
+			root, err := l.run(t, t.Context(), l.task(0, 3))
+			require.NoError(t, err)
+			for range 2 {
+				_, err = l.run(t, t.Context(), l.task(2, 3).With("HOME", "", "AME_KEY_FILE", ""))
+				require.Error(t, err)
+			}
+			assert.Regexp(t, `^a rank has given up: rank 2 on n2: rank cannot prove who it is: .*\(so says 127.0.0.1, which cannot prove it`, <-told)
+			assert.Empty(t, told)
+			require.NoError(t, root.server.Doomed().Err())
+		})
+	}
 }

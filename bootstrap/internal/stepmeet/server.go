@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/listen"
 )
 
 const (
@@ -30,6 +32,11 @@ type Server struct {
 	net.Listener
 	member *Member
 	text   []byte // what ranks get that have proved themselves
+	tell   func(string)
+	owner  func(net.Conn) (uid int, ok bool) // of the process at the other end
+
+	doomed context.Context // ends when a rank will never come
+	doom   context.CancelCauseFunc
 
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
@@ -40,17 +47,22 @@ type Server struct {
 	mu        sync.Mutex
 	complete  bool
 	refused   map[string]bool // why ranks of our step were sent away, in words
+	told      map[string]bool // of ranks that have given up
 	pending   map[net.Conn]bool
 	instances map[uint32][instanceSize]byte // the process that got the grant, by rank
 }
 
-func newServer(listener net.Listener, member *Member) *Server {
+func newServer(listener net.Listener, member *Member, tell func(string)) *Server {
+	if tell == nil {
+		tell = func(string) {}
+	}
 	s := &Server{
-		Listener: listener, member: member,
+		Listener: listener, member: member, tell: tell, owner: listen.Owner,
 		passed: make(chan arrival), pending: make(map[net.Conn]bool),
-		instances: make(map[uint32][instanceSize]byte), refused: make(map[string]bool),
+		instances: make(map[uint32][instanceSize]byte), refused: make(map[string]bool), told: make(map[string]bool),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.doomed, s.doom = context.WithCancelCause(context.Background())
 	return s
 }
 

@@ -28,7 +28,11 @@ func (s *search) try(ctx context.Context, address string) (found Found, err erro
 	conn.SetDeadline(time.Now().Add(dialogueTime))
 
 	hello := s.hello()
-	if _, err := conn.Write(hello.appendTo(nil)); err != nil {
+	said := hello.appendTo(nil)
+	if s.unable != nil {
+		said = appendBytes(said, []byte(printable(fmt.Sprintf("rank %d on %s: %v", s.step.Rank, s.node, s.unable))))
+	}
+	if _, err := conn.Write(said); err != nil {
 		return found, err
 	}
 	answer, err := readAnswer(conn)

@@ -14,7 +14,7 @@ import (
 //
 //	hello    magic 8, version 1, proofs that I can give 1, 0 2, rank 4, size 4,
 //	         digest of cluster, job, restart and step 16, id of my key file 8,
-//	         instance of this process 16, nonce 32
+//	         instance of this process 16, nonce 32; without proofs, text: why I give up
 //	         <- answer   magic 8, verdict 1, proof that I want 1, nonce 32, text
 //	proof    bytes
 //	         <- grant    verdict 1, bytes: the text of rank 0, sealed
@@ -28,7 +28,7 @@ import (
 // The first bytes tell this dialogue from ame's, on the same port.
 const (
 	magic        = "dlp/slm\x00"
-	version      = 2
+	version      = 3
 	digestSize   = 16
 	keyIDSize    = 8
 	instanceSize = 16

@@ -45,7 +45,9 @@ func (s *Server) due() []answer {
 	if s.results.full() && !s.m.stopped {
 		return nil // Take asks again
 	}
-	var due []answer
+	due := s.halt.cuts
+	s.halt.cuts = nil
+	s.expect()
 	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
 		w, ok := s.m.assign(rank)
 		if ok {
@@ -53,6 +55,7 @@ func (s *Server) due() []answer {
 		}
 		return ok
 	})
+	s.haltIfLate()
 	if !s.m.over() {
 		return due
 	}
@@ -74,6 +77,9 @@ func (s *Server) send(a answer) error {
 	if a.rank == 0 {
 		s.local <- a.window
 		return nil
+	}
+	if a.cut {
+		return s.link.Send(context.Background(), a.rank, tagCut, value.Payload{})
 	}
 	return s.link.Send(context.Background(), a.rank, tagWindow, value.Payload{Body: appendWindow(nil, a.window)})
 }

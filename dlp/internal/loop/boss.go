@@ -38,6 +38,9 @@ func (m remote) tell(r *report) error {
 
 func (m remote) await(ctx context.Context) (window, error) {
 	msg, err := m.link.Recv(ctx, 0)
+	for err == nil && msg.Tag == tagCut { // there is nothing to end
+		msg, err = m.link.Recv(ctx, 0)
+	}
 	if err != nil {
 		return window{}, err
 	}
@@ -47,6 +50,8 @@ func (m remote) await(ctx context.Context) (window, error) {
 	}
 	return w, err
 }
+
+func (m remote) cut() bool { return m.link.Told(0, tagCut) }
 
 // local is the manager seen from rank 0.
 type local struct{ *Server }
@@ -66,4 +71,10 @@ func (m local) await(ctx context.Context) (window, error) {
 	case <-ctx.Done():
 		return window{}, context.Cause(ctx)
 	}
+}
+
+func (m local) cut() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.halt.cutting
 }

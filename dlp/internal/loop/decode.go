@@ -27,7 +27,7 @@ func parseReport(b []byte) (*report, error) {
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes behind its end")
 	}
-	if d.err == nil && r.intent > Fail {
+	if d.err == nil && r.intent > halting {
 		d.fail(fmt.Sprintf("unknown intent %d", r.intent))
 	}
 	return r, d.err

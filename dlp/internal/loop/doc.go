@@ -34,6 +34,10 @@ type Link interface {
 	// harms nothing.
 	Recv(ctx context.Context, source int) (Message, error)
 
+	// Told takes a message of a rank with this tag, if one has come, and says
+	// whether it has.
+	Told(source, tag int) bool
+
 	// Lost waits until more ranks are lost than known, or ctx ends, and returns
 	// why each of them is lost.
 	Lost(ctx context.Context, known int) []*PeerError

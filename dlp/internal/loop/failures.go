@@ -39,6 +39,8 @@ func (f *failures) add(err error) {
 // close ignores all that fails from now on.
 func (f *failures) close() { f.closed = true }
 
+func (f *failures) any() bool { return len(f.errs) > 0 }
+
 // err joins the reasons. It is nil if there are none.
 func (f *failures) err() error {
 	if f.more == 0 {

@@ -85,6 +85,10 @@ func (l *fakeLink) Send(_ context.Context, dest, tag int, p value.Payload) error
 	if l.hold != nil {
 		<-l.hold
 	}
+	if tag == tagCut {
+		l.sent <- answer{dest, window{cut: true}}
+		return nil
+	}
 	w, err := parseWindow(p.Body)
 	l.sent <- answer{dest, w}
 	return err
@@ -98,6 +102,8 @@ func (l *fakeLink) Recv(ctx context.Context, _ int) (Message, error) {
 		return Message{}, ctx.Err()
 	}
 }
+
+func (l *fakeLink) Told(source, tag int) bool { return false }
 
 func (l *fakeLink) Abort(cause error) { l.aborted <- cause }
 

@@ -60,7 +60,7 @@ func (m *manager) rest() string {
 	switch {
 	case m.total == Unknown:
 		if len(spans) == 0 {
-			return fmt.Sprintf("all items from %d on", m.next)
+			return Rest(m.next, Unknown)
 		}
 		return fmt.Sprintf("%s and all from %d on", itemList(merged(spans)), m.next)
 	case m.next < m.total:
@@ -70,4 +70,12 @@ func (m *manager) rest() string {
 		return ""
 	}
 	return itemList(merged(spans))
+}
+
+// Rest names all items from index on, of so many.
+func Rest(index, total int) string {
+	if total == Unknown {
+		return fmt.Sprintf("all items from %d on", index)
+	}
+	return itemList([]span{{index, total - index}})
 }

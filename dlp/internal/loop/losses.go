@@ -55,7 +55,7 @@ func (s *Server) loseRank(p *PeerError) {
 	held, done := s.m.bury(p.Rank)
 	s.forget(p.Rank)
 	switch {
-	case s.m.stopped:
+	case s.m.stopped && s.halt.why == "":
 		s.failures.add(leaves)
 	case s.OnLoss == FailLoop:
 		s.fail(leaves)
@@ -81,11 +81,13 @@ func (s *Server) poison(index int, p *PeerError) error {
 // items in a sequence alone: what a rank gave back when it broke out of its loop
 // may lie behind all others. The caller holds mu.
 func (s *Server) conclude() {
-	if s.m.stopped {
+	if s.m.stopped && s.halt.why == "" || s.failures.any() {
 		return
 	}
 	losses, rest := errors.Join(s.losses...), s.m.rest()
 	switch {
+	case s.halt.why != "" && rest != "":
+		s.fail(s.interrupted(losses, rest))
 	case losses == nil && rest != "" && len(s.waiting) > 0:
 		s.fail(fmt.Errorf("%s were left by a rank that broke out of the loop, and no other rank can go back to them in its sequence", rest))
 	case losses == nil:

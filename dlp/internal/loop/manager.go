@@ -20,9 +20,11 @@ type manager struct {
 	again    []int  // held by ranks that were lost, ascending
 	held     int    // number of items that ranks hold
 	finished int
-	stopped  bool // nothing more is handed out
-	ordered  bool // ranks walk a sequence and cannot go back in it
-	redo     bool // what a rank has finished is lost with it
+	stopped  bool          // nothing more is handed out
+	ordered  bool          // ranks walk a sequence and cannot go back in it
+	redo     bool          // what a rank has finished is lost with it
+	limited  bool          // there is a time when all items must be done
+	left     time.Duration // until then
 	target   time.Duration
 	ranks    []holder
 	taking   int         // number of ranks that are in

@@ -74,6 +74,11 @@ func TestManagerOfASequence(t *testing.T) {
 func TestSpans(t *testing.T) {
 	assert.Equal(t, "item 3", itemList([]span{{3, 1}}))
 	assert.Equal(t, "items 3,7-9", itemList([]span{{3, 1}, {7, 3}}))
+	var odd []span
+	for i := range 100 {
+		odd = append(odd, span{2 * i, 1})
+	}
+	assert.Regexp(t, "^items 0,2,.*,98,and 50 more$", itemList(odd))
 	assert.Equal(t, "ranks 0-2,5", listOf("rank", spansOf([]int{0, 1, 2, 5})))
 	assert.Equal(t, "[]", fmt.Sprint(spansOf(nil)))
 }

@@ -15,6 +15,7 @@ type Config struct {
 	Stop      bool // the first item that has failed ends the loop
 	Redo      bool // what a rank has finished is lost with it
 	OnLoss    LossPolicy
+	Halting   Halting
 	Errors    Errors
 }
 
@@ -42,6 +43,7 @@ type Server struct {
 	failures failures     // why the loop has failed
 	losses   []error      // of ranks, that may yet be of no matter
 	sending  int          // calls of send that are under way
+	halt     haltState    // how the loop was asked to stop
 	broken   bool         // the other ranks cannot be reached any more
 	finish   func()       // ends serving
 }
@@ -52,7 +54,7 @@ func NewServer(link Link, c Config) *Server {
 	s := &Server{
 		Config: c, link: link, m: newManager(c.Size, c.Total, c.Total == Unknown),
 		served: make(chan struct{}), local: make(chan window, 1),
-		coming: map[int]Item{}, results: newBacklog(),
+		coming: map[int]Item{}, results: newBacklog(), halt: newHaltState(),
 	}
 	// Ranks are to be released whatever becomes of any caller's context.
 	s.serving, s.finish = context.WithCancel(context.Background())
@@ -68,6 +70,7 @@ func (s *Server) Run() {
 	defer close(s.served)
 	var watching sync.WaitGroup
 	watching.Go(s.watch)
+	watching.Go(s.heedHalting)
 	defer watching.Wait()
 	for {
 		m, err := s.link.Recv(s.serving, AnyRank)
@@ -208,6 +211,9 @@ func (s *Server) follow(rank int, r *report) {
 		return
 	case asking:
 		s.waiting = append(s.waiting, rank)
+		return
+	case halting:
+		s.stop("as asked")
 		return
 	case Panic:
 		s.fail(s.Errors.OfRank(rank, fmt.Errorf("left the loop by a panic, %s; its own output says why", held)))

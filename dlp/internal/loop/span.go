@@ -60,11 +60,22 @@ func merged(spans []span) []span {
 	return out
 }
 
+// maxListed bounds how many spans a list names. The others are counted.
+const maxListed = 50
+
 // listOf prints spans behind a word for what they count: "item 3", "items 3,7-9".
 func listOf(word string, spans []span) string {
-	parts := make([]string, len(spans))
+	var parts []string
+	more := 0
 	for i, s := range spans {
-		parts[i] = s.String()
+		if i < maxListed {
+			parts = append(parts, s.String())
+		} else {
+			more += s.n
+		}
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
 	if len(spans) != 1 || spans[0].n != 1 {
 		word += "s"

@@ -48,7 +48,7 @@ func targetTime(size int) time.Duration {
 // was just before.
 func (m *manager) assign(rank int) (span, bool) {
 	h := &m.ranks[rank]
-	if m.stopped || h.state != in {
+	if m.stopped || h.state != in || m.tooLate(h) {
 		return span{}, false
 	}
 	s, ok := m.takeAgain(h)
@@ -127,6 +127,9 @@ func (m *manager) windowOf(h *holder, limit int) int {
 			open += s.n
 		}
 		n = min(n, open/(2*m.taking))
+	}
+	if expected := m.expected(h); m.limited && expected > 0 {
+		n = min(n, int(m.left/expected))
 	}
 	return max(1, n)
 }

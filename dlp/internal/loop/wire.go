@@ -9,6 +9,7 @@ const (
 	tagReport = 1 // worker -> manager: a report
 	tagValue  = 2 // worker -> manager: a value too large for a report, right behind it
 	tagWindow = 3 // manager -> worker: a window, or the end
+	tagCut    = 4 // manager -> worker: what it works on is to end; no body
 )
 
 // Intent says what a worker does after a report. The numbers are part of the
@@ -21,6 +22,7 @@ const (
 	Break   Intent = 2 // has left the loop in good order
 	Panic   Intent = 3 // has left its loop body by a panic
 	Fail    Intent = 4 // has left because of an error
+	halting Intent = 5 // goes on with its item; the loop is to stop
 )
 
 // report is what a worker tells the manager.
@@ -85,6 +87,7 @@ type window struct {
 	span
 	over bool
 	why  []byte // if over: the error that the loop ends with, empty if none
+	cut  bool   // in place of items: what the worker works on is to end
 }
 
 func appendWindow(b []byte, w window) []byte {

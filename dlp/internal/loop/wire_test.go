@@ -64,7 +64,7 @@ func TestParseReportRefuses(t *testing.T) {
 	tests := map[string]struct{ wire, want string }{
 		"empty":             {"", "cut short"},
 		"cut":               {"\x01\x00", "bad number"},
-		"unknown intent":    {"\x05\x00\x00\x00\x00", "unknown intent 5"},
+		"unknown intent":    {"\x06\x00\x00\x00\x00", "unknown intent 6"},
 		"text too long":     {"\x04\x05why", "cut short"},
 		"bytes behind":      {"\x01\x00\x00\x00\x00\x00", "bytes behind its end"},
 		"too many items":    {"\x01\x00\x00\x00\xff\xff\xff\xff\x0f", "more entries than bytes"},

@@ -19,6 +19,9 @@ type supervisor interface {
 	// await waits for the answer to a report with asking. With an error
 	// the loop has failed, or ctx ended.
 	await(ctx context.Context) (window, error)
+
+	// cut says whether the manager wants what is worked on to end.
+	cut() bool
 }
 
 // Worker goes through the items that one rank is given. Its methods are
@@ -55,12 +58,18 @@ func (w *Worker) Next(ctx context.Context) (index int, ok bool, err error) {
 			return 0, false, err
 		}
 		answer, err := w.boss.await(ctx)
-		w.over = answer.over
+		w.setOver(answer.over)
 		if err != nil || answer.over {
 			return 0, false, err
 		}
 		w.begin(answer.span)
 	}
+}
+
+func (w *Worker) setOver(over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = over
 }
 
 // pop takes the first index that is not started.
@@ -100,12 +109,7 @@ func (w *Worker) overdue() {
 	if w.left || w.todo.n == 0 && len(w.items) == 0 {
 		return
 	}
-	r := &report{end: Unknown, intent: working}
-	if w.todo.n > 0 {
-		r.back = []span{w.todo}
-		w.todo = span{}
-	}
-	w.err = w.flush(r)
+	w.err = w.flush(w.giveBack(working))
 }
 
 // Done notes what has become of an item.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,10 @@ type script struct {
 	reports []report
 	times   []time.Duration
 	err     error // of every tell but the first
+	cuts    atomic.Bool
 }
+
+func (s *script) cut() bool { return s.cuts.Load() }
 
 func (s *script) tell(r *report) error {
 	kept := *r

@@ -34,17 +34,33 @@ func Check[T any](codec Codec) error {
 	return err
 }
 
-// Own returns what other ranks would get of v, or v itself if that is the
-// same. It differs if something is inside an interface.
+// Own returns what other ranks would get of v, or v itself if that is the same.
+// It differs if something is inside an interface. A value that Encode has an
+// error of is one here, too, so that a program which works on one rank works on
+// several.
 func Own[T any](codec Codec, v T) (T, error) {
-	if _, raw := rawFormat[T](); raw || codec != nil {
+	_, raw := rawFormat[T]()
+	if raw {
 		return v, nil
 	}
-	if p, err := planOf(reflect.TypeFor[T]()); err != nil || !p.dynamic {
-		return v, err
+	if codec == nil {
+		if p, err := planOf(reflect.TypeFor[T]()); err != nil || !p.fallible {
+			return v, err
+		}
 	}
 	p, err := Encode(codec, v)
 	if err != nil {
+		return v, err
+	}
+	return OwnOf(codec, v, p)
+}
+
+// OwnOf is Own of a value whose payload is p.
+func OwnOf[T any](codec Codec, v T, p Payload) (T, error) {
+	if _, raw := rawFormat[T](); raw || codec != nil {
+		return v, nil
+	}
+	if plan, err := planOf(reflect.TypeFor[T]()); err != nil || !plan.dynamic {
 		return v, err
 	}
 	return Decode[T](codec, p)

@@ -3,6 +3,8 @@ package value
 import (
 	"fmt"
 	"reflect"
+	"runtime/debug"
+	"strings"
 	"sync"
 )
 
@@ -10,10 +12,13 @@ import (
 // means that nothing of such a value is lost on the way, interfaces apart,
 // which are judged when their values are known.
 type plan struct {
-	dynamic bool // an interface is somewhere in it; set on the type that was asked for
-	own     bool // it encodes itself
-	write   func(w *writer, v reflect.Value)
-	read    func(r *reader, v reflect.Value) // into a zero value
+	own   bool // it encodes itself
+	write func(w *writer, v reflect.Value)
+	read  func(r *reader, v reflect.Value) // into a zero value
+
+	// Of the type that was asked for, and all that is in it:
+	dynamic  bool // there is an interface
+	fallible bool // there may be values that cannot be written
 
 	fields []field // of a struct that is written field by field
 }
@@ -31,7 +36,7 @@ func planOf(t reflect.Type) (*plan, error) {
 		if err != nil {
 			known = fmt.Errorf("type %v cannot travel: %w", t, err)
 		} else {
-			p.dynamic = c.dynamic
+			p.dynamic, p.fallible = c.dynamic, c.fallible || c.dynamic
 			known = p
 		}
 		plans.Store(t, known)
@@ -57,8 +62,9 @@ func rootName(t reflect.Type) string {
 
 // compiler makes the plan of one type and of all that it contains.
 type compiler struct {
-	plans   map[reflect.Type]*plan // also of types that contain themselves
-	dynamic bool
+	plans    map[reflect.Type]*plan // also of types that contain themselves
+	dynamic  bool
+	fallible bool // an encoding of its own, or a type in itself, which may have no end
 }
 
 // plan makes the plan of a type that lies at path. Encodings that keep
@@ -66,12 +72,14 @@ type compiler struct {
 // is made for people: a big.Float of 300 bits has fewer digits there.
 func (c *compiler) plan(t reflect.Type, path string) (*plan, error) {
 	if p := c.plans[t]; p != nil {
+		c.fallible = c.fallible || p.write == nil
 		return p, nil
 	}
 	p := &plan{}
 	c.plans[t] = p
 	if own := ownEncoding(t, exactEncodings()); own != nil {
 		own.fill(p)
+		c.fallible = true
 		return p, nil
 	}
 	err := c.fill(p, t, path)
@@ -81,6 +89,7 @@ func (c *compiler) plan(t reflect.Type, path string) (*plan, error) {
 	if own := ownEncoding(t, textEncodings()); own != nil {
 		*p = plan{}
 		own.fill(p)
+		c.fallible = true
 		return p, nil
 	}
 	delete(c.plans, t)
@@ -127,7 +136,7 @@ func (c *compiler) structure(p *plan, t reflect.Type, path string) error {
 		name := path + "." + f.Name
 		embedded := f.Anonymous && f.Type.Kind() == reflect.Struct
 		if !f.IsExported() && !embedded {
-			return fmt.Errorf("%s is unexported and would be lost: export it, or give %v MarshalBinary and UnmarshalBinary, or leave the field out with the tag `dlp:\"-\"`", name, t)
+			return fmt.Errorf("%s is unexported and would be lost: %s", name, advice(t))
 		}
 		inner, err := c.plan(f.Type, name)
 		if err != nil {
@@ -137,6 +146,25 @@ func (c *compiler) structure(p *plan, t reflect.Type, path string) error {
 	}
 	p.write, p.read = p.writeStruct, p.readStruct
 	return nil
+}
+
+// advice is what to do about an unexported field of a type.
+func advice(t reflect.Type) string {
+	if t.Name() != "" && !ofProgram(t.PkgPath()) {
+		return fmt.Sprintf("%v is of another package, so send what is needed of it as a type of your own, or leave the field that has it out with the tag `dlp:\"-\"`", t)
+	}
+	return fmt.Sprintf("export it, or give %v MarshalBinary and UnmarshalBinary, or leave the field out with the tag `dlp:\"-\"`", t)
+}
+
+// ofProgram says whether a package is of the program's own module, where its
+// author can change it. Where the build does not tell, only the standard library
+// is known not to be.
+func ofProgram(pkg string) bool {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		return pkg == "main" || pkg == info.Main.Path || strings.HasPrefix(pkg, info.Main.Path+"/")
+	}
+	first, _, _ := strings.Cut(pkg, "/")
+	return pkg == "main" || strings.Contains(first, ".")
 }
 
 // leftOut says whether a field holds nothing, or nothing that should travel.

@@ -38,7 +38,13 @@ func TestRefused(t *testing.T) {
 	check(Check[func()](nil), "func is a func(), which means nothing in another process")
 	check(Check[struct{ F func() }](nil), "struct.F is a func()")
 	check(Check[map[chan int]int](nil), "is a chan int")
-	check(Check[sync.WaitGroup](nil), "is unexported")
+	check(Check[struct{ Wait sync.WaitGroup }](nil), "is unexported")
+
+	// Advice that can be followed: nobody adds methods to a type of another package.
+	own, other := Check[inner](nil), Check[atomic.Int64](nil)
+	check(own, "export it, or give value.inner MarshalBinary and UnmarshalBinary, or leave the field out")
+	check(other, "atomic.Int64 is of another package, so send what is needed of it as a type of your own, or leave the field that has it out")
+	assert.NotContains(t, other.Error(), "MarshalBinary")
 
 	_, err = Encode[any](nil, map[int]string{1: "a"})
 	check(err, "a map[int]string is inside an interface, where it cannot travel: it has keys that are no strings")
