@@ -60,11 +60,13 @@ func nobody(string) bool { return false }
 // rules are first match: of ours the layers, of others the uses they were taken in for.
 func rules() []rule {
 	return []rule{
+		{module + "/cmd/dlp/internal", in("cmd/dlp"), "rooms of the command dlp"},
 		{module + "/cmd", nobody, "commands are thin; what others need belongs into a package below them"},
 		{module + "/examples", nobody, "examples are to be read, not imported"},
 		{module + "/test", in("test"), "it is for tests; a program must not carry it"},
 		{module + "/dlp/internal", in("dlp"), "only dlp uses its engine and its encoding"},
-		{module + "/dlp", in("cmd", "examples", "test"), "dlp is the top layer: bootstrap and ame must be usable without it"},
+		{module + "/bench", nobody, "it is a program"},
+		{module + "/dlp", in("cmd", "examples", "test", "bench"), "dlp is the top layer: bootstrap and ame must be usable without it"},
 		{module + "/ame", but(in("dlp/internal"), in("cmd", "examples", "test", "dlp")), "the socket backend is given rank, size, address and key as values, so that no way to learn them depends on it"},
 		{module + "/bootstrap/internal", in("bootstrap"), "rooms of bootstrap: what others need of it, Find tells"},
 		{module + "/internal/clidoc", in("cmd", "internal/manual"), "it describes commands"},
@@ -169,6 +171,8 @@ func TestRules(t *testing.T) {
 		{"bootstrap", module + "/pmix", true},
 		{"pmix", module + "/pmi", false},
 		{"cmd/ameexec", module + "/pmi", true},
+		{"cmd/dlp", module + "/cmd/dlp/internal/source", true},
+		{"cmd/ameexec", module + "/cmd/dlp/internal/source", false},
 		{"cmd/ameexec", "github.com/urfave/cli/v2", true},
 		{"dlp", "github.com/urfave/cli/v2", false},
 		{"slurm", "golang.org/x/sys/unix", true},

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/internal/cpus"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -27,30 +28,6 @@ func (f files) make(t *testing.T) (root string) {
 	return root
 }
 
-func TestQuota(t *testing.T) {
-	for name, test := range map[string]struct {
-		files files
-		quota float64 // 0: none
-	}{
-		"no control groups":  {files{}, 0},
-		"cgroup 2":           {files{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "250000 100000\n"}, 2.5},
-		"around it":          {files{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n", "sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 0.5},
-		"no limit":           {files{"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"}, 0},
-		"a container":        {files{"proc/self/cgroup": "0::/../../x\n", "sys/fs/cgroup/cpu.max": "100000 100000\n"}, 1},
-		"cgroup 1":           {files{"proc/self/cgroup": "3:cpu,cpuacct:/a\n0::/\n", "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us": "150000\n", "sys/fs/cgroup/cpu/a/cpu.cfs_period_us": "100000\n"}, 1.5},
-		"cgroup 1, no limit": {files{"proc/self/cgroup": "1:cpu:/\n", "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, 0},
-		"nonsense":           {files{"proc/self/cgroup": "x\n0::/\n", "sys/fs/cgroup/cpu.max": "0 0\n"}, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			quota, limited := cpuQuota(test.files.make(t))
-			assert.Equal(t, test.quota != 0, limited)
-			if limited {
-				assert.InDelta(t, test.quota, quota, 1e-9)
-			}
-		})
-	}
-}
-
 func TestShareOfQuota(t *testing.T) {
 	t.Setenv("GOMAXPROCS", "") // restored at the end
 	os.Unsetenv("GOMAXPROCS")
@@ -58,7 +35,7 @@ func TestShareOfQuota(t *testing.T) {
 	assert.Equal(t, []string{"GOMAXPROCS=2"}, shareOfQuota(root, 1))
 	assert.Equal(t, []string{"GOMAXPROCS=2"}, shareOfQuota(root, 8))
 	assert.Nil(t, shareOfQuota(files{}.make(t), 1))
-	assert.Equal(t, 3, atLeast(minShare, 2.1))
+	assert.Equal(t, 3, cpus.AtLeast(minShare, 2.1))
 	t.Setenv("GOMAXPROCS", "7")
 	assert.Nil(t, shareOfQuota(root, 1), "the user has chosen")
 }

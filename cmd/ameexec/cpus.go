@@ -1,21 +1,13 @@
 package main
 
 import (
-	"math"
 	"os"
 	"runtime"
 	"strconv"
-)
 
-// usableCPUs is how many ranks this machine has room for: one per processor
-// that this process may run on, as far as its quota of processor time goes.
-func usableCPUs() int {
-	cpus := runtime.NumCPU()
-	if quota, ok := cpuQuota("/"); ok {
-		cpus = min(cpus, atLeast(1, quota))
-	}
-	return cpus
-}
+	"github.com/dlp-mpi/dlp-go/internal/cgroup"
+	"github.com/dlp-mpi/dlp-go/internal/cpus"
+)
 
 // minShare is the least that a rank gets as GOMAXPROCS: with 1, the loop body
 // of rank 0 starves the manager beside it.
@@ -28,12 +20,9 @@ func shareOfQuota(root string, size int) []string {
 	if _, set := os.LookupEnv("GOMAXPROCS"); set {
 		return nil
 	}
-	quota, ok := cpuQuota(root)
+	quota, ok := cgroup.CPUQuota(root)
 	if !ok || quota >= float64(runtime.NumCPU()) {
 		return nil
 	}
-	return []string{"GOMAXPROCS=" + strconv.Itoa(atLeast(minShare, quota/float64(size)))}
+	return []string{"GOMAXPROCS=" + strconv.Itoa(cpus.AtLeast(minShare, quota/float64(size)))}
 }
-
-// atLeast rounds up, but returns no less than least.
-func atLeast(least int, n float64) int { return max(least, int(math.Ceil(n))) }

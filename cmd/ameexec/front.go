@@ -95,7 +95,7 @@ func notify(c chan<- os.Signal, signals ...os.Signal) {
 
 // startLauncher starts the second process and returns the socket to it.
 func startLauncher() (int, *os.File, error) {
-	path, err := selfPath()
+	path, err := launch.SelfPath()
 	if err != nil {
 		return 0, nil, err
 	}

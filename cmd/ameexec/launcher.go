@@ -15,7 +15,7 @@ import (
 
 // launcherMain is the second process: parent of the ranks.
 func launcherMain() int {
-	rename(launcherName)
+	launch.Rename(launcherName)
 	// Handled here means default for the ranks. A broken pipe is an error of a
 	// write; the rest comes from people who take us for ameexec.
 	signals := make(chan os.Signal, 16)

@@ -7,25 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
-
-func TestFindProgramHints(t *testing.T) {
-	t.Chdir(t.TempDir())
-	require.NoError(t, os.WriteFile("plain", nil, 0o644))
-	require.NoError(t, os.WriteFile("ready", nil, 0o755))
-	for name, want := range map[string]string{
-		"ready":  "ready: not found in PATH; for the file in this directory write ./ready",
-		"plain":  "plain: not found in PATH; ./plain in this directory: not executable; chmod +x makes it so",
-		"absent": "absent: not found in PATH",
-		"":       "the name of the program is empty",
-	} {
-		_, err := findProgram(name, "", "/bin")
-		assert.EqualError(t, err, want)
-	}
-}
 
 // asRoot runs a shell script in a mount namespace of its own.
 func asRoot(t *testing.T, script string) result {
@@ -48,7 +32,7 @@ func TestNoexecFileSystemIsNamed(t *testing.T) {
 func TestWithoutProc(t *testing.T) {
 	r := asRoot(t, `umount -l /proc; exec "$0" ameexec -n 2 true`)
 	assert.Equal(t, 1, r.status)
-	assert.Contains(t, r.stderr, "ameexec: /proc is not mounted here, and ameexec finds the processes of a job by it\n")
+	assert.Contains(t, r.stderr, "ameexec: /proc is not mounted here, and the processes of a job are found by it\n")
 }
 
 // A disk that is full fails the job.

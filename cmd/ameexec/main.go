@@ -77,16 +77,17 @@ import (
 	"runtime"
 
 	"github.com/dlp-mpi/dlp-go/internal/clidoc"
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // Exit statuses of ameexec itself.
 const (
-	statusError       = 1   // something on this machine went wrong
-	statusUsage       = 2   // wrong options
+	statusError       = 1 // something on this machine went wrong
+	statusUsage       = launch.StatusUsage
 	statusTimeout     = 124 // as timeout(1)
-	statusNotRunnable = 126 // as sh(1)
-	statusNotFound    = 127 // as sh(1)
-	statusSignal      = 128 // plus the signal's number
+	statusNotRunnable = launch.StatusNotRunnable
+	statusNotFound    = launch.StatusNotFound
+	statusSignal      = launch.StatusSignal
 )
 
 func init() {
@@ -105,25 +106,16 @@ func main() {
 	os.Exit(frontMain(os.Args))
 }
 
-// statusErr is an error with the exit status it leads to.
-type statusErr struct {
-	status int
-	err    error
-}
-
-func (e *statusErr) Error() string { return e.err.Error() }
-func (e *statusErr) Unwrap() error { return e.err }
-
 // withStatus returns an error that ends ameexec with status.
 func withStatus(status int, format string, args ...any) error {
-	return &statusErr{status, fmt.Errorf(format, args...)}
+	return &launch.StatusError{Status: status, Err: fmt.Errorf(format, args...)}
 }
 
 // statusOf returns the exit status that an error leads to.
 func statusOf(err error) int {
-	var with *statusErr
+	var with *launch.StatusError
 	if errors.As(err, &with) {
-		return with.status
+		return with.Status
 	}
 	return statusError
 }

@@ -4,6 +4,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/dlp-mpi/dlp-go/internal/cgroup"
 )
 
 // memory tells whether the kernel has killed for want of memory since a
@@ -16,10 +18,10 @@ type memory struct {
 
 // watchMemory begins to watch, with the file systems of root.
 func watchMemory(root string) memory {
-	for _, g := range ownGroups(root, "memory") {
-		file := path.Join(g.dir, "memory.oom_control")
-		if g.unified {
-			file = path.Join(g.dir, "memory.events")
+	for _, g := range cgroup.Own(root, "memory") {
+		file := path.Join(g.Dir, "memory.oom_control")
+		if g.Unified {
+			file = path.Join(g.Dir, "memory.events")
 		}
 		if before, ok := oomKills(file); ok {
 			return memory{file, before}
@@ -39,7 +41,7 @@ func (m memory) verdict() string {
 
 // oomKills reads the field oom_kill.
 func oomKills(file string) (kills uint64, ok bool) {
-	for line := range strings.SplitSeq(read(path.Split(file)), "\n") {
+	for line := range strings.SplitSeq(cgroup.Read(path.Split(file)), "\n") {
 		if value, found := strings.CutPrefix(line, "oom_kill "); found {
 			kills, err := strconv.ParseUint(value, 10, 64)
 			return kills, err == nil

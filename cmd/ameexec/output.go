@@ -33,8 +33,8 @@ func newOutput(p *plan) (*output, error) {
 		o.stderr = launch.NewMerger(o.fail)
 	}
 	o.own = o.stderr.Notices(os.Stderr)
-	if o.bar = isTerminal(os.Stderr) && !p.Terminal && !isDumb(os.Getenv("TERM")); o.bar {
-		o.stderr.Bar(os.Stderr, terminalWidth)
+	if o.bar = launch.IsTerminal(os.Stderr) && !p.Terminal && !launch.IsDumb(os.Getenv("TERM")); o.bar {
+		o.stderr.Bar(os.Stderr, launch.TerminalWidth)
 	}
 	if p.OutputDir != "" {
 		if err := os.MkdirAll(p.OutputDir, 0o777); err != nil {
@@ -117,42 +117,11 @@ func (o *output) pipe(to io.Writer, end io.Closer) (*os.File, error) {
 	}
 	o.pipes = append(o.pipes, read)
 	o.pumps.Go(func() {
-		pump(to, read)
+		launch.Pump(to, read)
 		end.Close() // its error is known to output
 		read.Close()
 	})
 	return write, nil
-}
-
-const pumpBuffer = 16 << 10
-
-// pump copies until the end of file or the deadline of from; what the pipe
-// still holds then is copied too.
-func pump(to io.Writer, from *os.File) {
-	buffer := make([]byte, pumpBuffer)
-	for {
-		n, err := from.Read(buffer)
-		to.Write(buffer[:n])
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
-		if err != nil {
-			return
-		}
-	}
-	raw, err := from.SyscallConn()
-	if err != nil {
-		return
-	}
-	raw.Control(func(fd uintptr) {
-		for {
-			n, err := syscall.Read(int(fd), buffer)
-			if n <= 0 || err != nil {
-				return
-			}
-			to.Write(buffer[:n])
-		}
-	})
 }
 
 // finish returns a channel that is closed when all that the ranks have written

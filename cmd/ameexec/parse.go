@@ -9,6 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dlp-mpi/dlp-go/bootstrap"
+	"github.com/dlp-mpi/dlp-go/internal/cpus"
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // parse turns the command line into a plan. It returns nil without an error if
@@ -84,7 +86,7 @@ func both(first, second cli.ActionFunc) cli.ActionFunc {
 
 // parsePart reads one program; shared is the first one, whose -x holds for all.
 func parsePart(c *cli.Context, shared *program, several bool) (program, error) {
-	p := program{Ranks: usableCPUs(), Args: c.Args().Slice()}
+	p := program{Ranks: cpus.Usable(), Args: c.Args().Slice()}
 	if c.IsSet("n") {
 		p.Ranks = int(*c.Generic("n").(*rankCount))
 	} else if shared != nil || several {
@@ -108,7 +110,7 @@ func parsePart(c *cli.Context, shared *program, several bool) (program, error) {
 		}
 	}
 	var err error
-	p.Path, err = findProgram(p.Args[0], p.Dir, os.Getenv("PATH"))
+	p.Path, err = launch.FindProgram(p.Args[0], p.Dir, os.Getenv("PATH"))
 	return p, err
 }
 
@@ -139,11 +141,11 @@ func (p *plan) setJob(c *cli.Context) error {
 		return withStatus(statusUsage, "--pmi %s: use 1 or none", version)
 	}
 
-	terminal := isTerminal(os.Stdin)
+	terminal := launch.IsTerminal(os.Stdin)
 	switch {
 	case c.IsSet("pty"):
 		p.StdinRank = c.Int("pty")
-		p.Terminal = terminal && isTerminal(os.Stdout)
+		p.Terminal = terminal && launch.IsTerminal(os.Stdout)
 	case !terminal:
 		p.StdinRank = 0
 	}

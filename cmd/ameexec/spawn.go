@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -84,17 +82,5 @@ func start(p program, environ []string, files []*os.File) (int, error) {
 	for _, file := range files {
 		attributes.Files = append(attributes.Files, file.Fd())
 	}
-	pid, err := syscall.ForkExec(p.Path, p.Args, attributes)
-	switch {
-	case err == nil:
-		return pid, nil
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
-		return 0, fmt.Errorf("%w: the limit of processes or of memory is reached (ulimit -u, pids.max of the control group)", err)
-	case errors.Is(err, syscall.ENOEXEC):
-		return 0, withStatus(statusNotRunnable, "%s: %w; a script needs a first line such as #!/bin/sh", p.Args[0], err)
-	case errors.Is(err, syscall.ENOENT):
-		return 0, withStatus(statusNotRunnable, "%s: its interpreter (first line of a script) or loader is missing", p.Args[0])
-	default:
-		return 0, withStatus(statusNotRunnable, "%s: %w", p.Args[0], err)
-	}
+	return launch.Start(p.Path, p.Args, attributes)
 }

@@ -7,13 +7,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/internal/cpus"
 )
 
 func requireSubreaper(*testing.T) {}
 
 // Each rank gets one core, in turn; ranks beyond the last core start over.
 func TestBindToCore(t *testing.T) {
-	found, err := cores()
+	found, err := cpus.Cores()
 	require.NoError(t, err)
 	size := len(found) + 1
 	r := run(t, "-l", "-n", strconv.Itoa(size), "--bind-to", "core", "grep", "Cpus_allowed_list", "/proc/self/status")

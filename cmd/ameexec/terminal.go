@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
@@ -28,16 +27,3 @@ func (o *output) display() func(progress.State) {
 
 // hideBar removes the progress bar from the terminal.
 func (o *output) hideBar() { o.stderr.SetBar("") }
-
-// defaultWidth is that of a terminal which does not tell, in columns.
-const defaultWidth = 80
-
-// isDumb says whether a terminal of that name may not understand the control
-// sequences that keep a line below the output.
-func isDumb(name string) bool { return name == "" || name == "dumb" }
-
-// isTerminal says whether file is a terminal. /dev/null is a device too, but
-// none that a user types into.
-func isTerminal(file *os.File) bool {
-	return terminalAttributes(file) == nil
-}

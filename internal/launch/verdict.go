@@ -8,10 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statusSignal plus a signal's number is the status of a process that the
-// signal killed, as in sh(1).
-const statusSignal = 128
-
 // Verdict decides the exit status of a job from those of its processes.
 //
 // It is that of the first failure. But when one rank fails, the others fail
@@ -41,7 +37,7 @@ func (v *Verdict) Add(rank int, ws syscall.WaitStatus) (failed, ownFault bool) {
 	if status == 0 {
 		return false, false
 	}
-	obeyed := slices.ContainsFunc(v.sent, func(s syscall.Signal) bool { return status == statusSignal+int(s) })
+	obeyed := slices.ContainsFunc(v.sent, func(s syscall.Signal) bool { return status == StatusSignal+int(s) })
 	first := !v.final && len(v.failures) == 0
 	v.failures = append(v.failures, failure{rank, status, ws.Signaled() && !obeyed, obeyed})
 	return true, first || !obeyed
@@ -120,7 +116,7 @@ func (v *Verdict) Culprits() (ranks []int) {
 // ExitStatus is the status that a shell reports.
 func ExitStatus(ws syscall.WaitStatus) int {
 	if ws.Signaled() {
-		return statusSignal + int(ws.Signal())
+		return StatusSignal + int(ws.Signal())
 	}
 	return ws.ExitStatus()
 }

@@ -1,4 +1,7 @@
-package main
+// Package cgroup finds the control groups that a process is in, cgroups(7), of
+// either version. Where there are none (other systems than Linux too), nothing
+// is found.
+package cgroup
 
 import (
 	"math"
@@ -9,17 +12,17 @@ import (
 	"strings"
 )
 
-// group is a control group as a directory.
-type group struct {
-	dir     string
-	unified bool // of version 2
+// Group is a control group as a directory.
+type Group struct {
+	Dir     string
+	Unified bool // of version 2
 }
 
-// ownGroups returns the group of this process that has a controller, and the
+// Own returns the group of this process that has a controller, and the
 // groups around it, from the inside out; the file systems are those of root.
 // In a container the path of its own group may not be seen: then the group is
 // mounted where the outermost one is otherwise. See cgroups(7).
-func ownGroups(root, controller string) (groups []group) {
+func Own(root, controller string) (groups []Group) {
 	text, err := os.ReadFile(path.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return nil
@@ -38,7 +41,7 @@ func ownGroups(root, controller string) (groups []group) {
 			mount = path.Join(mount, controller)
 		}
 		for name := path.Join("/", fields[2]); ; name = path.Dir(name) {
-			groups = append(groups, group{path.Join(mount, name), unified})
+			groups = append(groups, Group{path.Join(mount, name), unified})
 			if name == "/" {
 				break
 			}
@@ -47,16 +50,16 @@ func ownGroups(root, controller string) (groups []group) {
 	return groups
 }
 
-// cpuQuota returns how many processors' time this process and its ranks may
-// use, if there is a limit.
-func cpuQuota(root string) (quota float64, limited bool) {
+// CPUQuota returns how many processors' time this process and those that it
+// starts may use, if there is a limit. The file systems are those of root.
+func CPUQuota(root string) (quota float64, limited bool) {
 	quota = math.Inf(1)
-	for _, g := range ownGroups(root, "cpu") {
+	for _, g := range Own(root, "cpu") {
 		var fields []string
-		if g.unified {
-			fields = strings.Fields(read(g.dir, "cpu.max"))
+		if g.Unified {
+			fields = strings.Fields(Read(g.Dir, "cpu.max"))
 		} else {
-			fields = []string{read(g.dir, "cpu.cfs_quota_us"), read(g.dir, "cpu.cfs_period_us")}
+			fields = []string{Read(g.Dir, "cpu.cfs_quota_us"), Read(g.Dir, "cpu.cfs_period_us")}
 		}
 		if len(fields) != 2 {
 			continue
@@ -70,8 +73,8 @@ func cpuQuota(root string) (quota float64, limited bool) {
 	return quota, !math.IsInf(quota, 1)
 }
 
-// read returns the content of a small file, "" if it cannot be read.
-func read(dir, name string) string {
+// Read returns the content of a small file, "" if it cannot be read.
+func Read(dir, name string) string {
 	text, err := os.ReadFile(path.Join(dir, name))
 	if err != nil {
 		return ""

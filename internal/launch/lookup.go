@@ -1,4 +1,4 @@
-package main
+package launch
 
 import (
 	"errors"
@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// findProgram returns the absolute path of a program, found as a shell finds
+// FindProgram returns the absolute path of a program, found as a shell finds
 // it: along path if its name has no slash. A relative name with a slash is
-// looked up here first, then in dir, where the ranks start.
-func findProgram(name, dir, path string) (string, error) {
+// looked up here first, then in dir, where the processes start. The error is a
+// *StatusError.
+func FindProgram(name, dir, path string) (string, error) {
 	var candidates []string
 	switch {
 	case name == "":
-		return "", withStatus(statusUsage, "the name of the program is empty")
+		return "", withStatus(StatusUsage, "the name of the program is empty")
 	case filepath.IsAbs(name):
 		candidates = []string{name}
 	case strings.Contains(name, "/"):
@@ -41,17 +42,17 @@ func findProgram(name, dir, path string) (string, error) {
 	}
 	switch {
 	case denied != nil:
-		return "", withStatus(statusNotRunnable, "%s: %w", name, denied)
+		return "", withStatus(StatusNotRunnable, "%s: %w", name, denied)
 	case strings.Contains(name, "/"):
-		return "", withStatus(statusNotFound, "%s: no such file", name)
+		return "", withStatus(StatusNotFound, "%s: no such file", name)
 	default:
 		switch err := executable(name); {
 		case err == nil:
-			return "", withStatus(statusNotFound, "%s: not found in PATH; for the file in this directory write ./%s", name, name)
+			return "", withStatus(StatusNotFound, "%s: not found in PATH; for the file in this directory write ./%s", name, name)
 		case errors.Is(err, fs.ErrNotExist):
-			return "", withStatus(statusNotFound, "%s: not found in PATH", name)
+			return "", withStatus(StatusNotFound, "%s: not found in PATH", name)
 		default:
-			return "", withStatus(statusNotFound, "%s: not found in PATH; ./%s in this directory: %w", name, name, err)
+			return "", withStatus(StatusNotFound, "%s: not found in PATH; ./%s in this directory: %w", name, name, err)
 		}
 	}
 }
