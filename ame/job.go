@@ -37,7 +37,11 @@ type job struct {
 	failed    *failure      // why the whole job cannot go on
 	hasFailed chan struct{} // closed when failed is set
 	closed    bool
-	pulse     *pulse // nil: no heartbeats
+	pulse     *pulse                 // nil: no heartbeats
+	shrunk    map[commID]chan []byte // by communicator: where a Shrink of this rank waits
+
+	survivors survivors         // on rank 0
+	stuck     func(text string) // tells the user of a long wait
 }
 
 func newJob(cfg *Config) *job {
@@ -46,7 +50,7 @@ func newJob(cfg *Config) *job {
 	mesh.pairs = cfg.Rank != 0 && cfg.Listen != nil
 	j := &job{
 		life: life, endLife: endLife,
-		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost,
+		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
 		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}

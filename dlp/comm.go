@@ -148,7 +148,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
 		Waiting: func(m ame.Missing) { tellMissing(m, world.Clues()) }, Logger: logger,
-		Lost: func(rank int) { tellLauncher(world, rank) },
+		Lost: func(rank int) { tellLauncher(world, rank) }, Stuck: tellWaiting,
 	}
 	if world.Size > 1 {
 		others.own = world.Program
@@ -187,7 +187,7 @@ func tellLauncher(world *bootstrap.World, lost int) {
 	}
 }
 
-// tellWaiting tells the user on rank 0 what the start waits for.
+// tellWaiting tells the user on rank 0 what the job waits for.
 func tellWaiting(what string) { fmt.Fprintf(os.Stderr, "dlp: still waiting: %s\n", what) }
 
 // Rank returns this process's rank, 0 .. Size-1.

@@ -67,6 +67,33 @@ func (c *Comm) SplitNode(ctx context.Context) (*Comm, error) {
 	return c.derived(backend), nil
 }
 
+// Shrink returns a Comm of those ranks of c that are not lost, in the order of
+// their ranks in c, on which everything works. Each of them must call it, once;
+// those that have closed c, or have ended, take no part. It waits for all
+// others, and says on stderr of the job's rank 0 for which, after 10 s and ever
+// longer times. Rank 0 of the job decides who is left; its loss ends the job.
+//
+// The first call ends c on all ranks: what waits there, in whatever call, and
+// every later call but Shrink and Close get an ErrLost, also if nobody is lost. A
+// loop that is under way ends first. So a program can call it wherever a call has
+// ended with ErrLost, even if other ranks are in another one. A rank that is lost
+// before Shrink returns is left out; one that is lost later makes calls on the
+// new Comm fail, which can be shrunk in turn. When ctx ends before Shrink returns,
+// the job fails on all ranks.
+//
+// What a lost rank had is gone. The pattern is: find out what is missing, loop
+// over that, gather; on ErrLost shrink, and do it again. See examples/shrink.
+func (c *Comm) Shrink(ctx context.Context) (*Comm, error) {
+	if err := c.idle("shrink"); err != nil {
+		return nil, err
+	}
+	backend, err := c.ame.Shrink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.derived(backend), nil
+}
+
 // Translate returns the rank in other of the process that has a rank in c, ok ==
 // false if it is not in other, or c has no such rank. Both belong to one job.
 // It is not collective and sends nothing.
