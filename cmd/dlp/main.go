@@ -116,10 +116,10 @@ func newApp(mapArgs []string) *cli.App {
 		Usage:     "run a command over the items of a list, on all nodes of a job",
 		UsageText: "dlp map [options] [COMMAND [ARGS...]] [::: ITEM...]",
 		Version:   bootstrap.Version(),
-		Commands:  []*cli.Command{mapCommand(mapArgs)},
+		Commands:  []*cli.Command{mapCommand(mapArgs), reportCommand()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usage("%q is no command of dlp: use map", c.Args().First())
+				return usage("%q is no command of dlp: use map or report", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},

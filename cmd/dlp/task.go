@@ -39,8 +39,11 @@ type report struct {
 	Note     string    // why there was no process, or what else went wrong
 	Tail     string    // the last lines of stderr, if it failed
 	Sizes    [2]int64  // of stdout and stderr, in bytes
-	Output   [2][]byte // those, unless they go another way
-	Apart    bool      // they do
+	Output   [2][]byte `json:"-"` // those, unless they go another way
+	Inline   [2]int    // their lengths, for encode
+	Apart    bool      // they go another way
+	Item     string    // short, for a journal; else empty
+	Host     string    // the same
 	Lines    int       // pieces of it that are printed as they come
 }
 
