@@ -53,7 +53,11 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if l.peer() == 0 {
 		switch h.kind {
 		case kindLeft:
-			j.left(int(h.source))
+			if h.source == 0 {
+				j.rootOnlyRelays()
+			} else {
+				j.left(int(h.source))
+			}
 			return nil, nil
 		case kindLost:
 			if text := printable(string(body)); int(h.source) == j.rank {
