@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/dlp-mpi/dlp-go/ame"
@@ -114,10 +115,11 @@ func TestWrongInputOnAnyNumberOfRanks(t *testing.T) {
 // identities are those of the errors of all ranks, which make one call.
 func identities(t *testing.T, size int, call callOf) []string {
 	errs, usable := make([]error, size), make([]bool, size)
+	var started sync.WaitGroup
+	started.Add(size)
 	_ = Run(t.Context(), size, func(ctx context.Context, c *Comm) error {
-		if err := c.Barrier(ctx); err != nil { // all have started
-			return err
-		}
+		started.Done() // or the first one might end the job before the others are in it
+		started.Wait()
 		errs[c.Rank()] = call(ctx, c)
 		usable[c.Rank()] = c.Barrier(ctx) == nil
 		return nil
