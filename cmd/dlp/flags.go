@@ -13,7 +13,8 @@ import (
 // 30 s after it has asked, and what they have printed is to be saved.
 const defaultGrace = 20 * time.Second
 
-func mapCommand() *cli.Command {
+// mapCommand is dlp map; args are its arguments.
+func mapCommand(args []string) *cli.Command {
 	return &cli.Command{
 		Name:            "map",
 		Usage:           "run a command for each item",
@@ -26,6 +27,7 @@ func mapCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			o.args = args
 			return o.run()
 		},
 	}
@@ -40,6 +42,9 @@ func mapFlags() []cli.Flag {
 		&cli.IntFlag{Name: "n", Value: 1, Usage: "`N` items for one command"},
 		&cli.BoolFlag{Name: "shell", DisableDefaultText: true, Usage: "give COMMAND to sh as one line, with items quoted"},
 		&cli.BoolFlag{Name: "stdin-item", DisableDefaultText: true, Usage: "give COMMAND the item on stdin"},
+
+		&cli.StringFlag{Name: "worker", Usage: "start `COMMAND` once for each slot; it gets items as lines on stdin and answers each by a line"},
+		&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "talk JSON with workers: {\"index\": .., \"item\": ..}, answered by {\"value\": ..} or {\"error\": ..}"},
 
 		&cli.IntFlag{Name: "j", Aliases: []string{"jobs"}, Usage: "run `N` items at once on each rank", DefaultText: "its processors / cpus-per-item"},
 		&cli.IntFlag{Name: "cpus-per-item", Value: 1, Usage: "`N` processors for each item"},
@@ -70,11 +75,14 @@ func mapFlags() []cli.Flag {
 
 // options are what the command line says.
 type options struct {
+	args    []string // behind dlp map
 	source  source.Spec
 	command []string
 	mode    command.Mode
 
 	template *command.Template
+	worker   string // a command for the shell; "": none
+	json     bool
 
 	slots       int // of each rank; 0: as many as there are processors for
 	cpusPerItem int

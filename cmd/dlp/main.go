@@ -81,7 +81,7 @@ func main() {
 	if os.Args[0] == launch.GuardName {
 		os.Exit(launch.GuardMain(os.Args))
 	}
-	if clidoc.Describe(newApp(), os.Args, os.Stdout) {
+	if clidoc.Describe(newApp(nil), os.Args, os.Stdout) {
 		return
 	}
 	os.Exit(dlpMain(os.Args))
@@ -89,10 +89,12 @@ func main() {
 
 // dlpMain returns the exit status.
 func dlpMain(args []string) int {
+	var rest []string
 	if len(args) > 1 && args[1] == "map" {
-		args = append(args[:2:2], detach(args[2:], mapFlags())...)
+		rest = detach(args[2:], mapFlags())
+		args = append(args[:2:2], rest...)
 	}
-	err := newApp().Run(args)
+	err := newApp(rest).Run(args)
 	var with *launch.StatusError
 	switch {
 	case err == nil:
@@ -107,16 +109,17 @@ func dlpMain(args []string) int {
 	return statusFailed
 }
 
-func newApp() *cli.App {
+// newApp is the command line; mapArgs are the arguments of dlp map.
+func newApp(mapArgs []string) *cli.App {
 	return &cli.App{
 		Name:      "dlp",
 		Usage:     "run a command over the items of a list, on all nodes of a job",
 		UsageText: "dlp map [options] [COMMAND [ARGS...]] [::: ITEM...]",
 		Version:   bootstrap.Version(),
-		Commands:  []*cli.Command{mapCommand()},
+		Commands:  []*cli.Command{mapCommand(mapArgs), reportCommand()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usage("%q is no command of dlp: use map", c.Args().First())
+				return usage("%q is no command of dlp: use map or report", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},

@@ -129,6 +129,7 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 		})
 	}
 	s := newSite(m.options, m.world, m.runner, m.slots, courier)
+	defer s.close()
 	work := func(ctx context.Context, t task) (report, error) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)

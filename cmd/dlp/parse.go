@@ -21,6 +21,8 @@ func parseMap(c *cli.Context) (*options, error) {
 		},
 		command:      program,
 		mode:         command.Mode{Shell: c.Bool("shell"), Stdin: c.Bool("stdin-item")},
+		worker:       c.String("worker"),
+		json:         c.Bool("json"),
 		slots:        c.Int("j"),
 		cpusPerItem:  c.Int("cpus-per-item"),
 		gpusPerItem:  c.Int("gpus-per-item"),
@@ -62,6 +64,12 @@ func (o *options) check() error {
 		return usage("%w", err)
 	}
 	switch {
+	case o.worker != "" && (len(o.command) > 0 || o.mode != command.Mode{}):
+		return usage("--worker gets the items on stdin: there is no other COMMAND, --shell or --stdin-item")
+	case o.worker != "" && (o.lineBuffer || o.resultsLocal != ""):
+		return usage("--line-buffer and --results-local are for commands that are started for each item, not for --worker")
+	case o.json && o.worker == "":
+		return usage("--json is for --worker")
 	case o.cpusPerItem < 1:
 		return usage("--cpus-per-item %d: an item needs a processor", o.cpusPerItem)
 	case o.gpusPerItem < 0 || o.retries < 0 || o.maxFailures < 0:

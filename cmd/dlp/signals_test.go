@@ -129,7 +129,10 @@ func TestLeftBehind(t *testing.T) {
 // item has not failed.
 func TestSignalToAll(t *testing.T) {
 	a := newAlive(t)
-	cmd, stderr := started(t, a, `[ $DLP_ITEM = 1 ] && kill -TERM $PPID && kill -TERM 0; sleep 1000`, "--grace", "0.1", "--failed", filepath.Join(t.TempDir(), "failed"))
+	ready := filepath.Join(t.TempDir(), "ready")
+	rest := `if [ $DLP_ITEM = 1 ]; then while ! [ -e "` + ready + `" ]; do sleep 0.01; done; kill -TERM $PPID; kill -TERM 0; fi; sleep 1000`
+	cmd, stderr := started(t, a, rest, "--grace", "0.1")
+	require.NoError(t, os.WriteFile(ready, nil, 0o666))
 	cmd.Wait()
 	a.gone(t)
 	assert.Equal(t, 75, cmd.ProcessState.ExitCode(), stderr)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ func (o *options) launchSelf(env environ.Env) error {
 	}
 	srun, err := exec.LookPath("srun")
 	if err != nil {
-		return fmt.Errorf("this is a job of Slurm, and srun is not in PATH: AME_BOOTSTRAP=single uses this node alone")
+		return errors.New("this is a job of Slurm, and srun is not in PATH; with AME_BOOTSTRAP=single dlp uses this node alone")
 	}
 	self, err := launch.SelfPath()
 	if err == nil {
@@ -31,9 +32,8 @@ func (o *options) launchSelf(env environ.Env) error {
 	if err != nil {
 		return err
 	}
-	args = append(args, self)
-	args = append(args, os.Args[1:]...)
-	fmt.Fprintf(os.Stderr, "dlp map: no srun around: %s dlp map ...\n", strings.Join(args[:len(args)-len(os.Args)], " "))
+	fmt.Fprintf(os.Stderr, "dlp map: started by no srun: %s dlp map ...\n", strings.Join(args, " "))
+	args = append(append(args, self, "map"), o.args...)
 	return os.NewSyscallError("srun", syscall.Exec(srun, args, os.Environ()))
 }
 

@@ -39,8 +39,11 @@ type report struct {
 	Note     string    // why there was no process, or what else went wrong
 	Tail     string    // the last lines of stderr, if it failed
 	Sizes    [2]int64  // of stdout and stderr, in bytes
-	Output   [2][]byte // those, unless they go another way
-	Apart    bool      // they do
+	Output   [2][]byte `json:"-"` // those, unless they go another way
+	Inline   [2]int    // their lengths, for encode
+	Apart    bool      // they go another way
+	Item     string    // short, for a journal; else empty
+	Host     string    // the same
 	Lines    int       // pieces of it that are printed as they come
 }
 
@@ -60,6 +63,7 @@ type site struct {
 	gpus     string   // the variable that lists them
 	stopping <-chan struct{}
 	courier  *courier
+	workers  *workers // of --worker; else nil
 }
 
 func newSite(o *options, world *dlp.Comm, runner *run.Runner, slots []slot, courier *courier) *site {
@@ -69,6 +73,9 @@ func newSite(o *options, world *dlp.Comm, runner *run.Runner, slots []slot, cour
 		s.environ = append(s.environ, "OMP_NUM_THREADS="+strconv.Itoa(o.cpusPerItem))
 	}
 	s.gpus, _ = gpuVariable(os.LookupEnv)
+	if o.worker != "" {
+		s.workers = newWorkers(s)
+	}
 	return s
 }
 
@@ -77,22 +84,38 @@ func newSite(o *options, world *dlp.Comm, runner *run.Runner, slots []slot, cour
 const maxItemVariable = 100 << 10
 
 func (s *site) environOf(t task, slot, attempt int) []string {
-	env := append(s.environ[:len(s.environ):len(s.environ)],
-		"DLP_INDEX="+strconv.Itoa(t.Index), "DLP_SLOT="+strconv.Itoa(slot), "DLP_ATTEMPT="+strconv.Itoa(attempt))
+	env := append(s.slotEnviron(slot), "DLP_INDEX="+strconv.Itoa(t.Index), "DLP_ATTEMPT="+strconv.Itoa(attempt))
 	if text := t.item().Text(); len(text) <= maxItemVariable && !strings.Contains(text, "\x00") {
 		env = append(env, "DLP_ITEM="+text)
 	}
+	return env
+}
+
+// slotEnviron is the environment of all processes of a slot.
+func (s *site) slotEnviron(slot int) []string {
+	env := append(s.environ[:len(s.environ):len(s.environ)], "DLP_SLOT="+strconv.Itoa(slot))
 	if gpus := s.slots[slot].gpus; gpus != nil {
 		env = launch.Overlay(env, s.gpus+"="+strings.Join(gpus, ","))
 	}
 	return env
 }
 
+// close ends what stays between items.
+func (s *site) close() {
+	if s.workers != nil {
+		s.workers.close()
+	}
+}
+
 // work runs the command of an item, until it succeeds or its attempts are used up.
 func (s *site) work(ctx context.Context, t task) (report, error) {
 	slot := dlp.Slot(ctx)
 	for attempt := 1; ; attempt++ {
-		r, err := s.once(ctx, t, slot, attempt)
+		once := s.once
+		if s.workers != nil {
+			once = s.workers.once
+		}
+		r, err := once(ctx, t, slot, attempt)
 		if err != nil || !r.failed() || attempt > s.retries || ctx.Err() != nil {
 			return r, err
 		}
