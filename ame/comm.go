@@ -20,6 +20,7 @@ type Comm struct {
 	credit credit
 
 	inside  atomic.Bool // in a collective
+	shrunk  atomic.Bool // Shrink was called
 	barrier barrierWay  // nil: by messages
 }
 
@@ -60,8 +61,12 @@ func (c *Comm) Close() error {
 		return c.job.close()
 	}
 	c.once.Do(func() {
+		revokedBefore := c.job.matcher.isRevoked(c.id)
 		for rank, cost := range c.job.matcher.close(c.id, &trouble{-1, ErrClosed}) {
 			c.job.giveBack(c.id, rank, cost)
+		}
+		if !c.shrunk.Load() && revokedBefore {
+			c.job.declines(c.id)
 		}
 	})
 	return nil
