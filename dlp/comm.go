@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/bootstrap"
@@ -32,6 +33,8 @@ type Comm struct {
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
+
+	exit func(status int) // ends the process; nil in Run
 }
 
 // Option changes what Init does.
@@ -40,6 +43,7 @@ type Option func(*options)
 type options struct {
 	codec  Codec
 	logger *slog.Logger
+	grace  time.Duration
 }
 
 // WithCodec sets how values travel that are no numbers, strings, []byte or
@@ -52,8 +56,12 @@ func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }
 // strangers that it turned away. The default discards.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
+// StopGrace sets how long after the first signal Main lets ctx end: 20 s by
+// default. Other functions do not heed it.
+func StopGrace(d time.Duration) Option { return func(o *options) { o.grace = d } }
+
 func newOptions(opts []Option) options {
-	o := options{logger: slog.New(slog.DiscardHandler)}
+	o := options{logger: slog.New(slog.DiscardHandler), grace: stopGrace}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -126,7 +134,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		Addresses: world.Root.Addresses, Peers: peersOf(backend),
 		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
 	})
-	comm.unmark, comm.launcher = unmark, world.Report
+	comm.unmark, comm.launcher, comm.exit = unmark, world.Report, os.Exit
 	return comm, nil
 }
 

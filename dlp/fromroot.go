@@ -76,12 +76,12 @@ func fromRootShared[T, R any](ctx context.Context, l *managed, items iter.Seq[T]
 	c := l.comm
 	own := labour[*loop.Input]{
 		slots: l.slots, options: o,
-		do: func(ctx context.Context, index int, in *loop.Input) loop.Item {
+		do: func(ctx context.Context, t loop.Task, in *loop.Input) loop.Item {
 			item, err := itemOf[T](c, in)
 			if err != nil {
-				return failedItem(c, index, err)
+				return failedItem(c, t.Index, err)
 			}
-			return callWork(ctx, c, index, item, work)
+			return tryItem(ctx, c, t, item, work, o)
 		},
 	}
 	if !c.IsRoot() {
@@ -99,10 +99,10 @@ func fromRootShared[T, R any](ctx context.Context, l *managed, items iter.Seq[T]
 }
 
 // nextInput returns the items that have travelled to a Worker.
-func nextInput(w *loop.Worker) func(context.Context) (*loop.Input, int, bool, error) {
-	return func(ctx context.Context) (*loop.Input, int, bool, error) {
+func nextInput(w *loop.Worker) func(context.Context) (*loop.Input, loop.Task, bool, error) {
+	return func(ctx context.Context) (*loop.Input, loop.Task, bool, error) {
 		t, ok, err := w.Next(ctx)
-		return t.Input, t.Index, ok, err
+		return t.Input, t, ok, err
 	}
 }
 

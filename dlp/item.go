@@ -99,5 +99,8 @@ func (c *Comm) itemError(item *loop.Item) *ItemError {
 	if err == nil {
 		err = parseError(item.Payload.Body)
 	}
+	if item.Attempt > 1 && item.Status == loop.Failed {
+		err = lastAttempt(item.Attempt, err)
+	}
 	return &ItemError{Index: item.Index, Rank: item.Rank, Host: c.host(item.Rank), Err: err, Stack: item.Stack}
 }

@@ -39,6 +39,11 @@ type loopOptions struct {
 	label     string
 	key       any // func(T) string of Key, or nil
 
+	sequence bool // the items come one by one
+	retries  int
+	timeout  time.Duration // of an item
+	overrun  time.Duration // how much longer its work may take
+
 	halts  bool // the loop can be stopped, by the following
 	stop   <-chan struct{}
 	grace  time.Duration
@@ -99,10 +104,11 @@ func Progress(label string) LoopOption {
 
 // managed is one rank's part in a managed loop.
 type managed struct {
-	comm   *Comm
-	ame    *ame.Comm    // of this loop alone
-	server *loop.Server // on rank 0
-	policy ErrorPolicy
+	comm    *Comm
+	ame     *ame.Comm    // of this loop alone
+	server  *loop.Server // on rank 0
+	policy  ErrorPolicy
+	retries int
 
 	rootWorks bool
 	slots     int    // of this rank
@@ -113,7 +119,7 @@ type managed struct {
 // startLoop begins a managed loop on every rank, and starts its manager on rank
 // 0, which may outlive the loop there. A rank that is alone works itself.
 func (c *Comm) startLoop(ctx context.Context, a announcement, items *samples, o loopOptions) (*managed, error) {
-	l := &managed{comm: c, policy: o.policy, rootWorks: o.rootWorks || c.Size() == 1, slots: o.slots, hide: func() {}}
+	l := &managed{comm: c, policy: o.policy, retries: o.retries, rootWorks: o.rootWorks || c.Size() == 1, slots: o.slots, hide: func() {}}
 	a.items, a.slots = items.sum(), o.slots
 	if c.IsRoot() && !l.rootWorks {
 		a.slots = 0
@@ -141,6 +147,7 @@ func (l *managed) serve(a announcement, slots []int, o loopOptions) {
 		Size: l.comm.Size(), Total: a.length, Travels: a.travels(), Slots: slots,
 		RootWorks: l.rootWorks, Stop: o.policy == Stop, Errors: loopErrors{l.comm},
 		Redo: a.op == opSplit, OnLoss: loop.LossPolicy(o.onLoss), Halting: l.comm.halting(&o),
+		Retries: o.retriesElsewhere(),
 	})
 	l.comm.loops.serve(l.server, func() {
 		if l.ame != nil {
@@ -154,23 +161,23 @@ func (l *managed) worker() *loop.Worker {
 	if l.server != nil {
 		return l.server.NewWorker()
 	}
-	return loop.NewWorker(loopLink{l.ame}, l.slots, l.total, l.policy == Stop, loopErrors{l.comm})
+	return loop.NewWorker(loopLink{l.ame}, l.slots, l.total, l.policy == Stop || l.retries > 0, loopErrors{l.comm})
 }
 
 // nextItem returns the next item that this rank is to work on. With ok ==
 // false the loop is over for it; see Worker.Next.
-func nextItem[T any](ctx context.Context, w *loop.Worker, items *source[T]) (item T, index int, ok bool, err error) {
+func nextItem[T any](ctx context.Context, w *loop.Worker, items *source[T]) (item T, t loop.Task, ok bool, err error) {
 	for {
-		t, ok, err := w.Next(ctx)
+		t, ok, err = w.Next(ctx)
 		if err != nil || !ok {
-			return item, 0, false, err
+			return item, t, false, err
 		}
 		item, end, ok := items.at(t.Index)
 		if ok {
-			return item, t.Index, true, nil
+			return item, t, true, nil
 		}
 		if err := w.FoundEnd(end); err != nil {
-			return item, 0, false, err
+			return item, t, false, err
 		}
 	}
 }

@@ -72,6 +72,7 @@ func mapOptions(opts []MapOption) loopOptions {
 
 // mapRange is one range over the loop.
 func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	o.sequence = items.seq != nil
 	if _, err := ready[R](c, "map"); err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 		if err := halter.stops(index, items.length()); err != nil {
 			return err
 		}
-		f := callWork(workCtx, c, index, item, work)
+		f := tryHere(workCtx, c, index, item, work, &o)
 		if isCut(workCtx, &f) {
 			return halter.stops(index, items.length())
 		}
@@ -147,8 +148,8 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 	w := l.worker()
 	own := labour[T]{
 		worker: w, slots: l.slots, options: &o,
-		next: func(ctx context.Context) (T, int, bool, error) { return nextItem(ctx, w, items) },
-		do:   func(ctx context.Context, index int, item T) loop.Item { return callWork(ctx, c, index, item, work) },
+		next: func(ctx context.Context) (T, loop.Task, bool, error) { return nextItem(ctx, w, items) },
+		do:   func(ctx context.Context, t loop.Task, item T) loop.Item { return doItem(ctx, c, t, item, work, &o) },
 	}
 	if !c.IsRoot() {
 		return own.run(ctx)

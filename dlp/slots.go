@@ -44,10 +44,10 @@ type labour[X any] struct {
 
 	// next returns the item to work on. With ok == false the loop is over for
 	// this rank. One goroutine at a time calls it.
-	next func(context.Context) (item X, index int, ok bool, err error)
+	next func(context.Context) (item X, t loop.Task, ok bool, err error)
 
 	// do works on an item. It may be called from several goroutines.
-	do func(ctx context.Context, index int, item X) loop.Item
+	do func(ctx context.Context, t loop.Task, item X) loop.Item
 }
 
 // run works on items until the manager sends the rank home, and returns why the
@@ -69,9 +69,9 @@ func (l *labour[X]) run(ctx context.Context) (err error) {
 // alone is run with one slot.
 func (l *labour[X]) alone(ctx, workCtx context.Context) error {
 	for {
-		item, index, ok, err := l.next(ctx)
+		item, t, ok, err := l.next(ctx)
 		if err == nil && ok {
-			err = l.work(workCtx, index, item)
+			err = l.work(workCtx, t, item)
 		}
 		if err != nil || !ok {
 			return err
@@ -80,10 +80,10 @@ func (l *labour[X]) alone(ctx, workCtx context.Context) error {
 }
 
 // work works on an item and reports what has become of it.
-func (l *labour[X]) work(ctx context.Context, index int, item X) error {
-	done := l.do(ctx, index, item)
+func (l *labour[X]) work(ctx context.Context, t loop.Task, item X) error {
+	done := l.do(ctx, t, item)
 	if isCut(ctx, &done) {
-		return l.worker.Undone(index)
+		return l.worker.Undone(t.Index)
 	}
 	return l.worker.Done(done)
 }
@@ -134,9 +134,9 @@ func (c *crew[X]) slot(ctx, taking context.Context) {
 		}
 	}()
 	for {
-		item, index, ok, err := c.take(taking)
+		item, t, ok, err := c.take(taking)
 		if err == nil && ok {
-			err = c.work(ctx, index, item)
+			err = c.work(ctx, t, item)
 		}
 		if err != nil {
 			c.fail(err)
@@ -149,16 +149,16 @@ func (c *crew[X]) slot(ctx, taking context.Context) {
 }
 
 // take is next for one slot after the other.
-func (c *crew[X]) take(ctx context.Context) (item X, index int, ok bool, err error) {
+func (c *crew[X]) take(ctx context.Context) (item X, t loop.Task, ok bool, err error) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
 	if c.over {
-		return item, 0, false, nil
+		return item, t, false, nil
 	}
 	c.over = true // also if next does not return
-	item, index, ok, err = c.next(ctx)
+	item, t, ok, err = c.next(ctx)
 	c.over = err != nil || !ok
-	return item, index, ok, err
+	return item, t, ok, err
 }
 
 func (c *crew[X]) fail(err error) {

@@ -145,14 +145,14 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	_, end := worksUntilCut(ctx, w, &o)
 	defer end()
 	for {
-		item, index, ok, err := nextItem(ctx, w, items)
+		item, t, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
 			left = loop.Fail
 			return err
 		}
 		start := time.Now()
 		again := yield(item, nil)
-		err = w.Done(loop.Item{Index: index, Duration: time.Since(start)})
+		err = w.Done(loop.Item{Index: t.Index, Duration: time.Since(start)})
 		switch {
 		case !again:
 			left = loop.Break

@@ -11,7 +11,21 @@ import (
 func (c *Comm) derived(backend *ame.Comm) *Comm {
 	info := c.info
 	info.Rank, info.Size, info.Peers = backend.Rank(), backend.Size(), peersOf(backend)
-	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher}
+	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher, exit: c.exit}
+}
+
+// DupTolerant is Dup for messages that go on when a rank is lost: then only what
+// needs that rank is an ErrLost, which is to send to it, to wait for it alone, and
+// every collective. It is collective; all ranks ask for the same kind of Dup.
+func (c *Comm) DupTolerant(ctx context.Context) (*Comm, error) {
+	if err := c.idle("tolerant dup"); err != nil {
+		return nil, err
+	}
+	backend, err := c.ame.DupTolerant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.derived(backend), nil
 }
 
 // Split returns a Comm of those ranks of c that pass the same color. They are

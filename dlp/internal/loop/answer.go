@@ -88,7 +88,7 @@ func (s *Server) window(rank int) (window, bool) {
 	}
 	slots := min(s.asks[rank], items.n)
 	s.asks[rank] -= slots
-	w := window{span: items, more: slots - 1}
+	w := window{span: items, more: slots - 1, tries: s.m.tries[items.first]}
 	s.fill(&w, items.first >= next)
 	return w, true
 }

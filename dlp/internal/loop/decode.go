@@ -42,6 +42,7 @@ func parseWindow(b []byte) (w window, follow []int, err error) {
 	case 0:
 		w.span = d.span()
 		w.more = d.int()
+		w.tries = d.int()
 		follow = d.inputs(&w)
 	case 1:
 		w.over = true

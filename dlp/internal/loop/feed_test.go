@@ -89,7 +89,7 @@ func TestFeedKeepsWhatRanksHold(t *testing.T) {
 		assert.Equal(t, big.Payload, <-l.inputs)
 		l.says(1, asks())
 		l.loses(2, errGone)
-		assert.Equal(t, answer{1, follows}, <-l.sent)
+		assert.Equal(t, answer{1, window{span: follows.span, tries: 1, inputs: follows.inputs}}, <-l.sent)
 		assert.Equal(t, big.Payload, <-l.inputs)
 		s.NoMore()
 		l.says(1, asks(Item{Index: 0}))

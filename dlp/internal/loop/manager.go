@@ -15,12 +15,13 @@ import (
 // loop ends with each item done exactly once, and what a rank leaves behind can
 // be named.
 type manager struct {
-	total    int    // number of items; Unknown while a sequence's end is not found
-	next     int    // first index that was never handed out
-	ready    int    // first index that cannot be handed out yet
-	back     []span // given back, ascending
-	again    []int  // held by ranks that were lost, ascending
-	held     int    // number of items that ranks hold
+	total    int          // number of items; Unknown while a sequence's end is not found
+	next     int          // first index that was never handed out
+	ready    int          // first index that cannot be handed out yet
+	back     []span       // given back, ascending
+	again    []int        // held by ranks that were lost, ascending
+	failed   []failedItem // on which work has failed, and that go to a rank again
+	held     int          // number of items that ranks hold
 	finished int
 	stopped  bool          // nothing more is handed out
 	ordered  bool          // ranks walk a sequence and cannot go back in it
@@ -33,6 +34,9 @@ type manager struct {
 	slots    int                 // of those
 	blamed   map[int]int         // by item that a lost rank has held: that rank
 	weight   func(index int) int // in bytes, of items that travel; nil: they do not
+	retries  int                 // of an item on which work has failed
+	failures map[int]int         // by item: how often it has
+	tries    map[int]int         // by item: attempts that came to nothing
 }
 
 // state is where a rank stands. It changes once, but that a rank which is out
@@ -65,7 +69,7 @@ const none = -1
 func newManager(size, total int, ordered bool) *manager {
 	m := &manager{
 		total: total, ready: total, ordered: ordered, ranks: make([]holder, size), taking: size, slots: size,
-		target: targetTime(size), blamed: map[int]int{},
+		target: targetTime(size), blamed: map[int]int{}, failures: map[int]int{}, tries: map[int]int{},
 	}
 	if total == Unknown {
 		m.ready = math.MaxInt
@@ -198,11 +202,13 @@ func (m *manager) over() bool {
 	if m.held > 0 {
 		return false
 	}
-	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again) == 0 || !m.anyTaker()
+	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again)+len(m.failed) == 0 || !m.anyTaker()
 }
 
 // anyOpen says whether there are items that could be handed out.
-func (m *manager) anyOpen() bool { return m.next < m.end() || len(m.back)+len(m.again) > 0 }
+func (m *manager) anyOpen() bool {
+	return m.next < m.end() || len(m.back)+len(m.again)+len(m.failed) > 0
+}
 
 // anyTaker says whether some rank could still be given an item.
 func (m *manager) anyTaker() bool {

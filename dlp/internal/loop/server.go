@@ -17,6 +17,7 @@ type Config struct {
 	Stop      bool  // the first item that has failed ends the loop
 	Redo      bool  // what a rank has finished is lost with it
 	OnLoss    LossPolicy
+	Retries   int // of an item on which work has failed
 	Halting   Halting
 	Errors    Errors
 }
@@ -69,7 +70,7 @@ func NewServer(link Link, c Config) *Server {
 	s.local = make(chan window, s.m.ranks[0].slots+1)
 	// Ranks are to be released whatever becomes of any caller's context.
 	s.serving, s.finish = context.WithCancel(context.Background())
-	s.m.redo = c.Redo
+	s.m.redo, s.m.retries = c.Redo, c.Retries
 	if !c.RootWorks {
 		s.m.leave(0, out)
 	}
@@ -160,13 +161,17 @@ func (s *Server) finished(rank int, item Item) error {
 	if err := s.m.finish(rank, item.Index, item.Duration); err != nil {
 		return err
 	}
+	if item.Status == Failed && (!s.m.stopped || s.halt.why != "") && s.m.retry(rank, item.Index) {
+		return nil
+	}
 	if s.Travels {
 		s.inputs.drop(span{item.Index, 1})
 	}
 	if item.Status != Done {
-		item.Rank = rank
+		item.Rank, item.Attempt = rank, s.m.attempt(item.Index)
 		s.deliver(item)
 	}
+	s.m.settle(item.Index)
 	return nil
 }
 

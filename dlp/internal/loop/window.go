@@ -59,6 +59,9 @@ func (m *manager) assign(rank, slots int) (span, bool) {
 	}
 	s, ok := m.takeAgain(h)
 	if !ok {
+		s, ok = m.takeFailed(rank)
+	}
+	if !ok {
 		s, ok = m.takeBack(h, slots)
 	}
 	if !ok {
@@ -155,7 +158,7 @@ func (m *manager) windowOf(h *holder, limit int) int {
 	if m.ready == math.MaxInt && m.total == Unknown {
 		n = min(n, windowUnknown)
 	} else {
-		open := m.end() - m.next + len(m.again) + count(m.back)
+		open := m.end() - m.next + len(m.again) + len(m.failed) + count(m.back)
 		n = min(n, open/(2*m.slots))
 	}
 	if expected := m.expected(h); m.limited && expected > 0 {

@@ -91,6 +91,7 @@ type window struct {
 	why    []byte  // if over: the error that the loop ends with, empty if none
 	cut    bool    // in place of items: what the worker works on is to end
 	more   int     // how many slots that have asked it is for, besides one
+	tries  int     // at its item that came to nothing
 	inputs []Input // the items, if they travel
 }
 
@@ -102,6 +103,7 @@ func appendWindow(b []byte, w window) []byte {
 	b = append(b, 0)
 	b = appendSpan(b, w.span)
 	b = binary.AppendUvarint(b, uint64(w.more))
+	b = binary.AppendUvarint(b, uint64(w.tries))
 	b = binary.AppendUvarint(b, uint64(len(w.inputs)))
 	for i := range w.inputs {
 		b = appendInput(b, &w.inputs[i])

@@ -81,14 +81,14 @@ func TestParseReportRefuses(t *testing.T) {
 
 func TestWindowWire(t *testing.T) {
 	for wire, w := range map[string]window{
-		"\x00\x05\x02\x01\x02" + "\x07\x00\x00\x00\x03\x01a" + "\x00\x05\x00\x00\x03\x00": {
+		"\x00\x05\x02\x01\x00\x02" + "\x07\x00\x00\x00\x03\x01a" + "\x00\x05\x00\x00\x03\x00": {
 			span: span{5, 2}, more: 1,
 			inputs: []Input{{Kind: 7, Payload: payload(3, []byte("a"))}, {Timeout: 5, Payload: payload(3, []byte{})}},
 		},
-		"\x00\x05\x0a\x00\x00":     {span: span{5, 10}},
-		"\x01\x00":                 {over: true, why: []byte{}},
-		"\x01\x03bad":              {over: true, why: []byte("bad")},
-		"\x00\xac\x02\x01\x00\x00": {span: span{300, 1}},
+		"\x00\x05\x0a\x00\x00\x00":     {span: span{5, 10}},
+		"\x01\x00":                     {over: true, why: []byte{}},
+		"\x01\x03bad":                  {over: true, why: []byte("bad")},
+		"\x00\xac\x02\x01\x00\x03\x00": {span: span{300, 1}, tries: 3},
 	} {
 		assert.Equal(t, wire, string(appendWindow(nil, w)))
 		got, _, err := parseWindow([]byte(wire))
@@ -96,9 +96,9 @@ func TestWindowWire(t *testing.T) {
 		assert.Equal(t, w, got)
 	}
 	for _, wire := range []string{"", "\x02", "\x00", "\x00\x05", "\x00\x05\x00\x00\x00", "\x01\x09",
-		"\x00\x05\x02\x00\x01\x00\x00\x00\x00\x03\x01a", // one input for two items
-		"\x00\x05\x01\x00\x01\x00\x00\x02",              // a form of input that there is not
-		"\x00\x05\x01\x00\x00\x00",                      // bytes behind its end
+		"\x00\x05\x02\x00\x00\x01\x00\x00\x00\x00\x03\x01a", // one input for two items
+		"\x00\x05\x01\x00\x00\x01\x00\x00\x02",              // a form of input that there is not
+		"\x00\x05\x01\x00\x00\x00\x00",                      // bytes behind its end
 	} {
 		_, _, err := parseWindow([]byte(wire))
 		assert.Error(t, err, "%q", wire)

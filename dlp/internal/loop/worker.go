@@ -52,8 +52,9 @@ type Worker struct {
 
 // Task is an item to work on.
 type Task struct {
-	Index int
-	Input *Input // the item itself, if items travel
+	Index   int
+	Attempt int    // from 1
+	Input   *Input // the item itself, if items travel
 }
 
 // Next returns the item to work on, or ok == false when the loop is over
@@ -91,7 +92,7 @@ func (w *Worker) pop() (t Task, ok bool, err error) {
 		return t, false, w.ask()
 	}
 	first := &w.todo[0]
-	t.Index = first.first
+	t.Index, t.Attempt = first.first, 1+first.tries
 	first.first++
 	first.n--
 	if len(first.inputs) > 0 {
