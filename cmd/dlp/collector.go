@@ -26,6 +26,7 @@ type collector struct {
 	log     *joblog
 	list    *failedList
 	tally   tally
+	usable  *usable
 	slots   int // of all ranks
 }
 
@@ -33,12 +34,13 @@ type collector struct {
 func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string, stop <-chan struct{}) (c *collector, err error) {
 	c = &collector{options: o, world: world, printer: newPrinter(), tally: tally{begin: time.Now()}}
 	c.depot = newDepot(runner, c.printLines)
+	c.usable = newUsable(world.Size(), c.printer.say)
 	if o.results != "" {
 		if err := os.MkdirAll(o.results, 0o777); err != nil {
 			return nil, fmt.Errorf("--results: %w", err)
 		}
 	}
-	if c.feeder, err = newFeeder(o, stop); err != nil {
+	if c.feeder, err = newFeeder(o, world.Size() > 1, stop); err != nil {
 		return nil, err
 	}
 	if c.log, err = openJoblog(o.joblog); err != nil {
@@ -61,13 +63,19 @@ func (c *collector) take(result dlp.Result[report]) error {
 	r := result.Value
 	if result.Err != nil {
 		if errors.Is(result.Err, context.Canceled) {
+			c.feeder.finished(result.Index)
 			c.tally.interrupted++
 			return nil
 		}
-		r = report{Index: result.Index, Status: statusFailed, Note: cause(result.Err), Started: time.Now().UnixNano()}
+		r = report{Status: statusFailed, Note: cause(result.Err), Started: time.Now().UnixNano()}
 	}
-	t := c.feeder.finished(r.Index)
+	t := c.feeder.finished(result.Index)
+	r.Index = t.Index
 	host := c.host(result.Rank)
+	if again, err := c.usable.judge(&r, result.Rank, host, c.world.Lost()); err != nil || again {
+		c.feeder.giveBack(t)
+		return err
+	}
 	f, err := c.open(t, &r, result.Rank)
 	if err != nil {
 		r.Note, r.Status = err.Error(), statusFailed

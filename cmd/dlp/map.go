@@ -189,7 +189,7 @@ func (m *mapping) collect(ctx context.Context, work func(context.Context, task) 
 // verdict says what has become of the map, and returns the exit status.
 func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) {
 	c := m.collector
-	given, err := c.feeder.state()
+	given, _, err := c.feeder.state()
 	if err != nil {
 		broken = errors.Join(fmt.Errorf("items: %w", err), broken)
 	}
