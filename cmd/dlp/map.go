@@ -114,7 +114,7 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 	defer helpers.Wait()
 	helping, over := context.WithCancel(context.Background())
 	defer over()
-	courier := &courier{options: m.options, ctx: helping, comm: m.comm, rank: m.world.Rank()}
+	courier := &courier{options: m.options, ctx: helping, comm: m.comm, rank: m.world.Rank(), runner: m.runner}
 	if m.collector != nil {
 		courier.depot = m.collector.depot
 		if m.comm != nil {

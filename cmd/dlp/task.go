@@ -119,6 +119,9 @@ func (s *site) work(ctx context.Context, t task) (report, error) {
 			once = s.workers.once
 		}
 		r, err := once(ctx, t, slot, attempt)
+		if s.journal != "" {
+			r.Item, r.Host = short(t.item().Text()), s.world.Info().Host
+		}
 		if err != nil || !r.failed() || r.CannotRun || attempt > s.retries || ctx.Err() != nil {
 			return r, err
 		}
