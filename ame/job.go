@@ -33,6 +33,8 @@ type job struct {
 	endLife context.CancelFunc
 	up      chan struct{} // on rank 0: closed when every rank has been welcomed
 
+	leaving sync.Once // of rank 0, see outlast
+
 	mu        sync.Mutex
 	failed    *failure      // why the whole job cannot go on
 	hasFailed chan struct{} // closed when failed is set

@@ -30,6 +30,7 @@ type Comm struct {
 	stop     *stopWish // of the program
 	outbox   outbox
 	requests *requests
+	behind   behind
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
@@ -220,11 +221,16 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	return c.derived(backend), nil
 }
 
-// Close ends this rank's part in the job; it is not collective. On rank 0 it
-// first waits for the other ranks to come out of loops that rank 0 left early.
-// If such a loop has failed, by an error or a panic of its body, it waits for
-// 5 s; then it ends the job as Abort does, with an error that says which ranks
-// and items are left. Closing a Dup ends just that. A second Close does nothing.
+// Close ends this rank's part in the job. Calls of other ranks that need it end
+// with ErrLeft. On rank 0 it returns when all others but one have closed, or are lost,
+// since what they send each other may go by way of it; nothing else makes it
+// collective. A rank 0 that ends for an error calls Abort first, as Main does, and
+// waits for nobody; if a deferred Close runs because of a panic, it does that itself.
+//
+// On rank 0 Close first waits for the other ranks to come out of loops that rank 0
+// left early. If such a loop has failed, by an error or a panic of its body, it
+// waits for 5 s; then it ends the job as Abort does, with an error that says which
+// ranks and items are left. Closing a Dup ends just that. A second Close does nothing.
 // To close the Comm of Init while this rank is inside a loop ends the job.
 //
 // Requests of c, of the Comm of Init those of all Comms, that nobody has waited
@@ -239,6 +245,9 @@ func (c *Comm) Close() error {
 		c.ame.Abort(errInside)
 	}
 	err := c.loops.wait(c.ame.Abort)
+	if c.IsRoot() && c.Size() > 1 && unwinding() != returning {
+		c.ame.Abort(unreturned("left the program"))
+	}
 	if c.unmark != nil {
 		c.unmark()
 	}

@@ -39,8 +39,7 @@ func (c *Comm) DupTolerant(ctx context.Context) (*Comm, error) {
 //
 // Info of the new Comm has its own Rank, Size and Peers; the rest is of the job.
 // Ranks in errors of this package are those of the Comm, in errors of package
-// ame those of the job. What two ranks send each other may go by way of the
-// job's rank 0, so that one closes last.
+// ame those of the job.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	if err := c.idle("split"); err != nil {
 		return nil, err
