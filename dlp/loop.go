@@ -39,7 +39,8 @@ type loopOptions struct {
 	label     string
 	key       any // func(T) string of Key, or nil
 
-	sequence bool // the items come one by one
+	journal  *journalOptions // nil: none
+	sequence bool            // the items come one by one
 	retries  int
 	timeout  time.Duration // of an item
 	overrun  time.Duration // how much longer its work may take
@@ -146,7 +147,7 @@ func (l *managed) serve(a announcement, slots []int, o loopOptions) {
 	l.server = loop.NewServer(loopLink{l.ame}, loop.Config{
 		Size: l.comm.Size(), Total: a.length, Travels: a.travels(), Slots: slots,
 		RootWorks: l.rootWorks, Stop: o.policy == Stop, Errors: loopErrors{l.comm},
-		Redo: a.op == opSplit, OnLoss: loop.LossPolicy(o.onLoss), Halting: l.comm.halting(&o),
+		Redo: a.op == opSplit, Finished: a.finished, OnLoss: loop.LossPolicy(o.onLoss), Halting: l.comm.halting(&o),
 		Retries: o.retriesElsewhere(),
 	})
 	l.comm.loops.serve(l.server, func() {
