@@ -107,11 +107,11 @@ func (o *executeOptions) serve(l *managed, w *loop.Worker) *labour[*loop.Input] 
 	return &labour[*loop.Input]{
 		worker: w, slots: l.slots, options: &o.loopOptions,
 		next: nextInput(w),
-		do: func(ctx context.Context, index int, in *loop.Input) loop.Item {
+		do: func(ctx context.Context, t loop.Task, in *loop.Input) loop.Item {
 			if in.Kind >= len(o.funcs) {
-				return failedItem(l.comm, index, fmt.Errorf("there is no function %d", in.Kind))
+				return failedItem(l.comm, t.Index, fmt.Errorf("there is no function %d", in.Kind))
 			}
-			return o.funcs[in.Kind].call(ctx, l.comm, index, in)
+			return o.funcs[in.Kind].call(ctx, l.comm, t.Index, in)
 		},
 	}
 }
