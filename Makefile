@@ -1,12 +1,14 @@
 # make demo   build, and run the main job on this machine; needs Go alone
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  beside what else there is, as ratios from one run (QUICK=1: a first look)
+# make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
+# make chaos  ranks are killed, stopped and slowed in maps, for CHAOS_TIME (3m), by SEED
 # make lint   formatting, vet, staticcheck, shell scripts
 # make install PREFIX=/usr/local   commands, manual pages and completions
 # make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo install test test-unit bench lint clean
+.PHONY: all build cross demo install test test-unit fuzz chaos bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -44,15 +46,26 @@ install: build
 	install $(INSTALLED:%=bin/%) "$(DESTDIR)$(PREFIX)/bin"
 	go run ./internal/manual -to "$(DESTDIR)$(PREFIX)" -bin bin $(INSTALLED)
 
-# The cluster waits more than it works, so the units are tested beside it. What
-# has failed of either stands at the end.
+# The cluster waits more than it works, so the units are tested beside it, and
+# what else BESIDE names. What has failed of them stands at the end.
 test: build
 	@reports=$$(mktemp -d); trap 'rm -rf "$$reports"' EXIT; status=0; \
-	$(MAKE) -j2 --no-print-directory REPORTS="$$reports" test-unit test-cluster || status=$$?; \
+	$(MAKE) -j3 --no-print-directory REPORTS="$$reports" test-unit test-cluster $(BESIDE) || status=$$?; \
 	test/leftovers.sh; cat "$$reports"/* 2>/dev/null; exit $$status
 
 test-unit:
 	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -shuffle=on ./...
+
+# Two side by side. The tests beside which CI runs this have the right of way.
+FUZZTIME ?= 20s
+fuzz:
+	nice -n 10 go run ./test/fuzz -time $(FUZZTIME)
+
+# SEED=0 draws one, which is printed.
+CHAOS_TIME ?= 3m
+SEED ?= 0
+chaos: build
+	go run ./test/chaos -time $(CHAOS_TIME) -seed $(SEED)
 
 bench:
 	go run ./bench

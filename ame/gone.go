@@ -20,6 +20,9 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 	}
 	p.gone = t
 	close(p.left)
+	if m.up--; m.up == 1 {
+		close(m.few)
+	}
 	if errors.Is(t.err, ErrLost) {
 		close(m.losses)
 		m.losses = make(chan struct{})
@@ -27,6 +30,13 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 	askers = m.askers[rank]
 	delete(m.askers, rank)
 	return askers, true
+}
+
+// closeRoot notes why rank 0 takes nothing more for itself, and only relays.
+func (m *mesh) closeRoot(t *trouble) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.root = t
 }
 
 // gone returns why a rank takes and sends nothing more, nil while it is up.

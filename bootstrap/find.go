@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dlp-mpi/dlp-go/internal/control"
 	"github.com/dlp-mpi/dlp-go/internal/environ"
 	"github.com/dlp-mpi/dlp-go/internal/program"
 )
@@ -91,6 +92,9 @@ func find(ctx context.Context, env Env, tell func(string), methods []method) (*W
 	}
 	world.Method = chosen.name()
 	world.Program = program.This(env, world.App)
+	if world.Method == methodAme && !environ.AnySet(env, control.Variable) {
+		world.Program.Dir = "" // who starts ranks by hand does so wherever they are
+	}
 	return world, report, nil
 }
 

@@ -19,7 +19,7 @@ import (
 // a control descriptor (ameexec.go), by hand all is in further variables.
 type ameMethod struct{}
 
-func (ameMethod) name() string { return "ame" }
+func (ameMethod) name() string { return methodAme }
 
 func (ameMethod) detect(env Env) error {
 	if !environ.AnySet(env, "AME_RANK", "AME_SIZE", control.Variable) {

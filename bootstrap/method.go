@@ -50,5 +50,8 @@ func without(env Env, hidden string) Env {
 	}
 }
 
+// methodAme is the name of the method of ranks of ameexec, and by hand.
+const methodAme = "ame"
+
 // methodSingle is the name of the method of processes that are no ranks.
 const methodSingle = "single"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,7 +34,7 @@ func openMPI(t testing.TB, role string, size int, variables []string, command ..
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := mpi.OpenMPI(ctx, t, arguments...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = time.Minute / 2
 	cmd.Env = append(cmd.Env, variables...)
 	cmd.Env = append(cmd.Env, rankRole+"="+role)
 	out, err := cmd.CombinedOutput()
@@ -69,6 +70,17 @@ func TestOpenMPI(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A task that starts two programs at the same time: the second one is told so at
+// once, and does not meet ranks, or keep them, that are of the first.
+func TestOpenMPIRankTwice(t *testing.T) {
+	output, exit := openMPI(t, "twice", 2, nil, "{}")
+	require.Zero(t, exit, output)
+	requireOpenMPIRanks(t, "pmix", output, 2)
+	refused := regexp.MustCompile(`other process of rank \d: exit status 1, bootstrap: pmix: process \d+ is the rank already: ` +
+		`has this task started two programs at the same time\? .* AME_BOOTSTRAP=single`)
+	assert.Len(t, refused.FindAllString(output, -1), 2, output)
 }
 
 // All ranks have finalized, so one that ends early is of no concern.

@@ -31,7 +31,21 @@ func (pmixMethod) detect(env Env) error {
 	return err
 }
 
-func (pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*World, error) {
+func (m pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*World, error) {
+	release, err := holdRank(env)
+	if err != nil {
+		return nil, err
+	}
+	world, err := m.meet(ctx, env, tell)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	world.letGo = release
+	return world, nil
+}
+
+func (pmixMethod) meet(ctx context.Context, env Env, tell func(string)) (*World, error) {
 	client, err := pmix.Connect(ctx, environ.Nonempty(env))
 	if err != nil {
 		return nil, adviseScript(env, err)

@@ -2,8 +2,11 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -19,6 +22,28 @@ const (
 	pmixKey     = "dlp-go-"
 	pmixCounter = "dlp-go-programs"
 )
+
+// holdRank keeps other processes of this task off the server until release is
+// called. It cannot tell them apart, so a fence that the program of one rank has
+// entered lets another program of the next one pass, and one of them waits for
+// ranks that have met without it. Where only one rank is known to be, each of its
+// programs has all its ranks.
+func holdRank(env Env) (release func(), err error) {
+	size := 0
+	for _, variable := range []string{"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"} {
+		if n, err := environ.Int(env, variable, 1, math.MaxInt32); err == nil {
+			size = max(size, n)
+		}
+	}
+	if size < 2 {
+		return func() {}, nil
+	}
+	name := sha256.New()
+	for _, variable := range []string{"PMIX_NAMESPACE", "PMIX_RANK", "PMIX_SERVER_URI2", "PMIX_SERVER_URI21", "PMIX_SERVER_URI3", "PMIX_SERVER_URI4", "PMIX_SERVER_URI41"} {
+		fmt.Fprintf(name, "%s\x00", environ.Value(env, variable))
+	}
+	return hold(hex.EncodeToString(name.Sum(nil)[:16]))
+}
 
 // nextProgram returns the number of this program, from 0, and counts it. The
 // count is on its way with the next Commit.

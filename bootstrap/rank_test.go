@@ -24,6 +24,7 @@ import (
 //	status       meet, then rank 1 exits with status 3
 //	parent       meet, and start a program that finds its job and prints a line
 //	child        find the job, as that program
+//	twice        meet, after another process of the rank has tried to find the job
 //	launch       find the job and start the command line as a launcher, whose ranks meet
 const rankRole = "BOOTSTRAP_TEST_RANK"
 
@@ -58,6 +59,11 @@ func runRank(role string) int {
 			return 1
 		}
 		return 0
+	case "twice":
+		other := exec.Command(os.Args[0])
+		other.Env = append(os.Environ(), rankRole+"=find")
+		out, err := other.CombinedOutput()
+		fmt.Printf("other process of rank %d: %v, %s", world.Rank, err, out)
 	case "parent":
 		defer world.Mark(os.LookupEnv)()
 		if err := runChild(); err != nil {

@@ -47,6 +47,7 @@ type World struct {
 
 	report  func() (*Reporter, error) // nil: the launcher does not listen
 	release func(failure error) error
+	letGo   func()          // lets other processes be this rank; or nil
 	hint    string          // what may be wrong if others do not come, or ""
 	refused func() string   // why ranks were sent away before they got here; or nil
 	doomed  context.Context // ends when the launcher knows that ranks will never come; or nil
@@ -132,6 +133,15 @@ func (w *World) abandon() {
 		w.Listener.Close()
 	}
 	w.Release(errAbandoned)
+	w.leave()
+}
+
+// leave lets another process of the task be this rank.
+func (w *World) leave() {
+	if w.letGo != nil {
+		w.letGo()
+		w.letGo = nil
+	}
 }
 
 var errAbandoned = errors.New("this rank gives up")

@@ -117,7 +117,7 @@
 // # What it is not
 //
 // It is not MPI: when a rank is lost, a loop goes on with the others, but its Comm
-// has no collectives any more. It
+// has no collectives any more until the program makes a smaller one (Shrink). It
 // does not start processes, move files, or check-point. All ranks must be builds
 // of one program: neither the protocol nor the encoding is stable between
 // versions.

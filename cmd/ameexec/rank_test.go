@@ -47,7 +47,7 @@ func rankMain(what string, args []string) {
 		lines, _ := strconv.Atoi(args[0])
 		for i := range lines {
 			fmt.Printf("rank %s line ", rank)
-			fmt.Printf("%d of %d\n", i, lines)
+			fmt.Printf("%d of %d by %s\n", i, lines, rank)
 		}
 	case "long": // long BYTES: one line
 		size, _ := strconv.Atoi(args[0])

@@ -24,6 +24,9 @@
 // line of another. With a label, that stands at the beginning of every line,
 // of the rest of a cut one too, and after each \r.
 //
+// While the launcher itself stands still, such as on a machine that is
+// suspended, no time passes for its streams.
+//
 // An unfinished line of more than 8 KiB is data and nobody watches it: it waits
 // for its end. A last line without newline stays so; the newline comes if
 // another line follows, and always with labels.

@@ -20,6 +20,7 @@ type Merger struct {
 	changed sync.Cond // the queue has become shorter
 	mixer   mixer
 	timer   *time.Timer
+	due     time.Time // when it fires; zero: never
 	queue   []chunk
 	queued  int  // bytes in queue
 	writing bool // a goroutine writes the queue
@@ -77,7 +78,7 @@ func (s *Stream) Write(data []byte) (int, error) {
 	for s.patient && m.queued > maxQueued {
 		m.changed.Wait()
 	}
-	m.mixer.take(&s.source, data, time.Now())
+	m.mixer.take(&s.source, data, m.now())
 	m.advance()
 	return len(data), nil
 }
@@ -87,7 +88,7 @@ func (s *Stream) Close() error {
 	m := s.to
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mixer.end(&s.source, time.Now())
+	m.mixer.end(&s.source, m.now())
 	m.advance()
 	return nil
 }
@@ -104,7 +105,7 @@ func (m *Merger) Wait() {
 func (m *Merger) tick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mixer.tick(time.Now())
+	m.mixer.tick(m.now())
 	m.advance()
 }
 
@@ -119,11 +120,27 @@ func (m *Merger) advance() {
 	}
 	m.mixer.ready = nil
 	m.kick()
-	if next, at := m.mixer.next(); next == nil {
+	next, at := m.mixer.next()
+	m.due = at
+	if next == nil {
 		m.timer.Stop()
 	} else {
 		m.timer.Reset(time.Until(at))
 	}
+}
+
+// tolerance is how late the timer may be before this process is taken to have
+// stood still: stopped, throttled, or on a machine that was.
+const tolerance = 20 * time.Millisecond
+
+// now returns the time, of which the mixer learns if it has passed without this
+// process. The caller holds m.mu.
+func (m *Merger) now() time.Time {
+	now := time.Now()
+	if !m.due.IsZero() && now.Sub(m.due) > tolerance {
+		m.mixer.stoodStill(now)
+	}
+	return now
 }
 
 // kick starts a writer if there is something to write. The caller holds m.mu.

@@ -58,6 +58,38 @@ func TestMergerShowsAnUnfinishedLineInTime(t *testing.T) {
 	})
 }
 
+// Where the whole machine stands still, ranks stop in the middle of lines. These
+// are not cut because of that.
+func TestMergerStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &destination{}
+		m := NewMerger(func(err error) { t.Error(err) })
+		a, b, c := m.Stream(out, ""), m.Stream(out, ""), m.Stream(out, "")
+		standStill := func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.due = m.due.Add(-tolerance - showAfter)
+		}
+		a.Write([]byte("a"))
+		b.Write([]byte("b"))
+		c.Write([]byte("c?"))
+		time.Sleep(showAfter - time.Millisecond)
+		standStill()
+		a.Write([]byte("1\n"))
+		time.Sleep(showAfter - time.Millisecond)
+		b.Write([]byte("2\n"))
+		standStill()
+		a.Write([]byte("3\n"))
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, "a1\nb2\n3\nc?", out.text(), "put off once")
+		a.Close()
+		b.Close()
+		c.Close()
+		m.Wait()
+	})
+}
+
 // Every line reaches the destination in one write.
 func TestMergerWritesLinesWhole(t *testing.T) {
 	out := &destination{}

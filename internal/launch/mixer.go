@@ -36,6 +36,7 @@ type source struct {
 	lines   int       // how much of pending is whole lines
 	since   time.Time // when the first byte of pending came
 	latest  time.Time // when the last one did
+	excused bool      // since was put off, as the process stood still
 	cut     bool      // the line that pending begins with was begun on the destination, and cut
 	ended   bool
 	marker  marker
@@ -85,6 +86,17 @@ func (m *mixer) tick(now time.Time) {
 			return
 		}
 		m.show(next)
+	}
+}
+
+// stoodStill notes that this process did not run when something was due. The
+// ranks have mostly stood still with it, so all that waits does so anew; but once
+// only, or nothing would be shown where the processor is never free.
+func (m *mixer) stoodStill(now time.Time) {
+	for _, s := range m.streams {
+		if len(s.pending) > 0 && !s.excused {
+			s.since, s.excused = now, true
+		}
 	}
 }
 
@@ -170,7 +182,7 @@ func (m *mixer) emit(s *source, n int) {
 	} else {
 		s.pending = append(s.pending[:0], rest...)
 	}
-	s.lines, s.cut = 0, false
+	s.lines, s.cut, s.excused = 0, false, false
 	s.since = s.latest // of the rest; at most one Write too late
 }
 

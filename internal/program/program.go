@@ -21,13 +21,17 @@ type Program struct {
 	Build   [16]byte // stands for the executable's contents, not for its path: copies are the same
 	Args    [16]byte // stands for its arguments
 	Command string   // for messages: name and arguments, cut
+	Dir     string   // in which it was started, cut; "" if that says nothing
 	App     int      // number of the application, as the launcher counts them
 	Parent  Parent
 	MPMD    bool // the user says that different programs are one job
 }
 
-// maxCommand is the longest Command, in bytes.
-const maxCommand = 400
+// maxCommand and maxDir are the longest Command and Dir, in bytes.
+const (
+	maxCommand = 400
+	maxDir     = 1000
+)
 
 // This is the program of this process, of which the launcher says that it is
 // of application app.
@@ -36,10 +40,23 @@ func This(env environ.Env, app int) Program {
 		Build:   digest(buildID()),
 		Args:    digest(strings.Join(os.Args[1:], "\x00")),
 		Command: commandLine(os.Args),
+		Dir:     thisDir(),
 		App:     app,
 		Parent:  thisParent(),
 		MPMD:    environ.IsOn(env, "AME_MPMD"),
 	}
+}
+
+// lastResort is where Slurm starts a task whose directory is not on its node.
+const lastResort = "/tmp"
+
+// thisDir is by the name that the launcher and the shells after it have passed on.
+func thisDir() string {
+	dir, err := os.Getwd()
+	if err != nil || dir == lastResort {
+		return ""
+	}
+	return dir[:min(len(dir), maxDir)]
 }
 
 func digest(text string) (d [16]byte) {
@@ -81,7 +98,7 @@ const (
 // Fit says whether a rank that runs p and one that runs q may be one job.
 func (p Program) Fit(q Program) Fit {
 	switch {
-	case p.Build == q.Build && p.Args == q.Args:
+	case p.Build == q.Build && p.Args == q.Args && !p.apart(q):
 		return Same
 	case p.MPMD && q.MPMD, p.App != q.App, p.Parent == Launcher && q.Parent == Launcher:
 		return Meant
@@ -89,6 +106,14 @@ func (p Program) Fit(q Program) Fit {
 		return Doubtful
 	}
 	return Foreign
+}
+
+// apart says whether p and q were started in different directories. What the
+// launcher starts itself is in one directory, or where the user has said. A
+// script that goes to a directory of its own for each rank mostly starts a program
+// for each, whose arguments mean something else in each directory.
+func (p Program) apart(q Program) bool {
+	return p.Dir != "" && q.Dir != "" && p.Dir != q.Dir
 }
 
 // Difference says in words for the user how the program p of rank differs from
@@ -105,6 +130,9 @@ func (p Program) Difference(rank int, q Program, other int) string {
 // describe is the command line of p; builds that differ are told apart where
 // command lines do not.
 func (p Program) describe(q Program) string {
+	if p.Command == q.Command && p.Build == q.Build && p.apart(q) {
+		return p.Command + " in " + p.Dir
+	}
 	if p.Command == q.Command && p.Build != q.Build {
 		return fmt.Sprintf("%s (build %x)", p.Command, p.Build[:4])
 	}

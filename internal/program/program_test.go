@@ -26,6 +26,8 @@ func TestFit(t *testing.T) {
 	}
 	direct := func(p *Program) { p.Parent = Launcher }
 	mpmd := func(p *Program) { p.MPMD = true }
+	in := func(dir string) func(*Program) { return func(p *Program) { p.Dir = dir } }
+	both := func(f, g func(*Program)) func(*Program) { return func(p *Program) { f(p); g(p) } }
 	for name, test := range map[string]struct {
 		p, q Program
 		want Fit
@@ -39,6 +41,11 @@ func TestFit(t *testing.T) {
 		"MPMD on both":                      {sub("0", mpmd), sub("1000", mpmd), Meant},
 		"MPMD on one":                       {sub("0", mpmd), sub("1000", nil), Foreign},
 		"not to be seen":                    {sub("0", nil), sub("1000", func(p *Program) { p.Parent = Unseen }), Doubtful},
+		"directories differ":                {sub("0", in("/a")), sub("0", in("/b")), Foreign},
+		"directories differ, both direct":   {sub("0", both(direct, in("/a"))), sub("0", both(direct, in("/b"))), Meant},
+		"directories differ, MPMD":          {sub("0", both(mpmd, in("/a"))), sub("0", both(mpmd, in("/b"))), Meant},
+		"one directory":                     {sub("0", in("/a")), sub("0", in("/a")), Same},
+		"one directory says nothing":        {sub("0", in("/a")), sub("0", in("")), Same},
 		"another build":                     {sub("0", nil), sub("0", func(p *Program) { p.Build = digest("other") }), Foreign},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +57,7 @@ func TestFit(t *testing.T) {
 	for _, part := range []string{"rank 2 runs sub 1000 and rank 0 runs sub 0", "exec", "AME_MPMD=1", "AME_BOOTSTRAP=single"} {
 		assert.Contains(t, text, part)
 	}
+	assert.Contains(t, sub("0", in("/a")).Difference(0, sub("0", in("/b")), 1), "rank 0 runs sub 0 in /a and rank 1 runs sub 0 in /b, and a script is between them")
 	unseen := func(p *Program) { p.Parent = Unseen }
 	assert.Contains(t, sub("1", unseen).Difference(1, sub("2", nil), 0), "cannot be seen")
 	assert.Contains(t, sub("1", nil).Difference(1, sub("1", func(p *Program) { p.Build = digest("x") }), 0), "(build ")
@@ -73,6 +81,8 @@ func TestWire(t *testing.T) {
 	got, _, err = Parse(odd.AppendTo(nil))
 	require.NoError(t, err)
 	assert.Equal(t, "a?b?", got.Command)
+	t.Chdir(lastResort)
+	assert.Empty(t, This(fakeenv.Map{}.Lookup, 0).Dir, "Slurm's choice")
 	whole := p.AppendTo(nil)
 	for n := range whole {
 		_, _, err := Parse(whole[:n])
@@ -88,7 +98,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again, rest, err := Parse(p.AppendTo(nil))
-		if err != nil || len(rest) > 0 || again != p && len(p.Command) <= maxCommand {
+		if err != nil || len(rest) > 0 || again != p && len(p.Command) <= maxCommand && len(p.Dir) <= maxDir {
 			t.Fatalf("%v becomes %v: %v", p, again, err)
 		}
 	})

@@ -8,11 +8,11 @@ import (
 
 // On the wire a program is
 //
-//	build 16, args 16, app int32, parent 1, flags 1, length of the command 2, command
+//	build 16, args 16, app int32, parent 1, flags 1, length of the command 2, command, length of the directory 2, directory
 //
 // with integers in big endian; flag 1 is MPMD.
 const (
-	fixedSize = 16 + 16 + 4 + 1 + 1 + 2
+	fixedSize = 16 + 16 + 4 + 1 + 1
 	flagMPMD  = 1
 )
 
@@ -28,13 +28,18 @@ func (p Program) AppendTo(b []byte) []byte {
 		flags |= flagMPMD
 	}
 	b = append(b, byte(p.Parent), flags)
-	command := p.Command[:min(len(p.Command), maxCommand)]
-	b = binary.BigEndian.AppendUint16(b, uint16(len(command)))
-	return append(b, command...)
+	b = appendText(b, p.Command, maxCommand)
+	return appendText(b, p.Dir, maxDir)
 }
 
-// Parse reads a program and returns what follows it. The command of a stranger
-// is made fit to be printed.
+func appendText(b []byte, text string, limit int) []byte {
+	text = text[:min(len(text), limit)]
+	b = binary.BigEndian.AppendUint16(b, uint16(len(text)))
+	return append(b, text...)
+}
+
+// Parse reads a program and returns what follows it. The texts of a stranger are
+// made fit to be printed.
 func Parse(b []byte) (p Program, rest []byte, err error) {
 	if len(b) < fixedSize {
 		return p, nil, errShort
@@ -43,16 +48,29 @@ func Parse(b []byte) (p Program, rest []byte, err error) {
 	b = b[copy(p.Args[:], b):]
 	p.App = int(int32(binary.BigEndian.Uint32(b)))
 	p.Parent, p.MPMD = Parent(b[4]), b[5]&flagMPMD != 0
-	n := int(binary.BigEndian.Uint16(b[6:]))
-	b = b[8:]
-	if n > maxCommand || n > len(b) {
-		return Program{}, nil, errShort
+	if p.Command, b, err = parseText(b[6:], maxCommand); err == nil {
+		p.Dir, b, err = parseText(b, maxDir)
 	}
-	p.Command = strings.Map(func(r rune) rune {
+	if err != nil {
+		return Program{}, nil, err
+	}
+	return p, b, nil
+}
+
+func parseText(b []byte, limit int) (text string, rest []byte, err error) {
+	if len(b) < 2 {
+		return "", nil, errShort
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	b = b[2:]
+	if n > limit || n > len(b) {
+		return "", nil, errShort
+	}
+	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'
 		}
 		return r
 	}, strings.ToValidUTF8(string(b[:n]), "?"))
-	return p, b[n:], nil
+	return text, b[n:], nil
 }

@@ -47,7 +47,7 @@ type nested struct {
 var nestings = []nested{
 	{"farm engine, each on its own", "env AME_BOOTSTRAP=single farm.sh", []launch{srunNone, srunPMI2, srunPMIx}, farmed, false},
 	{"farm engine", "farm.sh", []launch{srunNone, srunPMI2, srunPMIx}, farmed, true},
-	{"two programs at the same time", "beside.sh", []launch{srunNone, onMachine}, []string{"0 by 2", "1000 by 2"}, true},
+	{"two programs at the same time", "beside.sh", []launch{srunNone, onMachine, openmpi}, []string{"0 by 2", "1000 by 2"}, true},
 
 	{"children of all ranks", "sub each sub 2000", everyLaunch, slices.Repeat([]string{"2000 by 1"}, 4), false},
 	{"a child of rank 0", "sub root sub 2000", everyLaunch, []string{"2000 by 1"}, false},
@@ -57,6 +57,7 @@ var nestings = []nested{
 	{"wrapper that becomes the program", "execed.sh", everyLaunch, []string{"0 by 2"}, false},
 	{"wrapper, one command line", "same.sh", everyLaunch, []string{"0 by 2"}, false},
 	{"wrapper, different command lines", "wrapped.sh", everyLaunch, nil, true},
+	{"wrapper, different directories", "apart.sh", everyLaunch, nil, true},
 	{"wrapper, different command lines, AME_MPMD", "env AME_MPMD=1 wrapped.sh", everyLaunch, []string{"0 by 2"}, false},
 
 	{"two jobs one after the other", "twice.sh", []launch{srunNone, openmpi}, []string{"0 by 2", "1000 by 2"}, false},
@@ -105,6 +106,9 @@ func (n nested) check(t *testing.T, r result) {
 	assert.NotZero(t, r.status, "%v", r)
 	assert.Less(t, r.elapsed, 45*time.Second, "%v", r)
 	assert.Contains(t, r.stderr, "AME_BOOTSTRAP=single", "a remedy")
+	if n.command == "apart.sh" {
+		assert.Regexp(t, `sub 0 in \S+/rank-0-\d+ and rank 1 runs sub 0 in \S+/rank-1-\d+`, r.stderr)
+	}
 	if strings.Contains(n.command, "wrapped.sh") {
 		for _, text := range []string{"exec", "AME_MPMD=1", "sub 0 word-0", "sub 0 word-1"} {
 			assert.Contains(t, r.stderr, text)
