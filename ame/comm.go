@@ -62,8 +62,12 @@ func (c *Comm) Close() error {
 	}
 	c.once.Do(func() {
 		revokedBefore := c.job.matcher.isRevoked(c.id)
-		for rank, cost := range c.job.matcher.close(c.id, &trouble{-1, ErrClosed}) {
+		dropped, askers := c.job.matcher.close(c.id, &trouble{-1, ErrClosed})
+		for rank, cost := range dropped {
 			c.job.giveBack(c.id, rank, cost)
+		}
+		for _, rank := range askers {
+			c.job.sayClosed(c.id, rank)
 		}
 		if !c.shrunk.Load() && revokedBefore {
 			c.job.declines(c.id)

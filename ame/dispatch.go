@@ -28,7 +28,14 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	case kindWaiting:
 		return nil, j.heard(h, body)
 	case kindWhere:
-		j.sayWhere(h)
+		if h.call.op == 0 {
+			j.sayIfClosed(h)
+		} else {
+			j.sayWhere(h)
+		}
+		return nil, nil
+	case kindClosed:
+		j.matcher.closedBy(h.comm, int(h.source))
 		return nil, nil
 	case kindAsk:
 		j.background(func() { j.pairing.answer(int(h.source)) })

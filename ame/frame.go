@@ -42,6 +42,7 @@ const (
 	kindShrink    kind = 29 // to rank 0: the source wants what is left of the communicator
 	kindRevoke    kind = 30 // rank 0: the source has shrunk the communicator, which is over
 	kindShrunk    kind = 31 // rank 0: what is left of it
+	kindClosed    kind = 32 // the source has closed the communicator
 )
 
 var kindNames = map[kind]string{
@@ -49,7 +50,7 @@ var kindNames = map[kind]string{
 	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindLost: "lost",
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
 	kindCredit: "credit", kindHeartbeat: "heartbeat",
-	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk",
+	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk", kindClosed: "closed",
 }
 
 func (k kind) String() string {
@@ -65,7 +66,7 @@ func (k kind) carriesData() bool { return k <= kindChunk }
 // isRelayed says whether rank 0 passes such frames on between two others.
 func (k kind) isRelayed() bool {
 	switch k {
-	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit:
+	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit, kindClosed:
 		return true
 	}
 	return false

@@ -66,7 +66,7 @@ func (m *matcher) leave(rank int, t *trouble) {
 		if lost && b.group != nil && b.group.has(rank) {
 			m.lose(b, t)
 		}
-		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
+		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b, r.pattern) })
 	}
 }
 
@@ -79,35 +79,35 @@ func (m *matcher) cutOff(near []int, t *trouble) {
 		m.near[rank] = true
 	}
 	for _, b := range m.boxes {
-		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
+		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b, r.pattern) })
 	}
 }
 
-// why returns why nothing more comes from a rank, nil if something may. The
-// caller holds mu.
-func (m *matcher) why(rank int) *trouble {
+// why returns why nothing more comes from a rank on a communicator, nil if
+// something may. The caller holds mu.
+func (m *matcher) why(b *mailbox, rank int) *trouble {
 	if t := m.gone[rank]; t != nil {
 		return t
 	}
 	if m.cut != nil && !m.near[rank] {
 		return m.cut
 	}
-	return nil
+	return b.closed[rank]
 }
 
 // inVain returns why nothing will come that p matches, nil if something may.
 // The caller holds mu.
-func (m *matcher) inVain(g *group, p pattern) *trouble {
+func (m *matcher) inVain(b *mailbox, p pattern) *trouble {
 	switch {
-	case p.source == m.self || len(m.gone) == 0 && m.cut == nil:
+	case p.source == m.self || len(m.gone) == 0 && m.cut == nil && b.closed == nil:
 		return nil
 	case p.source != AnySource && !p.every:
-		return m.why(p.source)
+		return m.why(b, p.source)
 	}
 	var last *trouble
-	for number := range g.size {
-		rank := g.rank(number)
-		t := m.why(rank)
+	for number := range b.group.size {
+		rank := b.group.rank(number)
+		t := m.why(b, rank)
 		switch {
 		case rank == m.self:
 		case t != nil && p.every:
