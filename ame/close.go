@@ -13,8 +13,14 @@ const closeTimeout = 5 * time.Second
 // close says bye on every link and waits until the other ends have read all
 // that was sent, because a connection closed earlier could lose it. Rank 0 hears
 // it last: whomever it tells has read then what this rank has sent by itself.
+//
+// What others send each other may go by way of rank 0, so that stays until all of
+// them have closed. Their calls that need rank 0 itself end at once.
 func (j *job) close() error {
 	j.settle()
+	if j.rank == 0 {
+		j.leaving.Do(j.outlast)
+	}
 	j.mu.Lock()
 	first := !j.closed
 	j.closed = true
@@ -34,6 +40,22 @@ func (j *job) close() error {
 		return nil
 	}
 	return j.unmet()
+}
+
+// outlast ends the calls of rank 0, lets the others know, and returns when they
+// are gone, or the job has failed. The matcher drops what still comes.
+func (j *job) outlast() {
+	j.matcher.end(&trouble{-1, ErrClosed})
+	for rank := 1; rank < j.size; rank++ {
+		j.tellLeft(rank, 0)
+	}
+	for rank := 1; rank < j.size; rank++ {
+		select {
+		case <-j.mesh.left(rank):
+		case <-j.hasFailed:
+			return
+		}
+	}
 }
 
 func (j *job) sayBye(links []link) {

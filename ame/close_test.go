@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -112,11 +113,12 @@ func TestLastOneLeft(t *testing.T) {
 		comms := connectAll(t, overMemory, 3)
 		go func() {
 			time.Sleep(time.Second)
-			comms[0].Close()
+			go comms[0].Close()
+			time.Sleep(time.Second)
+			comms[1].Close()
 		}()
-		for _, err := range each(comms[1:], func(c *Comm) error { _, err := c.Recv(t.Context(), AnySource, AnyTag); return err }) {
-			assert.ErrorIs(t, err, ErrLeft)
-		}
+		_, err := comms[2].Recv(t.Context(), AnySource, AnyTag)
+		assert.ErrorIs(t, err, ErrLeft)
 	})
 }
 
@@ -137,7 +139,11 @@ func TestCloseEndsCalls(t *testing.T) {
 				go func() { waiting <- call() }()
 			}
 			time.Sleep(time.Minute)
-			closeAll([]*Comm{c, c, c})
+			closed := make(chan error)
+			go func() {
+				closeAll([]*Comm{c, c, c})
+				closed <- c.Close()
+			}()
 			for range calls {
 				assert.ErrorIs(t, <-waiting, ErrClosed)
 			}
@@ -145,7 +151,8 @@ func TestCloseEndsCalls(t *testing.T) {
 			assert.ErrorIs(t, c.Barrier(t.Context()), ErrClosed)
 			_, err := c.Recv(t.Context(), AnySource, AnyTag)
 			assert.ErrorIs(t, err, ErrClosed)
-			require.NoError(t, c.Close())
+			closeAll([]*Comm{comms[1-rank], comms[2]})
+			require.NoError(t, <-closed)
 		})
 	}
 }
@@ -182,19 +189,72 @@ func TestCloseAfterFailure(t *testing.T) {
 	})
 }
 
-// Nothing comes through rank 0 once that has closed, from whomever it was to be.
-func TestRecvAfterRootLeft(t *testing.T) {
+// What others send each other goes by way of a rank 0 that has closed: what it has
+// for itself ends at once, and its Close when the others have closed.
+func TestRootOutlastsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		comms := connectAll(t, overMemory, 3)
-		require.NoError(t, comms[0].Close())
-		synctest.Wait()
-		for _, source := range []int{0, 1, AnySource} {
-			_, err := comms[2].Recv(t.Context(), source, 1)
-			assert.ErrorIs(t, err, ErrLeft)
-			assert.ErrorContains(t, err, "rank 0 on nodea")
-		}
+		begin := time.Now()
+		closed := make(chan error)
+		go func() { closed <- comms[0].Close() }()
+		time.Sleep(time.Hour)
+		_, err := comms[2].Recv(t.Context(), 0, 1)
+		assert.ErrorIs(t, err, ErrLeft)
+		assert.ErrorContains(t, err, "rank 0 on nodea")
+		assert.ErrorIs(t, comms[1].Send(t.Context(), 0, 1, text("late")), ErrLeft)
+		require.NoError(t, comms[1].Send(t.Context(), 2, 1, text("goes on")))
+		m, err := comms[2].Recv(t.Context(), AnySource, 1)
+		require.NoError(t, err)
+		assert.Equal(t, "goes on", string(m.Body))
+		require.NoError(t, comms[1].Close())
+		_, err = comms[2].Recv(t.Context(), AnySource, 1)
+		assert.ErrorIs(t, err, ErrLeft, "nobody is left")
+		require.NoError(t, comms[2].Close())
+		require.NoError(t, <-closed)
+		assert.Equal(t, time.Hour, time.Since(begin))
 	})
 }
+
+// A rank 0 that is done first, and leaves, does not keep the others from ending a
+// collective that it has ended, or from beginning it.
+func TestRootEndsACollectiveFirst(t *testing.T) {
+	for name, call := range map[string]func(c *Comm) error{
+		"scan": func(c *Comm) error { _, err := c.Scan(context.Background(), Call{}, text("s"), joinTexts); return err },
+		"exscan": func(c *Comm) error {
+			_, err := c.Exscan(context.Background(), Call{}, text("s"), joinTexts)
+			return err
+		},
+		"allreduce": func(c *Comm) error {
+			_, err := c.Allreduce(context.Background(), Call{}, text("s"), joinTexts)
+			return err
+		},
+		"allgather": func(c *Comm) error { _, err := c.Allgather(context.Background(), Call{}, text("s")); return err },
+		"alltoall": func(c *Comm) error {
+			_, err := c.Alltoall(context.Background(), Call{}, make([]Payload, 4))
+			return err
+		},
+		"split":   func(c *Comm) error { _, err := c.Split(context.Background(), 0, 0); return err },
+		"barrier": func(c *Comm) error { return c.Barrier(context.Background()) },
+	} {
+		for transport, by := range transports {
+			if transport == "memory" {
+				synctest.Test(t, func(t *testing.T) {
+					noErrors(t, each(connectAll(t, by, 4), func(c *Comm) error {
+						time.Sleep(time.Duration(c.Rank()) * time.Minute)
+						return errors.Join(call(c), c.Close())
+					}))
+				})
+				continue
+			}
+			for range 10 {
+				errs := each(connectAll(t, by, 4), func(c *Comm) error { return errors.Join(call(c), c.Close()) })
+				assert.NoError(t, errors.Join(errs...), "%s over %s", name, transport)
+			}
+		}
+	}
+}
+
+func joinTexts(a, b Payload) (Payload, error) { return text(string(a.Body) + string(b.Body)), nil }
 
 // A rank that sends its part of a collective and goes on does not see that
 // another one never enters it. That one does, when it closes.
@@ -214,7 +274,9 @@ func TestCloseWithoutACollective(t *testing.T) {
 				}
 				go func() { closed <- comms[0].Close() }()
 				if late {
-					<-comms[0].job.life.Done()
+					for comms[0].job.matcher.usable(0) == nil {
+						runtime.Gosched()
+					}
 					if gather() != nil {
 						return // rank 0 was gone, and rank 1 has seen it
 					}

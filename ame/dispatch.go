@@ -69,7 +69,11 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 			j.isShrunk(h.comm, body)
 			return nil, nil
 		case kindLeft:
-			j.left(int(h.source))
+			if h.source == 0 {
+				j.rootOnlyRelays()
+			} else {
+				j.left(int(h.source))
+			}
 			return nil, nil
 		case kindLost:
 			if text := printable(string(body)); int(h.source) == j.rank {

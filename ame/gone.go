@@ -29,6 +29,13 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 	return askers, true
 }
 
+// closeRoot notes why rank 0 takes nothing more for itself, and only relays.
+func (m *mesh) closeRoot(t *trouble) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.root = t
+}
+
 // gone returns why a rank takes and sends nothing more, nil while it is up.
 func (m *mesh) gone(rank int) *trouble {
 	m.mu.Lock()

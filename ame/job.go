@@ -3,6 +3,7 @@ package ame
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 )
@@ -18,6 +19,7 @@ type job struct {
 	memory     *memory  // in which ranks of this node meet
 	pairing    *pairing // makes links to ranks other than 0; nil on rank 0
 	lanes      *lanes   // of what rank 0 relays
+	spares     spares
 
 	lending atomic.Int32  // links whose token their owner does not have
 	sent    atomic.Uint64 // messages that this rank has sent to others
@@ -30,6 +32,8 @@ type job struct {
 	life    context.Context // ends with the first Close
 	endLife context.CancelFunc
 	up      chan struct{} // on rank 0: closed when every rank has been welcomed
+
+	leaving sync.Once // of rank 0, see outlast
 
 	mu        sync.Mutex
 	failed    *failure      // why the whole job cannot go on
@@ -55,6 +59,13 @@ func newJob(cfg *Config) *job {
 	// What relays is counted in pumps itself, so these are not at zero.
 	j.lanes = &lanes{write: j.sendOn, spawn: j.pumps.Go, to: map[int]*lane{}}
 	return j
+}
+
+// newLink makes conn the link to a rank.
+func (j *job) newLink(rank int, conn net.Conn) *stream {
+	l := newStream(j.rank, rank, conn)
+	l.frames.spares = &j.spares
+	return l
 }
 
 // world is the communicator of all ranks.

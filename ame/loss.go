@@ -75,8 +75,8 @@ func (j *job) dismiss(l link, f *failure) {
 	}, text)
 }
 
-// left notes that a rank has said bye. When that is rank 0, this rank can
-// reach only those to which it has a link of its own.
+// left notes that a rank has said bye. When that is rank 0, which does so when all
+// others have gone or the job has failed, this rank can reach only those to which it has a link of its own.
 func (j *job) left(rank int) {
 	t := &trouble{rank, ErrLeft}
 	askers, first := j.mesh.leave(rank, t)
@@ -97,6 +97,14 @@ func (j *job) left(rank int) {
 		near = append(near, l.peer())
 	}
 	j.matcher.cutOff(near, t)
+}
+
+// rootOnlyRelays notes that rank 0 has closed, and that there is still a way by
+// it to the others.
+func (j *job) rootOnlyRelays() {
+	t := &trouble{0, ErrLeft}
+	j.mesh.closeRoot(t)
+	j.matcher.leave(0, t)
 }
 
 // answerGone tells a rank that another one has said bye, if that is why it is

@@ -18,6 +18,7 @@ type mesh struct {
 	members map[int]*member // by rank, as far as this rank has to do with them
 	askers  map[int][]int   // on rank 0: by rank, who wants to know when it is gone
 	losses  chan struct{}   // closed, and made anew, with each lost rank
+	root    *trouble        // why rank 0 takes nothing for itself; nil while it does
 	closed  bool            // no link is taken any more
 }
 
@@ -119,6 +120,8 @@ func (m *mesh) route(rank int) (link, *trouble) {
 	switch {
 	case p.gone != nil:
 		return nil, p.gone
+	case rank == 0 && m.root != nil:
+		return nil, m.root
 	case p.link != nil:
 		return p.link, nil
 	case root.gone != nil:

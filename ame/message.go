@@ -109,8 +109,7 @@ func (c *Comm) send(ctx context.Context, h *header, rank int, body []byte) error
 // and with the given tag; AnySource and AnyTag match all. It waits until
 // there is one. The body is the caller's. A cancelled Recv takes nothing
 // and harms nothing. Recv from a rank that is lost, or has closed, is an error
-// once what it sent before is received; so is Recv from any other rank when
-// rank 0 of the job has closed, through which the messages come.
+// once what it sent before is received.
 func (c *Comm) Recv(ctx context.Context, source, tag int) (Message, error) {
 	p, err := c.patternOf(source, tag)
 	if err != nil {

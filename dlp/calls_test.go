@@ -151,6 +151,12 @@ func together(lists ...map[string]callOf) map[string]callOf {
 	return all
 }
 
+// without leaves a call out.
+func without(name string, calls map[string]callOf) map[string]callOf {
+	delete(calls, name)
+	return calls
+}
+
 // everyCall are all calls, well given.
 func everyCall() map[string]callOf {
 	g := well(1)

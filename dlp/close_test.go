@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // After a panic or an error on rank 0, its Close does not wait for what the
@@ -91,3 +92,44 @@ func TestCloseAfterAFailedLoopIsBounded(t *testing.T) {
 // closeExtra is how long Close may take besides: to tell ranks that do not
 // listen.
 const closeExtra = 6 * time.Second
+
+// A deferred Close that runs because of a panic keeps nobody waiting, rank 0's
+// neither: the stack is to be seen now.
+func TestCloseOfAPanickingRoot(t *testing.T) {
+	b := startBreakable(t, 3, nil)
+	errs := b.run(func(c *Comm) (err error) {
+		if !c.IsRoot() {
+			_, _, err = Recv[int](t.Context(), c, 3-c.Rank(), 1) // which the other one never sends
+			return err
+		}
+		defer func() { assert.Equal(t, "boom", recover()) }()
+		defer c.Close()
+		panic("boom")
+	})
+	for _, err := range errs[1:] {
+		assert.ErrorIs(t, err, ErrAborted)
+		assert.ErrorContains(t, err, "left the program by a panic; its own output says why")
+	}
+}
+
+// The last call of a program may end on rank 0 before others have begun it.
+func TestRootClosesFirst(t *testing.T) {
+	for range 20 {
+		err := Run(t.Context(), 4, func(ctx context.Context, c *Comm) error {
+			_, err := Scan(ctx, c, 1, Sum)
+			return err
+		})
+		require.NoError(t, err)
+		err = Run(t.Context(), 3, func(ctx context.Context, c *Comm) error {
+			switch c.Rank() {
+			case 1:
+				return Send(ctx, c, "hello", 2, 0)
+			case 2:
+				_, _, err := Recv[string](ctx, c, AnySource, 0)
+				return err
+			}
+			return nil
+		})
+		require.NoError(t, err)
+	}
+}

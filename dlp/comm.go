@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/bootstrap"
@@ -32,6 +33,8 @@ type Comm struct {
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
+
+	exit func(status int) // ends the process; nil in Run
 }
 
 // Option changes what Init does.
@@ -40,6 +43,7 @@ type Option func(*options)
 type options struct {
 	codec  Codec
 	logger *slog.Logger
+	grace  time.Duration
 }
 
 // WithCodec sets how values travel that are no numbers, strings, []byte or
@@ -52,8 +56,12 @@ func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }
 // strangers that it turned away. The default discards.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
+// StopGrace sets how long after the first signal Main lets ctx end: 20 s by
+// default. Other functions do not heed it.
+func StopGrace(d time.Duration) Option { return func(o *options) { o.grace = d } }
+
 func newOptions(opts []Option) options {
-	o := options{logger: slog.New(slog.DiscardHandler)}
+	o := options{logger: slog.New(slog.DiscardHandler), grace: stopGrace}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -126,7 +134,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		Addresses: world.Root.Addresses, Peers: peersOf(backend),
 		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
 	})
-	comm.unmark, comm.launcher = unmark, world.Report
+	comm.unmark, comm.launcher, comm.exit = unmark, world.Report, os.Exit
 	return comm, nil
 }
 
@@ -212,11 +220,16 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	return c.derived(backend), nil
 }
 
-// Close ends this rank's part in the job; it is not collective. On rank 0 it
-// first waits for the other ranks to come out of loops that rank 0 left early.
-// If such a loop has failed, by an error or a panic of its body, it waits for
-// 5 s; then it ends the job as Abort does, with an error that says which ranks
-// and items are left. Closing a Dup ends just that. A second Close does nothing.
+// Close ends this rank's part in the job. Calls of other ranks that need it end
+// with ErrLeft. On rank 0 it returns when all others have closed, or are lost,
+// since what they send each other may go by way of it; nothing else makes it
+// collective. A rank 0 that ends for an error calls Abort first, as Main does, and
+// waits for nobody; if a deferred Close runs because of a panic, it does that itself.
+//
+// On rank 0 Close first waits for the other ranks to come out of loops that rank 0
+// left early. If such a loop has failed, by an error or a panic of its body, it
+// waits for 5 s; then it ends the job as Abort does, with an error that says which
+// ranks and items are left. Closing a Dup ends just that. A second Close does nothing.
 // To close the Comm of Init while this rank is inside a loop ends the job.
 //
 // Requests of c, of the Comm of Init those of all Comms, that nobody has waited
@@ -231,6 +244,9 @@ func (c *Comm) Close() error {
 		c.ame.Abort(errInside)
 	}
 	err := c.loops.wait(c.ame.Abort)
+	if c.IsRoot() && c.Size() > 1 && unwinding() != returning {
+		c.ame.Abort(unreturned("left the program"))
+	}
 	if c.unmark != nil {
 		c.unmark()
 	}

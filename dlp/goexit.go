@@ -15,25 +15,36 @@ var errGoexit = errors.New("its goroutine was ended by runtime.Goexit, as t.Fail
 // known.
 var errLeft = errors.New("left by no statement")
 
-// byGoexit says, in a deferred function that runs because a function of the user
-// has not returned, whether that is by runtime.Goexit. To recover would tell,
-// too, but it would leave marks in the stack that a panic prints.
-func byGoexit() bool {
+// ending is by what a deferred function runs.
+type ending int
+
+const (
+	returning ending = iota
+	panicking
+	goexiting
+)
+
+// unwinding says by what the deferred function runs that calls it, or a function
+// further up. To recover would tell, too, but it would leave marks in the stack
+// that a panic prints.
+func unwinding() ending {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	for {
 		f, more := frames.Next()
 		switch f.Function {
 		case "runtime.Goexit":
-			return true
+			return goexiting
 		case "runtime.gopanic":
-			return false
+			return panicking
 		}
 		if !more {
-			return false
+			return returning
 		}
 	}
 }
+
+func byGoexit() bool { return unwinding() == goexiting }
 
 // unreturned is why a function of the user has not returned, in a deferred
 // function: what says, by a panic or by runtime.Goexit.

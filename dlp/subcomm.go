@@ -11,7 +11,21 @@ import (
 func (c *Comm) derived(backend *ame.Comm) *Comm {
 	info := c.info
 	info.Rank, info.Size, info.Peers = backend.Rank(), backend.Size(), peersOf(backend)
-	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher}
+	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher, exit: c.exit}
+}
+
+// DupTolerant is Dup for messages that go on when a rank is lost: then only what
+// needs that rank is an ErrLost, which is to send to it, to wait for it alone, and
+// every collective. It is collective; all ranks ask for the same kind of Dup.
+func (c *Comm) DupTolerant(ctx context.Context) (*Comm, error) {
+	if err := c.idle("tolerant dup"); err != nil {
+		return nil, err
+	}
+	backend, err := c.ame.DupTolerant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.derived(backend), nil
 }
 
 // Split returns a Comm of those ranks of c that pass the same color. They are
@@ -25,8 +39,7 @@ func (c *Comm) derived(backend *ame.Comm) *Comm {
 //
 // Info of the new Comm has its own Rank, Size and Peers; the rest is of the job.
 // Ranks in errors of this package are those of the Comm, in errors of package
-// ame those of the job. What two ranks send each other may go by way of the
-// job's rank 0, so that one closes last.
+// ame those of the job.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	if err := c.idle("split"); err != nil {
 		return nil, err

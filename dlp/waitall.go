@@ -64,12 +64,15 @@ var errNoneLeft = errors.New("dlp: wait any: every request has been waited for")
 // same time, as Send and Recv do: ranks that exchange values of any size in this
 // way do not wait for each other for ever.
 //
-// A rank, tag or type that does not work is an error before anything is sent or
-// received. After another one either half may have been done. v may be changed
+// A rank, tag or type that does not work, or a ctx that has ended, is an error
+// before anything is sent or received. After another one either half may have been done. v may be changed
 // when there was none.
 func SendRecv[T any](ctx context.Context, c *Comm, v T, dest, sendTag, source, recvTag int) (T, Status, error) {
 	var got, none T
 	var status Status
+	if c != nil && ctx.Err() != nil {
+		return none, status, c.errorf("send recv", context.Cause(ctx))
+	}
 	both := []*Request{Irecv(c, &got, source, recvTag)}
 	if !both[0].failed() {
 		both = append(both, Isend(c, v, dest, sendTag))
