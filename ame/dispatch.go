@@ -20,6 +20,9 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if j.rank == 0 && (h.kind == kindAsk || h.kind == kindAddresses) {
 		return nil, fmt.Errorf("%v frame to rank 0", h.kind)
 	}
+	if h.kind.counts() {
+		j.waits.got.Add(1)
+	}
 	switch h.kind {
 	case kindMessage, kindPart:
 		return j.deliver(h, body), nil
@@ -57,11 +60,26 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		}
 		return nil, err
 	}
-	if j.rank == 0 && h.kind == kindShrink {
-		return nil, j.wantsShrink(h, body)
+	if j.rank == 0 {
+		switch h.kind {
+		case kindShrink:
+			return nil, j.wantsShrink(h, body)
+		case kindStuck:
+			j.stalls.hear(l.peer())
+			return nil, nil
+		case kindStanding:
+			s, err := parseStanding(body)
+			if err == nil {
+				j.stalls.stands(l.peer(), s)
+			}
+			return nil, err
+		}
 	}
 	if l.peer() == 0 {
 		switch h.kind {
+		case kindProbe:
+			j.sayStanding()
+			return nil, nil
 		case kindRevoke:
 			j.revoke(h.comm, int(h.source))
 			return nil, nil

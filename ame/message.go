@@ -222,6 +222,7 @@ func (c *Comm) await(ctx context.Context, r *receiver, now *round) (outcome, err
 			return out, nil
 		case <-late:
 			c.askClosed(r.pattern)
+			defer c.entersWait(ctx, r.pattern, now)()
 			if !c.announces(r.pattern) {
 				continue
 			}

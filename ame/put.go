@@ -33,6 +33,9 @@ func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, 
 	if t != nil {
 		return nil, t, nil
 	}
+	if h.kind.counts() {
+		j.waits.sent.Add(1)
+	}
 	if len(body) <= chunk {
 		return l, nil, l.write(ctx, h, body)
 	}

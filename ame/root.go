@@ -198,5 +198,6 @@ func (j *job) welcome(ctx context.Context, limit time.Duration) error {
 	}
 	close(j.up)
 	j.startBeat(limit)
+	j.startWatch()
 	return nil
 }
