@@ -2,6 +2,7 @@ package ame
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -77,19 +78,21 @@ func freedomOfOne(stack string) freedom {
 	return free
 }
 
-// isUsers says whether a line of a stack is of a function that is neither of the
-// standard library nor of this module's packages.
+// isUsers says whether two lines of a stack are of a function that is neither of
+// the standard library nor of this module's packages.
 func isUsers(function, file string) bool {
 	file, _, _ = strings.Cut(strings.TrimSpace(file), " ")
 	if i := strings.LastIndex(file, ":"); i > 0 && strings.HasSuffix(file[:i], "_test.go") {
 		return true
 	}
-	if strings.HasPrefix(function, module) {
-		return false
-	}
 	first, _, _ := strings.Cut(function, "/")
-	if first != function {
-		return strings.Contains(first, ".") // the path of a module, such as example.org/x
-	}
-	return strings.HasPrefix(function, "main.")
+	first, _, _ = strings.Cut(first, ".")
+	return !strings.HasPrefix(function, module) && !slices.Contains(standard, first)
+}
+
+// standard are the first elements of the paths of the standard library's
+// packages that may run goroutines.
+var standard = []string{
+	"bufio", "bytes", "context", "crypto", "database", "encoding", "errors", "fmt", "internal", "io", "iter", "log", "maps",
+	"net", "os", "reflect", "runtime", "slices", "sort", "strings", "sync", "syscall", "text", "time",
 }
