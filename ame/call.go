@@ -17,6 +17,10 @@ type Call struct {
 	// Count is the number of elements that this rank passes, for messages; 0
 	// is not told.
 	Count int
+
+	// PC, if not 0, is from where the user has called, as runtime.Callers tells
+	// it: for a collective that another goroutine enters.
+	PC uintptr
 }
 
 // call is the identity of a collective on the wire. Ranks that meet under one

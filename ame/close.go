@@ -15,10 +15,10 @@ const closeTimeout = 5 * time.Second
 // it last: whomever it tells has read then what this rank has sent by itself.
 //
 // What others send each other may go by way of rank 0, so that stays until all of
-// them have closed. Their calls that need rank 0 itself end at once.
+// them but one have closed. Their calls that need rank 0 itself end at once.
 func (j *job) close() error {
 	j.settle()
-	if j.rank == 0 {
+	if j.rank == 0 && !j.isClosed() {
 		j.leaving.Do(j.outlast)
 	}
 	j.mu.Lock()
@@ -42,19 +42,17 @@ func (j *job) close() error {
 	return j.unmet()
 }
 
-// outlast ends the calls of rank 0, lets the others know, and returns when they
-// are gone, or the job has failed. The matcher drops what still comes.
+// outlast ends the calls of rank 0, lets the others know, and returns when no two
+// of them are left that may send each other something, or the job has failed. The
+// matcher drops what still comes.
 func (j *job) outlast() {
 	j.matcher.end(&trouble{-1, ErrClosed})
 	for rank := 1; rank < j.size; rank++ {
 		j.tellLeft(rank, 0)
 	}
-	for rank := 1; rank < j.size; rank++ {
-		select {
-		case <-j.mesh.left(rank):
-		case <-j.hasFailed:
-			return
-		}
+	select {
+	case <-j.mesh.few:
+	case <-j.hasFailed:
 	}
 }
 

@@ -22,6 +22,21 @@ type Comm struct {
 	inside  atomic.Bool // in a collective
 	shrunk  atomic.Bool // Shrink was called
 	barrier barrierWay  // nil: by messages
+	beside  atomic.Pointer[Comm]
+}
+
+// Beside returns the communicator of the same ranks that each communicator has
+// beside it, for collectives that go on in the background. It is not collective:
+// all ranks know its number. It has none beside itself, and ends with c.
+func (c *Comm) Beside() *Comm {
+	if b := c.beside.Load(); b != nil {
+		return b
+	}
+	b := c.job.newComm(c.id.beside(), c.group, intolerant)
+	if c.beside.CompareAndSwap(nil, b) {
+		return b
+	}
+	return c.beside.Load()
 }
 
 // Rank returns this process's rank, 0 .. Size-1.
@@ -54,20 +69,24 @@ func (c *Comm) Peers() []Peer {
 // Close ends the communicator on this rank; other ranks need not call it at
 // the same time. Calls that wait on it end with ErrClosed. Closing the one
 // that Connect returned ends the job's connections, after all that was sent
-// has been taken; that another rank is in a collective which this one has not
-// entered is an error then. A second Close does nothing.
+// has been taken; on rank 0 it returns when all other ranks but one have closed,
+// or are lost, because what they send each other may come through it, or when the job has
+// failed. That another rank is in a collective which this one has not entered is
+// an error then. A second Close does nothing.
 func (c *Comm) Close() error {
 	if c.id == 0 {
 		return c.job.close()
 	}
 	c.once.Do(func() {
 		revokedBefore := c.job.matcher.isRevoked(c.id)
-		dropped, askers := c.job.matcher.close(c.id, &trouble{-1, ErrClosed})
-		for rank, cost := range dropped {
-			c.job.giveBack(c.id, rank, cost)
-		}
-		for _, rank := range askers {
-			c.job.sayClosed(c.id, rank)
+		for _, id := range []commID{c.id, c.id.beside()} {
+			dropped, askers := c.job.matcher.close(id, &trouble{-1, ErrClosed})
+			for rank, cost := range dropped {
+				c.job.giveBack(id, rank, cost)
+			}
+			for _, rank := range askers {
+				c.job.sayClosed(id, rank)
+			}
 		}
 		if !c.shrunk.Load() && revokedBefore {
 			c.job.declines(c.id)

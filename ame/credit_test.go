@@ -106,12 +106,16 @@ func TestSendThatWaitsEnds(t *testing.T) {
 		by   func(comms []*Comm, from, to int, cancel func())
 		want error
 	}{
-		"ctx":          {func(_ []*Comm, _, _ int, cancel func()) { cancel() }, context.Canceled},
-		"close":        {func(comms []*Comm, _, to int, _ func()) { comms[to].Close() }, ErrLeft},
-		"own close":    {func(comms []*Comm, from, _ int, _ func()) { comms[from].Close() }, ErrClosed},
-		"lost":         {func(comms []*Comm, _, to int, _ func()) { kill(comms[to]) }, ErrLost},
-		"abort":        {func(comms []*Comm, _, to int, _ func()) { comms[to].Abort(nil) }, ErrAborted},
-		"third closes": {func(comms []*Comm, from, to int, cancel func()) { comms[3-from-to].Close(); cancel() }, nil},
+		"ctx":       {func(_ []*Comm, _, _ int, cancel func()) { cancel() }, context.Canceled},
+		"close":     {func(comms []*Comm, _, to int, _ func()) { comms[to].Close() }, ErrLeft},
+		"own close": {func(comms []*Comm, from, _ int, _ func()) { comms[from].Close() }, ErrClosed},
+		"lost":      {func(comms []*Comm, _, to int, _ func()) { kill(comms[to]) }, ErrLost},
+		"abort":     {func(comms []*Comm, _, to int, _ func()) { comms[to].Abort(nil) }, ErrAborted},
+		"third closes": {func(comms []*Comm, from, to int, cancel func()) {
+			go comms[3-from-to].Close()
+			time.Sleep(time.Second)
+			cancel()
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			flooded(t, func(t *testing.T, comms []*Comm, from, to int) {

@@ -20,6 +20,9 @@ func (m *mesh) leave(rank int, t *trouble) (askers []int, first bool) {
 	}
 	p.gone = t
 	close(p.left)
+	if m.up--; m.up == 1 {
+		close(m.few)
+	}
 	if errors.Is(t.err, ErrLost) {
 		close(m.losses)
 		m.losses = make(chan struct{})

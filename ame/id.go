@@ -14,6 +14,10 @@ func (id commID) giver() uint32 { return uint32(id >> 32) }
 
 func (id commID) count() uint32 { return uint32(id) }
 
+// beside is the number of the communicator beside the one with this number. No
+// rank gives out so many that it could be another one's.
+func (id commID) beside() commID { return id | 1<<31 }
+
 func (id commID) String() string {
 	if id.giver() == 0 {
 		return fmt.Sprint(id.count())

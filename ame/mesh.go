@@ -18,6 +18,8 @@ type mesh struct {
 	members map[int]*member // by rank, as far as this rank has to do with them
 	askers  map[int][]int   // on rank 0: by rank, who wants to know when it is gone
 	losses  chan struct{}   // closed, and made anew, with each lost rank
+	up      int             // other ranks that are not gone
+	few     chan struct{}   // closed when at most one is up
 	root    *trouble        // why rank 0 takes nothing for itself; nil while it does
 	closed  bool            // no link is taken any more
 }
@@ -37,10 +39,14 @@ type member struct {
 }
 
 func newMesh(self, size int) *mesh {
-	return &mesh{
+	m := &mesh{
 		self: self, size: size, known: make([]Peer, size), members: map[int]*member{},
-		askers: map[int][]int{}, losses: make(chan struct{}),
+		askers: map[int][]int{}, losses: make(chan struct{}), up: size - 1, few: make(chan struct{}),
 	}
+	if m.up <= 1 {
+		close(m.few)
+	}
+	return m
 }
 
 // member returns what this rank has of another one. The caller holds mu.

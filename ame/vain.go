@@ -22,24 +22,26 @@ func (m *matcher) lose(b *mailbox, t *trouble) {
 	})
 }
 
-// revoke ends a communicator: the calls there, now and later. It returns false
-// if this rank has closed it.
+// revoke ends a communicator and the one beside it: the calls there, now and
+// later. It returns false if this rank has closed it.
 func (m *matcher) revoke(id commID, t *trouble) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.box(id)
-	if b == nil {
-		return false
+	for _, id := range []commID{id, id.beside()} {
+		b := m.box(id)
+		if b == nil {
+			return false
+		}
+		b.revoked = true
+		if b.trouble == nil {
+			b.trouble = t
+		}
+		if b.loss == nil {
+			b.loss = t
+		}
+		b.unexpected = nil
+		m.refuse(b, func(*receiver) *trouble { return b.trouble })
 	}
-	b.revoked = true
-	if b.trouble == nil {
-		b.trouble = t
-	}
-	if b.loss == nil {
-		b.loss = t
-	}
-	b.unexpected = nil
-	m.refuse(b, func(*receiver) *trouble { return b.trouble })
 	return true
 }
 

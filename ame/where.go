@@ -18,7 +18,9 @@ type callSite struct {
 // here is the call site of the caller's caller.
 func here(which Call) callSite {
 	p := callSite{name: which.Name, count: which.Count}
-	runtime.Callers(3, p.pcs[:])
+	if p.pcs[0] = which.PC; which.PC == 0 {
+		runtime.Callers(3, p.pcs[:])
+	}
 	return p
 }
 

@@ -30,6 +30,7 @@ type Comm struct {
 	stop     *stopWish // of the program
 	outbox   outbox
 	requests *requests
+	behind   behind
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
@@ -221,7 +222,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 }
 
 // Close ends this rank's part in the job. Calls of other ranks that need it end
-// with ErrLeft. On rank 0 it returns when all others have closed, or are lost,
+// with ErrLeft. On rank 0 it returns when all others but one have closed, or are lost,
 // since what they send each other may go by way of it; nothing else makes it
 // collective. A rank 0 that ends for an error calls Abort first, as Main does, and
 // waits for nobody; if a deferred Close runs because of a panic, it does that itself.

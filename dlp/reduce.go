@@ -102,6 +102,12 @@ func readyToFold[T any](c *Comm, name string, op func(T, T) T, opts ...RootOptio
 func fold[T any](ctx context.Context, c *Comm, call ame.Call, v T, op func(T, T) T, gets bool,
 	do func(*ame.Comm, context.Context, ame.Call, ame.Payload, ame.Fold) (ame.Payload, error)) (T, error) {
 	p, failed := encode(c, v)
+	return foldEncoded(ctx, c, call, p, failed, op, gets, do)
+}
+
+// foldEncoded is fold of a value that is a payload, or failed in its place.
+func foldEncoded[T any](ctx context.Context, c *Comm, call ame.Call, p ame.Payload, failed error, op func(T, T) T, gets bool,
+	do func(*ame.Comm, context.Context, ame.Call, ame.Payload, ame.Fold) (ame.Payload, error)) (T, error) {
 	if failed != nil {
 		p = c.failedPayload(failed)
 	}

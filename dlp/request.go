@@ -9,13 +9,13 @@ import (
 	"sync/atomic"
 )
 
-// Request is a message that is sent or received while the program goes on: the
-// result of Isend or Irecv. Every one must be waited for, by Wait, WaitAll or
+// Request is a message that is sent or received, or a collective, while the
+// program goes on: the result of Isend, Irecv, Ibarrier or Iallreduce. Every one must be waited for, by Wait, WaitAll or
 // WaitAny, or be cancelled; those that are not, Close says.
 type Request struct {
 	comm   *Comm // nil in one that was given none
 	op     string
-	peer   int // rank of comm
+	peer   int // rank of comm; of a message
 	tag    int
 	number uint64  // of the request on this rank
 	pc     uintptr // of the call
@@ -66,7 +66,7 @@ func Irecv[T any](c *Comm, into *T, source, tag int) *Request {
 		return r
 	}
 	if into == nil {
-		r.finish(Status{}, c.errorf(r.op, errors.New("it is given nil as the place for the value")))
+		r.finish(Status{}, c.errorf(r.op, errNoPlace))
 		return r
 	}
 	expected, err := c.ame.Expect(source, tag)
@@ -184,6 +184,21 @@ func (r *Request) errorf(err error) error {
 
 // String says what was asked for, and where.
 func (r *Request) String() string {
+	return r.what() + r.place()
+}
+
+// place is the source line of the call.
+func (r *Request) place() string {
+	if f, _ := runtime.CallersFrames([]uintptr{r.pc}).Next(); f.File != "" {
+		return fmt.Sprintf(" (%s:%d)", filepath.Base(f.File), f.Line)
+	}
+	return ""
+}
+
+func (r *Request) what() string {
+	if r.op != "isend" && r.op != "irecv" {
+		return r.op
+	}
 	peer, way := fmt.Sprint("rank ", r.peer), "to"
 	if r.op == "irecv" {
 		way = "from"
@@ -191,12 +206,8 @@ func (r *Request) String() string {
 	if r.peer == AnySource {
 		peer = "any rank"
 	}
-	text := fmt.Sprintf("%s %s %s with tag %d", r.op, way, peer, r.tag)
 	if r.tag == AnyTag {
-		text = fmt.Sprintf("%s %s %s with any tag", r.op, way, peer)
+		return fmt.Sprintf("%s %s %s with any tag", r.op, way, peer)
 	}
-	if f, _ := runtime.CallersFrames([]uintptr{r.pc}).Next(); f.File != "" {
-		text += fmt.Sprintf(" (%s:%d)", filepath.Base(f.File), f.Line)
-	}
-	return text
+	return fmt.Sprintf("%s %s %s with tag %d", r.op, way, peer, r.tag)
 }

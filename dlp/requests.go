@@ -81,7 +81,7 @@ const maxNamed = 3
 func (c *Comm) forgotten() error {
 	var names []string
 	for _, r := range c.requests.of(c) {
-		if r.op == "irecv" {
+		if r.op != "isend" {
 			<-r.done // since c is closed
 		}
 		select {

@@ -166,7 +166,9 @@ func (c *chaos) torment(done chan struct{}) {
 	if c.total < 100 {
 		pause /= 10
 	}
+	c.mu.Lock()
 	victims := c.random.Perm(c.net.size - 1)
+	c.mu.Unlock()
 	last := -1
 	for len(victims) > 1 || c.rootWorks && len(victims) > 0 {
 		select {
