@@ -87,7 +87,7 @@ func TestFreedom(t *testing.T) {
 		assert.Equal(t, want, freedomOfOne(stacks[name]), name)
 	}
 	assert.Equal(t, unsure, freedomOf(stacks["computes"]+"\n\n"+stacks["in a call"]+"\n\n"+stacks["select"]), "the first one is who asks")
-	assert.Equal(t, free, freedomHere(), "tests are a user's, and wait for this one")
+	assert.GreaterOrEqual(t, freedomHere(), unsure, "tests are a user's, and wait for this one")
 }
 
 // readStacks reads goroutines by name from testdata.
