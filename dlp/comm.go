@@ -83,9 +83,9 @@ func newOptions(opts []Option) options {
 // Close the Comm at the end. Between the two, a program that this process
 // starts is no rank of the job: its own Init returns as rank 0 of 1.
 //
-// Rank 0 writes to stderr what the user should know about the start: warnings,
-// ranks that are missing for long, and with AME_VERBOSE=1 all bootstrap methods
-// and their reasons.
+// Rank 0 writes to stderr what the user should know: warnings about the start,
+// ranks that are missing for long, with AME_VERBOSE=1 all bootstrap methods and
+// their reasons, and later, if all ranks have waited for each other for 10 s, where.
 func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	o := newOptions(opts)
 	env := bootstrap.Env(os.LookupEnv)
