@@ -52,6 +52,7 @@ func (c *Comm) chain(ctx context.Context, now *round, root int, length uint64, i
 			}
 		}
 		body = append(body, p.Body...)
+		c.job.spares.give(p.Body)
 	}
 	return body, nil
 }

@@ -20,6 +20,7 @@ type Comm struct {
 	credit credit
 
 	inside  atomic.Bool // in a collective
+	shrunk  atomic.Bool // Shrink was called
 	barrier barrierWay  // nil: by messages
 	beside  atomic.Pointer[Comm]
 }
@@ -77,10 +78,14 @@ func (c *Comm) Close() error {
 		return c.job.close()
 	}
 	c.once.Do(func() {
+		revokedBefore := c.job.matcher.isRevoked(c.id)
 		for _, id := range []commID{c.id, c.id.beside()} {
 			for rank, cost := range c.job.matcher.close(id, &trouble{-1, ErrClosed}) {
 				c.job.giveBack(id, rank, cost)
 			}
+		}
+		if !c.shrunk.Load() && revokedBefore {
+			c.job.declines(c.id)
 		}
 	})
 	return nil

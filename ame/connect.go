@@ -57,6 +57,11 @@ type Config struct {
 	// others and every 30 s from then on.
 	Waiting func(missing Missing)
 
+	// Stuck, if not nil, is called on rank 0 with a line about ranks that have
+	// waited for 10 s and longer for what will not come without others. It may
+	// be called from several goroutines.
+	Stuck func(text string)
+
 	// Lost, if not nil, is called for each rank that is lost, before any call
 	// ends by it; by then this process may have little time left. It may be
 	// called more than once for a rank, and at the same time.
@@ -100,6 +105,9 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 	}
 	if cfg.Host == "" {
 		cfg.Host, _ = os.Hostname()
+	}
+	if cfg.Stuck == nil {
+		cfg.Stuck = func(string) {}
 	}
 	if cfg.Lost == nil {
 		cfg.Lost = func(int) {}

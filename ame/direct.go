@@ -183,7 +183,7 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 		conn.Close()
 		return err
 	}
-	l := newStream(p.job.rank, rank, conn)
+	l := p.job.newLink(rank, conn)
 	comes := p.job.mesh.comes(rank)
 	taken()
 	if !p.job.adopt(l, func() {

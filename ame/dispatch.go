@@ -50,8 +50,17 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		}
 		return nil, err
 	}
+	if j.rank == 0 && h.kind == kindShrink {
+		return nil, j.wantsShrink(h, body)
+	}
 	if l.peer() == 0 {
 		switch h.kind {
+		case kindRevoke:
+			j.revoke(h.comm, int(h.source))
+			return nil, nil
+		case kindShrunk:
+			j.isShrunk(h.comm, body)
+			return nil, nil
 		case kindLeft:
 			if h.source == 0 {
 				j.rootOnlyRelays()

@@ -39,6 +39,9 @@ const (
 	kindWhere     kind = 26 // "say where you are in this collective", as kindWaiting does
 	kindCredit    kind = 27 // so many bytes of messages have been received
 	kindHeartbeat kind = 28 // a sign of life on a link that was idle
+	kindShrink    kind = 29 // to rank 0: the source wants what is left of the communicator
+	kindRevoke    kind = 30 // rank 0: the source has shrunk the communicator, which is over
+	kindShrunk    kind = 31 // rank 0: what is left of it
 )
 
 var kindNames = map[kind]string{
@@ -46,6 +49,7 @@ var kindNames = map[kind]string{
 	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindLost: "lost",
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
 	kindCredit: "credit", kindHeartbeat: "heartbeat",
+	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk",
 }
 
 func (k kind) String() string {

@@ -28,6 +28,7 @@ type frameReader struct {
 	into   *body            // what the bytes of frame belong to
 	end    uint64           // length of into when frame is done
 	plain  body             // of a frame that is not in chunks
+	spares *spares          // nil: none
 	bodies map[uint32]*body // in chunks, by source
 }
 
@@ -51,7 +52,7 @@ func (r *frameReader) read() (header, []byte, error) {
 			}
 		}
 		b := r.into
-		if err := b.fill(r.from, r.end, r.ahead); err != nil {
+		if err := b.fill(r.from, r.end, r.ahead, r.spares); err != nil {
 			return header{}, nil, fmt.Errorf("in the middle of a %v frame of %d bytes: %w", r.frame.kind, r.frame.length, err)
 		}
 		r.begun = false
@@ -116,10 +117,10 @@ func (r *frameReader) assemble(h header) error {
 
 // fill reads what is missing up to end bytes, straight into its place. At most
 // ahead bytes, or as much again as is here, are allocated before they come.
-func (b *body) fill(from io.Reader, end, ahead uint64) error {
+func (b *body) fill(from io.Reader, end, ahead uint64, s *spares) error {
 	for b.done < end {
 		if b.done == uint64(len(b.bytes)) {
-			grown := make([]byte, min(b.length, max(ahead, 2*b.done)))
+			grown := s.take(min(b.length, max(ahead, 2*b.done)))
 			copy(grown, b.bytes)
 			b.bytes = grown
 		}

@@ -87,7 +87,7 @@ func busyRank(c *Comm, _ net.Conn, _ int) (metrics, error) {
 	switch c.Rank() {
 	case 1:
 		var sink atomic.Uint64
-		for range 4 * runtime.GOMAXPROCS(0) {
+		for range runtime.GOMAXPROCS(0) {
 			go func() {
 				for n := uint64(0); ; n++ {
 					sink.Store(n * n)

@@ -3,6 +3,7 @@ package ame
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 )
@@ -18,6 +19,7 @@ type job struct {
 	memory     *memory  // in which ranks of this node meet
 	pairing    *pairing // makes links to ranks other than 0; nil on rank 0
 	lanes      *lanes   // of what rank 0 relays
+	spares     spares
 
 	lending atomic.Int32  // links whose token their owner does not have
 	sent    atomic.Uint64 // messages that this rank has sent to others
@@ -37,7 +39,11 @@ type job struct {
 	failed    *failure      // why the whole job cannot go on
 	hasFailed chan struct{} // closed when failed is set
 	closed    bool
-	pulse     *pulse // nil: no heartbeats
+	pulse     *pulse                 // nil: no heartbeats
+	shrunk    map[commID]chan []byte // by communicator: where a Shrink of this rank waits
+
+	survivors survivors         // on rank 0
+	stuck     func(text string) // tells the user of a long wait
 }
 
 func newJob(cfg *Config) *job {
@@ -46,13 +52,20 @@ func newJob(cfg *Config) *job {
 	mesh.pairs = cfg.Rank != 0 && cfg.Listen != nil
 	j := &job{
 		life: life, endLife: endLife,
-		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost,
+		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
 		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 	}
 	// What relays is counted in pumps itself, so these are not at zero.
 	j.lanes = &lanes{write: j.sendOn, spawn: j.pumps.Go, to: map[int]*lane{}}
 	return j
+}
+
+// newLink makes conn the link to a rank.
+func (j *job) newLink(rank int, conn net.Conn) *stream {
+	l := newStream(j.rank, rank, conn)
+	l.frames.spares = &j.spares
+	return l
 }
 
 // world is the communicator of all ranks.

@@ -19,7 +19,7 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) e
 	j.pairing = &pairing{job: j, cfg: *cfg, own: credentials{
 		rank: j.rank, size: j.size, job: root.Job, key: root.Key, run: found.run, instance: i,
 	}}
-	l := newStream(j.rank, 0, conn)
+	l := j.newLink(0, conn)
 	body := appendRecord(appendPeer(nil, own), recordClaim, cfg.Claim)
 	h := header{kind: kindJoin, source: uint32(j.rank), length: uint64(len(body))}
 	if err := l.write(ctx, &h, body); err != nil {

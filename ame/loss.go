@@ -29,6 +29,7 @@ func (j *job) lost(rank int, cause string) {
 	j.mu.Unlock()
 	if news {
 		j.logLoss(f)
+		j.settleShrinks()
 	}
 }
 
@@ -84,6 +85,7 @@ func (j *job) left(rank int) {
 	}
 	j.matcher.leave(rank, t)
 	j.mesh.hears(rank)
+	j.settleShrinks()
 	for _, asker := range askers {
 		j.tellLeft(asker, rank)
 	}

@@ -94,6 +94,7 @@ type mailbox struct {
 	policy     lossPolicy
 	trouble    *trouble // why no call works here any more
 	loss       *trouble // of a rank of the group: why no collective does
+	revoked    bool     // a rank has shrunk the communicator: nothing more is kept
 }
 
 // take removes and returns the first arrival that p matches, or nil.

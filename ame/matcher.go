@@ -111,6 +111,10 @@ func (m *matcher) deliver(id commID, a *arrival) (*token, *conflict) {
 		a.dropped = true
 		return nil, nil
 	}
+	if b.revoked {
+		a.dropped = true
+		return nil, nil
+	}
 	if a.kind == kindPart {
 		if c := b.rounds.check(a.Source, announcement{seq: uint32(a.Tag), call: a.call}); c != nil {
 			return nil, c

@@ -18,13 +18,14 @@ type pulse struct {
 
 	mu      sync.Mutex
 	last    time.Time             // of the last look
-	step    time.Duration         // how much of the time since the look before counts
+	gap     time.Duration         // since the look before
+	step    time.Duration         // how much of it counts against others
 	strain  int                   // how often, lately, this rank has come late
 	calm    time.Duration         // since the last change of strain
 	away    time.Duration         // how long this rank has been away last
 	back    time.Time             // and when that ended
 	silence map[int]time.Duration // by rank: how long nothing has come, as far as this rank can tell
-	quiet   map[int]int           // by rank: looks in a row in which nothing has gone to it
+	quiet   map[int]time.Duration // by rank: for how long nothing has gone to it
 }
 
 const (
@@ -32,7 +33,8 @@ const (
 	looks = 10
 
 	// quietLooks is after how many looks an idle link carries a sign of life. So
-	// there is one at least every four tenths of the limit.
+	// there is one at least every four tenths of the limit. A rank that comes
+	// late shows one in each look: it does not know when it comes to the next.
 	quietLooks = 3
 
 	// maxStrain bounds the patience of a rank that comes late.
@@ -40,7 +42,7 @@ const (
 )
 
 func newPulse(limit time.Duration, now time.Time) *pulse {
-	return &pulse{limit: limit, last: now, silence: map[int]time.Duration{}, quiet: map[int]int{}}
+	return &pulse{limit: limit, last: now, silence: map[int]time.Duration{}, quiet: map[int]time.Duration{}}
 }
 
 // every is the time between two looks.
@@ -58,7 +60,7 @@ func (p *pulse) look(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	gap := now.Sub(p.last)
-	p.last = now
+	p.last, p.gap = now, gap
 	switch {
 	case gap >= p.limit/2:
 		p.away, p.back = gap, now
@@ -115,8 +117,8 @@ func (p *pulse) due(rank int, quiet bool) bool {
 		p.quiet[rank] = 0
 		return false
 	}
-	p.quiet[rank]++
-	return p.quiet[rank] >= quietLooks
+	p.quiet[rank] += p.gap
+	return p.strain > 0 || p.quiet[rank] > (quietLooks-1)*p.every()+p.every()/2
 }
 
 // absence returns for how long this rank itself stood still, if that was just

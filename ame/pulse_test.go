@@ -99,19 +99,28 @@ func TestObserverIsStarved(t *testing.T) {
 	assert.Equal(t, 10*time.Second, o.until(time.Second, 1), "on time again")
 }
 
-// A link that is idle carries a sign often enough, and one with data none.
+// A link that is idle carries a sign often enough, and one with data none. A rank
+// that comes late does not wait.
 func TestSignsAreDue(t *testing.T) {
-	p := newPulse(10*time.Second, time.Time{})
+	o := observe(10*time.Second, 1)
 	var shown []int
 	wrote := true
 	for look := range 20 {
-		due := p.due(1, !wrote)
+		o.after(time.Second, 1)
+		due := o.due(1, !wrote)
 		if wrote = due || look == 10; due {
 			shown = append(shown, look)
 		}
 	}
 	assert.Equal(t, []int{3, 7, 14, 18}, shown)
 	for range 20 {
-		assert.False(t, p.due(2, false))
+		o.after(time.Second, 1)
+		assert.False(t, o.due(2, false))
 	}
+	o.after(3*time.Second, 1)
+	assert.True(t, o.due(2, true))
+	o.after(time.Second, 1)
+	assert.False(t, o.due(2, false))
+	o.after(time.Second, 1)
+	assert.True(t, o.due(2, true))
 }

@@ -69,7 +69,7 @@ func (g *gathering) admit(conn net.Conn, a *admission, taken func()) error {
 	if !g.rollcall.claim(rank, a.opener.instance) {
 		return g.refuse(conn, rank)
 	}
-	l := newStream(0, rank, conn)
+	l := g.job.newLink(rank, conn)
 	peer, claim, err := readJoin(l)
 	if err != nil {
 		g.rollcall.withdraw(rank, a.opener.instance) // it may come again

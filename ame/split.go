@@ -58,7 +58,7 @@ func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	if c.finish(now, err) != nil {
 		return nil, err
 	}
-	return c.memberOf(answer)
+	return c.memberOf("split", answer)
 }
 
 // SplitNode is Split by node: a communicator of those ranks of c that run on
@@ -125,17 +125,14 @@ func (c *Comm) divide(wishes []Payload) ([][]byte, error) {
 }
 
 // memberOf is the communicator that the leader's answer puts this rank in.
-func (c *Comm) memberOf(answer []byte) (*Comm, error) {
+func (c *Comm) memberOf(op string, answer []byte) (*Comm, error) {
 	if len(answer) == 0 {
 		return nil, nil
 	}
-	ranks := make([]int, 0, len(answer)/4)
-	for b := answer[min(8, len(answer)):]; len(b) >= 4; b = b[4:] {
-		ranks = append(ranks, int(binary.BigEndian.Uint32(b)))
-	}
+	ranks, err := parseRanks(answer[min(8, len(answer)):], c.job.size)
 	outside := func(rank int) bool { return !c.group.has(rank) }
-	if len(answer)%4 != 0 || !slices.Contains(ranks, c.job.rank) || slices.ContainsFunc(ranks, outside) {
-		return nil, c.job.errorf("split", c.group.leader(), fmt.Errorf("got a group that this rank cannot be in"))
+	if err != nil || !slices.Contains(ranks, c.job.rank) || slices.ContainsFunc(ranks, outside) {
+		return nil, c.job.errorf(op, c.group.leader(), fmt.Errorf("got a group that this rank cannot be in"))
 	}
 	return c.job.newComm(commID(binary.BigEndian.Uint64(answer)), groupOf(c.job.rank, ranks), intolerant), nil
 }

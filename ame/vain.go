@@ -22,6 +22,43 @@ func (m *matcher) lose(b *mailbox, t *trouble) {
 	})
 }
 
+// revoke ends a communicator: the calls there, now and later. It returns false
+// if this rank has closed it.
+func (m *matcher) revoke(id commID, t *trouble) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.box(id)
+	if b == nil {
+		return false
+	}
+	m.revokeBox(b, t)
+	if beside := m.box(id.beside()); beside != nil {
+		m.revokeBox(beside, t)
+	}
+	return true
+}
+
+// revokeBox is revoke of one mailbox. The caller holds mu.
+func (m *matcher) revokeBox(b *mailbox, t *trouble) {
+	b.revoked = true
+	if b.trouble == nil {
+		b.trouble = t
+	}
+	if b.loss == nil {
+		b.loss = t
+	}
+	b.unexpected = nil
+	m.refuse(b, func(*receiver) *trouble { return b.trouble })
+}
+
+// isRevoked says whether a communicator has been revoked.
+func (m *matcher) isRevoked(id commID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.boxes[id]
+	return b != nil && b.revoked
+}
+
 // leave notes that nothing more will come from a rank: calls that wait for it
 // alone end, and so do those that wait for any rank when no other is left. What
 // else ends if the rank is lost, lose says.

@@ -48,12 +48,19 @@ func (c *Comm) BcastInto(ctx context.Context, which Call, p Payload) error {
 	return c.finish(now, err)
 }
 
-// place puts what a rank has sent where p lies, if it fits there.
+// place puts what a rank has sent where p lies, if it fits there. Of this rank's
+// own, and of what has been read there, nothing is left over.
 func (c *Comm) place(now *round, source int, got, p Payload) error {
 	if err := got.fits(p.Format, len(p.Body)); err != nil {
 		return c.disagree(now, source, err)
 	}
-	copy(p.Body, got.Body) // onto itself, if it has been read there
+	if len(got.Body) == 0 || &got.Body[0] == &p.Body[0] {
+		return nil
+	}
+	copy(p.Body, got.Body)
+	if source != c.group.self {
+		c.job.spares.give(got.Body)
+	}
 	return nil
 }
 

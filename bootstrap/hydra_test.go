@@ -28,7 +28,7 @@ func mpiexec(t testing.TB, role string, size int, arguments []string, command ..
 		arguments = append(arguments, strings.ReplaceAll(word, "{}", self))
 	}
 	cmd := exec.CommandContext(t.Context(), need.Program(t, "mpiexec.hydra"), arguments...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = time.Minute / 2 // if a process is left that has its output
 	cmd.Env = append(mpi.Environ(), rankRole+"="+role)
 	return cmd
 }

@@ -34,7 +34,7 @@ func openMPI(t testing.TB, role string, size int, variables []string, command ..
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := mpi.OpenMPI(ctx, t, arguments...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = time.Minute / 2
 	cmd.Env = append(cmd.Env, variables...)
 	cmd.Env = append(cmd.Env, rankRole+"="+role)
 	out, err := cmd.CombinedOutput()

@@ -18,37 +18,72 @@ type announcement struct {
 	op     string
 	length int    // number of items, or loop.Unknown
 	items  uint64 // digest of the items, 0 if they cannot be compared
+	slots  int    // how many items the rank works on at once
+	refuse error  // why the loop cannot begin; of rank 0 alone
+}
+
+// The kinds of managed loops.
+const (
+	opSplit    = "split"
+	opMap      = "map"
+	opFromRoot = "map of rank 0's items"
+)
+
+// travels says whether rank 0 alone has the items.
+func (a *announcement) travels() bool { return a.op == opFromRoot }
+
+// agreed is what the ranks of a loop know when it begins.
+type agreed struct {
+	ame   *ame.Comm // of the loop alone
+	slots []int     // of each rank; on rank 0 alone
+	total int       // of all slots
 }
 
 // agree makes sure that all ranks are in the same loop over the same items,
 // and returns a communicator for the loop alone, which outlives lost ranks. If they are not, each rank
 // gets an error that says where they differ, and c still works.
-func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (*ame.Comm, error) {
+func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (l agreed, err error) {
 	all, err := c.ame.Gather(ctx, a.call(), a.payload())
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	verdict := ame.Payload{Format: value.FormatLoop}
 	var differ error // on rank 0
 	if c.IsRoot() {
-		if differ = compareLoops(all); differ != nil {
+		if differ = cmp.Or(compareLoops(all), a.refuse); differ != nil {
 			verdict = errorPayload(differ)
 		} else if !sameItems(all) {
 			verdict.Body = []byte{otherItems}
+		} else {
+			l.slots, l.total = slotsOf(all)
+			verdict.Body = binary.AppendUvarint([]byte{begins}, uint64(l.total))
 		}
 	}
 	if verdict, err = c.ame.Bcast(ctx, a.call(), verdict); err != nil {
-		return nil, cmp.Or(differ, err)
+		return l, cmp.Or(differ, err)
 	}
 	switch {
-	case verdict.Format == value.FormatLoop && len(verdict.Body) > 0:
-		return nil, c.findDifference(ctx, items)
+	case verdict.Format == value.FormatLoop && len(verdict.Body) > 1 && verdict.Body[0] == begins:
+		total, _ := binary.Uvarint(verdict.Body[1:])
+		l.total = int(total)
+		l.ame, err = c.own(ctx)
+		return l, err
 	case verdict.Format == value.FormatLoop:
-		return c.own(ctx)
+		return l, c.findDifference(ctx, items)
 	case verdict.Format == value.FormatError:
-		return nil, parseError(verdict.Body)
+		return l, parseError(verdict.Body)
 	}
-	return nil, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
+	return l, fmt.Errorf("rank 0 is not in a loop, it has sent %s", value.FormatName(verdict.Format))
+}
+
+// slotsOf returns what all ranks have announced.
+func slotsOf(all []ame.Payload) (slots []int, total int) {
+	for _, p := range all {
+		a, _ := parseAnnouncement(p)
+		slots = append(slots, a.slots)
+		total += a.slots
+	}
+	return slots, total
 }
 
 // beginAlone is agree of a rank that is alone: what ends a collective ends the
@@ -73,9 +108,11 @@ func (c *Comm) own(ctx context.Context) (*ame.Comm, error) {
 	return backend, nil
 }
 
-// otherItems is the verdict that the ranks have different items. All of them
-// then look for the first one.
-const otherItems = 1
+// Verdicts of rank 0.
+const (
+	begins     = 0 // the number of all slots follows
+	otherItems = 1 // the ranks have different items; all of them look for the first one
+)
 
 // useLoop is what the backend is told of the collectives by which a loop
 // begins, so that ranks in other collectives get an error that names both calls.
@@ -83,26 +120,25 @@ const useLoop = 1
 
 // call is the identity of these collectives.
 func (a announcement) call() ame.Call {
-	name := "SplitManaged"
-	if a.op == "map" {
-		name = "MapUnordered"
-	}
-	return ame.Call{Use: useLoop, Name: name}
+	names := map[string]string{opSplit: "SplitManaged", opMap: "MapUnordered", opFromRoot: "MapFromRoot"}
+	return ame.Call{Use: useLoop, Name: names[a.op]}
 }
 
-// payload is the wire form: length and digest, big endian, and op.
+// payload is the wire form: length, digest and slots, big endian, and op.
 func (a announcement) payload() ame.Payload {
 	b := binary.BigEndian.AppendUint64(nil, uint64(int64(a.length)))
 	b = binary.BigEndian.AppendUint64(b, a.items)
+	b = binary.BigEndian.AppendUint32(b, uint32(a.slots))
 	return ame.Payload{Format: value.FormatLoop, Body: append(b, a.op...)}
 }
 
 func parseAnnouncement(p ame.Payload) (a announcement, ok bool) {
-	if p.Format != value.FormatLoop || len(p.Body) < 16 {
+	if p.Format != value.FormatLoop || len(p.Body) < 20 {
 		return a, false
 	}
 	return announcement{
-		length: int(int64(binary.BigEndian.Uint64(p.Body))), items: binary.BigEndian.Uint64(p.Body[8:]), op: string(p.Body[16:]),
+		length: int(int64(binary.BigEndian.Uint64(p.Body))), items: binary.BigEndian.Uint64(p.Body[8:]),
+		slots: int(binary.BigEndian.Uint32(p.Body[16:])), op: string(p.Body[20:]),
 	}, true
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/bootstrap"
@@ -34,6 +35,8 @@ type Comm struct {
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
+
+	exit func(status int) // ends the process; nil in Run
 }
 
 // Option changes what Init does.
@@ -42,6 +45,7 @@ type Option func(*options)
 type options struct {
 	codec  Codec
 	logger *slog.Logger
+	grace  time.Duration
 }
 
 // WithCodec sets how values travel that are no numbers, strings, []byte or
@@ -54,8 +58,12 @@ func WithCodec(c Codec) Option { return func(o *options) { o.codec = c } }
 // strangers that it turned away. The default discards.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
+// StopGrace sets how long after the first signal Main lets ctx end: 20 s by
+// default. Other functions do not heed it.
+func StopGrace(d time.Duration) Option { return func(o *options) { o.grace = d } }
+
 func newOptions(opts []Option) options {
-	o := options{logger: slog.New(slog.DiscardHandler)}
+	o := options{logger: slog.New(slog.DiscardHandler), grace: stopGrace}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -128,7 +136,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		Addresses: world.Root.Addresses, Peers: peersOf(backend),
 		Methods: methodsOf(report), Promised: world.Promised, Warnings: world.Warnings,
 	})
-	comm.unmark, comm.launcher = unmark, world.Report
+	comm.unmark, comm.launcher, comm.exit = unmark, world.Report, os.Exit
 	return comm, nil
 }
 
@@ -142,7 +150,7 @@ func configOf(world *bootstrap.World, others *programs, logger *slog.Logger) ame
 		Rank: world.Rank, Size: world.Size, Host: world.Host,
 		Root: endpointOf(world.Root), Listener: world.Listener, Listen: world.Listen,
 		Waiting: func(m ame.Missing) { tellMissing(m, world.Clues()) }, Logger: logger,
-		Lost: func(rank int) { tellLauncher(world, rank) },
+		Lost: func(rank int) { tellLauncher(world, rank) }, Stuck: tellWaiting,
 	}
 	if world.Size > 1 {
 		others.own = world.Program
@@ -181,7 +189,7 @@ func tellLauncher(world *bootstrap.World, lost int) {
 	}
 }
 
-// tellWaiting tells the user on rank 0 what the start waits for.
+// tellWaiting tells the user on rank 0 what the job waits for.
 func tellWaiting(what string) { fmt.Fprintf(os.Stderr, "dlp: still waiting: %s\n", what) }
 
 // Rank returns this process's rank, 0 .. Size-1.

@@ -31,7 +31,10 @@
 // loop body gets them one by one: to write them to one file, to merge them, or
 // to stop early.
 //
-// Items are not sent: all ranks have the same list, or the same sequence, and
+// MapFromRoot does so with items that rank 0 alone has. With Slots a rank works on
+// several items of these two at once.
+//
+// Otherwise items are not sent: all ranks have the same list, or the same sequence, and
 // are told indices. What takes long to load belongs into the loop, what differs
 // between ranks (a random order, a directory listing) is made the same by
 // CallOnRoot or Bcast. The managed loops compare their items first, see Key.
@@ -114,7 +117,7 @@
 // # What it is not
 //
 // It is not MPI: when a rank is lost, a loop goes on with the others, but its Comm
-// has no collectives any more. It
+// has no collectives any more until the program makes a smaller one (Shrink). It
 // does not start processes, move files, or check-point. All ranks must be builds
 // of one program: neither the protocol nor the encoding is stable between
 // versions.

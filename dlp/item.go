@@ -37,13 +37,27 @@ func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work fu
 	default:
 		done.Payload, err = value.Encode(c.codec, result)
 	}
-	if p := (*value.Panic)(nil); errors.As(err, &p) {
-		setError(&done, loop.Crashed, errors.New(oneLine(err)))
-		done.Stack = p.Stack
-	} else if err != nil {
-		setError(&done, loop.Failed, err)
+	if err != nil {
+		failItem(&done, err)
 	}
 	return done
+}
+
+// failItem makes err what has become of an item, a panic of a codec too.
+func failItem(item *loop.Item, err error) {
+	if p := (*value.Panic)(nil); errors.As(err, &p) {
+		setError(item, loop.Crashed, errors.New(oneLine(err)))
+		item.Stack = p.Stack
+		return
+	}
+	setError(item, loop.Failed, err)
+}
+
+// failedItem is an item on which no work was done.
+func failedItem(c *Comm, index int, err error) loop.Item {
+	item := loop.Item{Index: index, Rank: c.Rank()}
+	failItem(&item, err)
+	return item
 }
 
 // setError makes err what has become of the item.
@@ -61,12 +75,8 @@ func resultOf[R any](c *Comm, item *loop.Item) Result[R] {
 	case item.Rank == 0:
 		r.Value, _ = item.Own.(R) // not ok for a nil interface alone
 	default:
-		p := item.Payload
-		if value.Shares(p.Format) && !item.Large() {
-			p.Body = bytes.Clone(p.Body) // or the value would keep all of its report in memory
-		}
 		var err error
-		if r.Value, err = decode[R](c, ame.Payload(p)); err != nil {
+		if r.Value, err = decode[R](c, unshared(item.Payload, item.Large())); err != nil {
 			item.Status, item.Err = loop.Failed, err
 			r.Err = c.itemError(item)
 		}
@@ -74,11 +84,23 @@ func resultOf[R any](c *Comm, item *loop.Item) Result[R] {
 	return r
 }
 
+// unshared is a payload whose value does not keep the message in memory in which
+// it has come, unless it came alone.
+func unshared(p value.Payload, alone bool) ame.Payload {
+	if value.Shares(p.Format) && !alone {
+		p.Body = bytes.Clone(p.Body)
+	}
+	return ame.Payload(p)
+}
+
 // itemError is the error of an item that has failed.
 func (c *Comm) itemError(item *loop.Item) *ItemError {
 	err := item.Err
 	if err == nil {
 		err = parseError(item.Payload.Body)
+	}
+	if item.Attempt > 1 && item.Status == loop.Failed {
+		err = lastAttempt(item.Attempt, err)
 	}
 	return &ItemError{Index: item.Index, Rank: item.Rank, Host: c.host(item.Rank), Err: err, Stack: item.Stack}
 }

@@ -1,6 +1,7 @@
 package dlp
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -23,12 +24,18 @@ type LoopOption interface {
 type loopOptions struct {
 	dedicated bool
 	rootWorks bool
+	slots     int // of this rank, if it works
 	policy    ErrorPolicy
 	onLoss    LossPolicy
 	progress  bool // the program asks for it
 	watched   bool // it is wanted where somebody watches
 	label     string
 	key       any // func(T) string of Key, or nil
+
+	sequence bool // the items come one by one
+	retries  int
+	timeout  time.Duration // of an item
+	overrun  time.Duration // how much longer its work may take
 
 	halts  bool // the loop can be stopped, by the following
 	stop   <-chan struct{}
@@ -83,53 +90,80 @@ func Progress(label string) LoopOption {
 
 // managed is one rank's part in a managed loop.
 type managed struct {
-	comm   *Comm
-	ame    *ame.Comm    // of this loop alone
-	server *loop.Server // on rank 0
-	policy ErrorPolicy
-	hide   func() // ends the progress display
+	comm    *Comm
+	ame     *ame.Comm    // of this loop alone
+	server  *loop.Server // on rank 0
+	policy  ErrorPolicy
+	retries int
+
+	rootWorks bool
+	slots     int    // of this rank
+	total     int    // of all slots
+	hide      func() // ends the progress display
 }
 
 // startLoop begins a managed loop on every rank, and starts its manager on rank
-// 0, which may outlive the loop there.
-func (c *Comm) startLoop(ctx context.Context, op string, length int, items *samples, rootWorks bool, o loopOptions) (*managed, error) {
-	backend, err := c.agree(ctx, announcement{op, length, items.sum()}, items)
+// 0, which may outlive the loop there. A rank that is alone works itself.
+func (c *Comm) startLoop(ctx context.Context, a announcement, items *samples, o loopOptions) (*managed, error) {
+	l := &managed{comm: c, policy: o.policy, retries: o.retries, rootWorks: o.rootWorks || c.Size() == 1, slots: o.slots, hide: func() {}}
+	a.items, a.slots = items.sum(), o.slots
+	if c.IsRoot() && !l.rootWorks {
+		a.slots = 0
+	}
+	all := agreed{slots: []int{a.slots}, total: a.slots}
+	var err error
+	if c.Size() > 1 {
+		all, err = c.agree(ctx, a, items)
+	} else {
+		err = cmp.Or(c.beginAlone(ctx, a.op), a.refuse)
+	}
 	if err != nil {
 		return nil, err
 	}
-	l := &managed{comm: c, ame: backend, policy: o.policy, hide: func() {}}
-	if c.IsRoot() {
-		l.server = loop.NewServer(loopLink{backend}, loop.Config{
-			Size: c.Size(), Total: length, RootWorks: rootWorks, Stop: o.policy == Stop, Errors: loopErrors{c},
-			Redo: op == "split", OnLoss: loop.LossPolicy(o.onLoss), Halting: c.halting(&o),
-		})
-		c.loops.serve(l.server, func() { backend.Close() })
-		l.hide = showProgress(c, o, l.server.State)
+	l.ame = all.ame
+	if l.total = all.total; c.IsRoot() {
+		l.serve(a, all.slots, o)
 	}
 	return l, nil
+}
+
+// serve starts the manager.
+func (l *managed) serve(a announcement, slots []int, o loopOptions) {
+	l.server = loop.NewServer(loopLink{l.ame}, loop.Config{
+		Size: l.comm.Size(), Total: a.length, Travels: a.travels(), Slots: slots,
+		RootWorks: l.rootWorks, Stop: o.policy == Stop, Errors: loopErrors{l.comm},
+		Redo: a.op == opSplit, OnLoss: loop.LossPolicy(o.onLoss), Halting: l.comm.halting(&o),
+		Retries: o.retriesElsewhere(),
+	})
+	l.comm.loops.serve(l.server, func() {
+		if l.ame != nil {
+			l.ame.Close()
+		}
+	})
+	l.hide = showProgress(l.comm, o, l.server.State)
 }
 
 func (l *managed) worker() *loop.Worker {
 	if l.server != nil {
 		return l.server.NewWorker()
 	}
-	return loop.NewWorker(loopLink{l.ame}, l.comm.Size(), l.policy == Stop, loopErrors{l.comm})
+	return loop.NewWorker(loopLink{l.ame}, l.slots, l.total, l.policy == Stop || l.retries > 0, loopErrors{l.comm})
 }
 
 // nextItem returns the next item that this rank is to work on. With ok ==
 // false the loop is over for it; see Worker.Next.
-func nextItem[T any](ctx context.Context, w *loop.Worker, items *source[T]) (item T, index int, ok bool, err error) {
+func nextItem[T any](ctx context.Context, w *loop.Worker, items *source[T]) (item T, t loop.Task, ok bool, err error) {
 	for {
-		index, ok, err = w.Next(ctx)
+		t, ok, err = w.Next(ctx)
 		if err != nil || !ok {
-			return item, 0, false, err
+			return item, t, false, err
 		}
-		item, end, ok := items.at(index)
+		item, end, ok := items.at(t.Index)
 		if ok {
-			return item, index, true, nil
+			return item, t, true, nil
 		}
 		if err := w.FoundEnd(end); err != nil {
-			return item, 0, false, err
+			return item, t, false, err
 		}
 	}
 }

@@ -35,12 +35,12 @@ const statusSignal = 128
 //
 // SIGTERM, SIGINT and SIGUSR1 ask the job to stop, until Main returns. The
 // first one that any rank gets closes Stopping on all ranks. ctx ends at the
-// second one that this process itself gets, or 20 s after the first. During
-// Init the first one ends it. A signal that is ignored when the program starts,
-// as by nohup, stays so.
+// second one that this process itself gets, or 20 s after the first (StopGrace
+// sets another time). During Init the first one ends it. A signal that is ignored
+// when the program starts, as by nohup, stays so.
 func Main(body func(ctx context.Context, world *Comm) error, opts ...Option) {
 	signals := catchSignals()
-	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: signals, grace: stopGrace, exit: os.Exit}
+	p := mainRank{name: filepath.Base(os.Args[0]), stderr: os.Stderr, signals: signals, grace: newOptions(opts).grace, exit: os.Exit}
 	status := p.run(func(ctx context.Context) (*Comm, error) { return Init(ctx, opts...) }, body)
 	signal.Stop(signals)
 	if status != 0 {

@@ -39,6 +39,8 @@ func mainProgram(name string) {
 			return errOdd
 		case "panic":
 			panic("boom")
+		case "stopped":
+			return stoppedProgram(ctx, world)
 		case "after":
 			return nil
 		}
@@ -48,7 +50,7 @@ func mainProgram(name string) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if name == "messages" {
+	if name == "messages" || name == "stopped" {
 		return
 	}
 	fmt.Println("returned")

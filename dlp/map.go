@@ -26,7 +26,8 @@ type Result[R any] struct {
 // Rank 0's loop body never runs beside work in one process, unless RootWorks;
 // a manager hands out indices meanwhile, a few at a time if they are quick.
 // While more than 64 MiB of results wait for a slow body, no more items are
-// handed out. With one rank, work and the body take turns. A value that work
+// handed out. With one rank, work and the body take turns, unless Slots are more
+// than one: then work runs beside the body. A value that work
 // has returned belongs to the loop: work must not change its memory later.
 //
 // When a rank is lost, others do the items that it has not finished: see OnLoss.
@@ -53,10 +54,7 @@ func MapUnorderedSeq[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], 
 }
 
 func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), opts []MapOption) iter.Seq2[Result[R], error] {
-	var o loopOptions
-	for _, opt := range opts {
-		opt.applyMap(&o)
-	}
+	o := mapOptions(opts)
 	return func(yield func(Result[R], error) bool) {
 		if err := mapRange(ctx, c, items, work, o, yield); err != nil {
 			yield(Result[R]{}, err)
@@ -64,10 +62,22 @@ func mapUnordered[T, R any](ctx context.Context, c *Comm, items *source[T], work
 	}
 }
 
+func mapOptions(opts []MapOption) loopOptions {
+	o := loopOptions{slots: 1}
+	for _, opt := range opts {
+		opt.applyMap(&o)
+	}
+	return o
+}
+
 // mapRange is one range over the loop.
 func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+	o.sequence = items.seq != nil
 	if _, err := ready[R](c, "map"); err != nil {
 		return err
+	}
+	if err := o.checkSlots(); err != nil {
+		return c.errorf("map", err)
 	}
 	leave, err := c.enter("map")
 	if err != nil {
@@ -78,7 +88,7 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 	compared, err := samplesOf(items, o.key)
 	switch {
 	case err != nil:
-	case c.Size() == 1:
+	case c.Size() == 1 && o.slots == 1:
 		err = mapAlone(ctx, c, items, work, o, yield)
 	default:
 		err = mapShared(ctx, c, items, compared, work, o, yield)
@@ -89,7 +99,7 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 	return nil
 }
 
-// mapAlone is the loop of a rank that is alone.
+// mapAlone is the loop of a rank that is alone and has one slot.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
 	if err := c.beginAlone(ctx, "map"); err != nil {
 		return err
@@ -107,7 +117,7 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 		if err := halter.stops(index, items.length()); err != nil {
 			return err
 		}
-		f := callWork(workCtx, c, index, item, work)
+		f := tryHere(workCtx, c, index, item, work, &o)
 		if isCut(workCtx, &f) {
 			return halter.stops(index, items.length())
 		}
@@ -127,45 +137,37 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 
 // mapShared is the loop of one rank of several.
 func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compared *samples, work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	l, err := c.startLoop(ctx, "map", items.length(), compared, o.rootWorks, o)
+	l, err := c.startLoop(ctx, announcement{op: opMap, length: items.length()}, compared, o)
 	if err != nil {
 		return err
 	}
 	defer l.finish()
+	if c.IsRoot() && !l.rootWorks {
+		return yieldResults(ctx, c, l.server, o.policy, yield)
+	}
+	w := l.worker()
+	own := labour[T]{
+		worker: w, slots: l.slots, options: &o,
+		next: func(ctx context.Context) (T, loop.Task, bool, error) { return nextItem(ctx, w, items) },
+		do:   func(ctx context.Context, t loop.Task, item T) loop.Item { return doItem(ctx, c, t, item, work, &o) },
+	}
 	if !c.IsRoot() {
-		return mapItems(ctx, c, l.worker(), items, work, &o)
+		return own.run(ctx)
 	}
-	if o.rootWorks {
-		workCtx, cancel := context.WithCancel(ctx)
-		var own sync.WaitGroup
-		defer own.Wait()
-		defer cancel()
-		// An error of this worker reaches the loop by way of the manager.
-		own.Go(func() { _ = mapItems(workCtx, c, l.worker(), items, work, &o) })
-	}
+	defer beside(ctx, own.run)()
 	return yieldResults(ctx, c, l.server, o.policy, yield)
 }
 
-// mapItems works on items until the manager sends the rank home.
-func mapItems[T, R any](ctx context.Context, c *Comm, w *loop.Worker, items *source[T], work func(context.Context, T) (R, error), o *loopOptions) (err error) {
-	left := loop.Panic // or runtime.Goexit, in work or in the sequence of the items
-	defer func() { leaveLoop(w, left, err) }()
-	workCtx, end := worksUntilCut(ctx, w, o)
-	defer end()
-	for {
-		item, index, ok, err := nextItem(ctx, w, items)
-		if err == nil && ok {
-			done := callWork(workCtx, c, index, item, work)
-			if isCut(workCtx, &done) {
-				err = w.Undone(index)
-			} else {
-				err = w.Done(done)
-			}
-		}
-		if err != nil || !ok {
-			left = loop.Fail
-			return err
-		}
+// beside runs rank 0's own work beside its loop body. The returned function ends
+// the work's ctx and waits for it. An error of the work reaches the loop by way of
+// the manager.
+func beside(ctx context.Context, run func(context.Context) error) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var own sync.WaitGroup
+	own.Go(func() { _ = run(ctx) })
+	return func() {
+		cancel()
+		own.Wait()
 	}
 }
 

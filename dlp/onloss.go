@@ -41,7 +41,8 @@ const (
 // that names them.
 //
 // After a loss the collectives and further loops of the Comm, and of every other
-// one that the rank is in, fail with an ErrLost that names it.
+// one that the rank is in, fail with an ErrLost that names it. Shrink makes a Comm
+// of the others.
 func OnLoss(p LossPolicy) LoopOption { return loopOption(func(o *loopOptions) { o.onLoss = p }) }
 
 // Lost returns the ranks of c that are lost, in ascending order: those that have

@@ -67,7 +67,7 @@ func SplitManagedSeq[T any](ctx context.Context, c *Comm, items iter.Seq[T], opt
 }
 
 func splitManaged[T any](ctx context.Context, c *Comm, items *source[T], opts []SplitOption) iter.Seq2[T, error] {
-	o := loopOptions{watched: true}
+	o := loopOptions{watched: true, slots: 1}
 	for _, opt := range opts {
 		opt.applySplit(&o)
 	}
@@ -130,7 +130,8 @@ func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 
 // splitShared is the loop of one rank of several.
 func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared *samples, o loopOptions, yield func(T, error) bool) (err error) {
-	l, err := c.startLoop(ctx, "split", items.length(), compared, !o.dedicated, o)
+	o.rootWorks = !o.dedicated
+	l, err := c.startLoop(ctx, announcement{op: opSplit, length: items.length()}, compared, o)
 	if err != nil {
 		return err
 	}
@@ -144,14 +145,14 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	_, end := worksUntilCut(ctx, w, &o)
 	defer end()
 	for {
-		item, index, ok, err := nextItem(ctx, w, items)
+		item, t, ok, err := nextItem(ctx, w, items)
 		if err != nil || !ok {
 			left = loop.Fail
 			return err
 		}
 		start := time.Now()
 		again := yield(item, nil)
-		err = w.Done(loop.Item{Index: index, Duration: time.Since(start)})
+		err = w.Done(loop.Item{Index: t.Index, Duration: time.Since(start)})
 		switch {
 		case !again:
 			left = loop.Break

@@ -27,7 +27,7 @@ func (s *stopper) ask() { s.once.Do(func() { close(s.stop) }) }
 func TestMapUnorderedStops(t *testing.T) {
 	for _, size := range []int{1, 2, 4} {
 		for asked := range size {
-			for _, opts := range [][]MapOption{nil, {RootWorks()}} {
+			for _, opts := range [][]MapOption{nil, {RootWorks()}, {RootWorks(), Slots(3)}} {
 				if opts == nil && asked == 0 && size > 1 {
 					continue // rank 0 does not work
 				}

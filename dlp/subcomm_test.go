@@ -250,3 +250,34 @@ func TestLostInALoopOfASubCommunicator(t *testing.T) {
 	assert.ErrorIs(t, errs[3], ErrLost)
 	assert.ErrorContains(t, errs[3], fmt.Sprint("it leaves unfinished item ", had))
 }
+
+// When a rank is lost, the messages of a tolerant Dup go on, those of c do not.
+func TestDupTolerant(t *testing.T) {
+	job := startBreakable(t, 3, nil)
+	errs := job.run(func(c *Comm) error {
+		ctx := context.Background()
+		dup, err := c.DupTolerant(ctx)
+		if err != nil {
+			return err
+		}
+		defer dup.Close()
+		if c.Rank() == 2 {
+			job.cut(2)
+			return nil
+		}
+		if _, _, err := Recv[int](ctx, dup, 2, 1); !errors.Is(err, ErrLost) {
+			return fmt.Errorf("from the lost rank: %w", err)
+		}
+		if c.Rank() == 1 {
+			return Send(ctx, dup, 7, 0, 1)
+		}
+		n, status, err := Recv[int](ctx, dup, AnySource, 1)
+		assert.Equal(t, 7, n)
+		assert.Equal(t, 1, status.Source)
+		_, _, lost := Recv[int](ctx, c, AnySource, 1)
+		assert.ErrorIs(t, lost, ErrLost)
+		return err
+	})
+	assert.NoError(t, errs[0])
+	assert.NoError(t, errs[1])
+}

@@ -214,7 +214,7 @@ func mpiexec(t testing.TB, n int, variables []string, command ...string) outcome
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := mpi.OpenMPI(ctx, t, append([]string{"-n", strconv.Itoa(n)}, command...)...)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute / 2
 	cmd.Env = append(cmd.Env, variables...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -12,8 +12,10 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/dlp-mpi/dlp-go/dlp"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/dlp"
 )
 
 const (
@@ -80,27 +82,34 @@ func mapAndDie(seed uint64) {
 func TestMapSurvivesKilledRanks(t *testing.T) {
 	killed, poison := 0, 0
 	for seed := range uint64(20) {
-		r := run(t, with(ranks("map", strconv.FormatUint(seed, 10)), "--continue", "-n", strconv.Itoa(losingRanks))...)
-		var got, failed int
-		_, err := fmt.Sscan(r.stdout, &got, &failed)
-		if !assert.NoError(t, err, "seed %d: %s%s", seed, r.stdout, r.stderr) {
-			continue
-		}
-		assert.Equal(t, losingItems, got, "seed %d", seed)
-		var lost []string
-		for _, line := range lines(r.stderr) {
-			dead := regexp.MustCompile(`^ameexec: rank (\d) .*: killed by signal 9 \(SIGKILL\)$`).FindStringSubmatch(line)
-			if assert.NotNil(t, dead, "seed %d: %s", seed, line) {
-				lost = append(lost, dead[1])
-			}
-		}
-		assert.ElementsMatch(t, lost, strings.Fields(strings.Trim(strings.SplitN(r.stdout, " ", 3)[2], "[]\n")), "seed %d", seed)
-		if len(lost) > 0 {
-			assert.Equal(t, 137, r.status, "seed %d", seed)
-		}
-		killed += len(lost)
-		poison += failed
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			lost, failed := mapWithDeaths(t, seed)
+			killed += lost
+			poison += failed
+		})
 	}
 	assert.GreaterOrEqual(t, killed, 20, "ranks that were killed in a map")
 	assert.Less(t, poison, 5, "items that two of them had")
+}
+
+// mapWithDeaths returns how many ranks were killed, and how many items had two
+// of them.
+func mapWithDeaths(t *testing.T, seed uint64) (killed, failed int) {
+	r := run(t, with(ranks("map", strconv.FormatUint(seed, 10)), "--continue", "-n", strconv.Itoa(losingRanks))...)
+	var got int
+	_, err := fmt.Sscan(r.stdout, &got, &failed)
+	require.NoError(t, err, "%s%s", r.stdout, r.stderr)
+	assert.Equal(t, losingItems, got)
+	var lost []string
+	for _, line := range lines(r.stderr) {
+		dead := regexp.MustCompile(`^ameexec: rank (\d) .*: killed by signal 9 \(SIGKILL\)$`).FindStringSubmatch(line)
+		if assert.NotNil(t, dead, line) {
+			lost = append(lost, dead[1])
+		}
+	}
+	assert.ElementsMatch(t, lost, strings.Fields(strings.Trim(strings.SplitN(r.stdout, " ", 3)[2], "[]\n")))
+	if len(lost) > 0 {
+		assert.Equal(t, 137, r.status)
+	}
+	return len(lost), failed
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -19,10 +18,8 @@ import (
 func TestRankDiesDuringTheStart(t *testing.T) {
 	for _, dead := range []string{"0", "1", "2"} {
 		cmd := command(t, with(ranks("abandon", dead), "--continue", "-n", "3")...)
-		cmd.Env = append(cmd.Env, "AME_TIMEOUT=50s")
-		begin := time.Now()
+		cmd.Env = append(cmd.Env, "AME_TIMEOUT=1h")
 		r := finishRun(t, cmd)
-		assert.Less(t, time.Since(begin), 20*time.Second)
 		assert.Equal(t, 1, r.status)
 		assert.Len(t, lines(r.stdout), 2)
 		assert.Contains(t, r.stdout, "rank "+dead+" has ended (exit status 0) before all ranks were connected")

@@ -15,7 +15,8 @@ type State struct {
 	Label string        `json:"label,omitempty"` // of the loop; may be empty
 	Done  int           `json:"done"`            // items
 	Total int           `json:"total,omitempty"` // items; not positive: nobody knows
-	Busy  int           `json:"busy,omitempty"`  // ranks that work
+	Busy  int           `json:"busy,omitempty"`  // ranks that work, or what Unit names
+	Unit  string        `json:"unit,omitempty"`  // "": rank
 	Took  time.Duration `json:"took"`            // since the loop began
 	Last  bool          `json:"last,omitempty"`  // the loop is over
 }
@@ -37,9 +38,9 @@ func (s State) Text() string {
 		fmt.Fprintf(&b, ", took %v", roundTime(s.Took))
 	case s.Total > 0 && s.Done > 0:
 		left := time.Duration(float64(s.Total-s.Done) / rate * float64(time.Second))
-		fmt.Fprintf(&b, ", %v left, %s busy", roundTime(left), ranksText(s.Busy))
+		fmt.Fprintf(&b, ", %v left, %s busy", roundTime(left), unitsText(s.Busy, s.Unit))
 	default:
-		fmt.Fprintf(&b, ", %s busy", ranksText(s.Busy))
+		fmt.Fprintf(&b, ", %s busy", unitsText(s.Busy, s.Unit))
 	}
 	return b.String()
 }
@@ -63,11 +64,14 @@ func rateText(rate float64) string {
 	return fmt.Sprintf("%.3g", rate)
 }
 
-func ranksText(n int) string {
-	if n == 1 {
-		return "1 rank"
+func unitsText(n int, unit string) string {
+	if unit == "" {
+		unit = "rank"
 	}
-	return fmt.Sprintf("%d ranks", n)
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
 }
 
 // roundTime drops the digits of a duration that nobody reads.

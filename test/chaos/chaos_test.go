@@ -23,7 +23,7 @@ func TestSchedule(t *testing.T) {
 		kills, at := 0, 0
 		for _, e := range schedule(1, job) {
 			seen[e.kind]++
-			kills += map[kind]int{kill: 1, hunt: 2}[e.kind]
+			kills += map[kind]int{kill: 1, halt: 1, hunt: 2}[e.kind]
 			assert.GreaterOrEqual(t, e.at, max(at, 1))
 			assert.LessOrEqual(t, e.at, items)
 			assert.Less(t, e.rank, ranks)
@@ -34,7 +34,7 @@ func TestSchedule(t *testing.T) {
 		assert.Positive(t, kills)
 		assert.LessOrEqual(t, kills, maxKills)
 	}
-	assert.Len(t, seen, 5)
+	assert.Len(t, seen, 6)
 	assert.Equal(t, "  item 5: stop rank 3 for 20ms\n  item 6: kill rank 1\n",
 		text([]event{{at: 5, kind: stop, rank: 3, d: 20 * time.Millisecond}, {at: 6, kind: kill, rank: 1}}))
 }
@@ -72,16 +72,18 @@ func TestJudge(t *testing.T) {
 		status int
 		says   string
 	}{
-		"nothing happens":       {nil, nil, "delivered 20000, failed 0\n", 0, ""},
-		"two lost":              {both, twice, failed + "delivered 20000, failed 1\n", 137, ""},
-		"second one has ended":  {both[:1], func(t *table) { t.Began[9].Store(1<<2 | 1<<1) }, "delivered 20000, failed 0\n", 137, ""},
-		"two lost, unsaid":      {both, twice, "delivered 20000, failed 0\n", 137, "held by ranks 2 and 3, both killed, and has not failed"},
-		"said, but one lives":   {both[:1], twice, failed + "delivered 20000, failed 1\n", 137, "rank 3, which nobody has killed"},
-		"said, but it was done": {both, nil, failed + "delivered 20000, failed 1\n", 137, "rank 1, which lives, has done it"},
-		"nobody did it":         {nil, twice, "delivered 20000, failed 0\n", 0, "nobody has done item 9"},
-		"another failure":       {nil, nil, "failed 3: why\ndelivered 20000, failed 1\n", 0, "not by the loss of two ranks: failed 3: why"},
-		"one too few":           {nil, nil, "delivered 19999, failed 0\n", 0, `"delivered 19999, failed 0" in place of`},
-		"status":                {both[:1], nil, "delivered 20000, failed 0\n", 0, "exit status 0 in place of 137"},
+		"nothing happens":       {nil, nil, "delivered 20000, failed 0, lost []\n", 0, ""},
+		"two lost":              {both, twice, failed + "delivered 20000, failed 1, lost [2 3]\n", 137, ""},
+		"second one has ended":  {both[:1], func(t *table) { t.Began[9].Store(1<<2 | 1<<1) }, "delivered 20000, failed 0, lost [2]\n", 137, ""},
+		"two lost, unsaid":      {both, twice, "delivered 20000, failed 0, lost [2 3]\n", 137, "held by ranks 2 and 3, both killed, and has not failed"},
+		"said, but one lives":   {both[:1], twice, failed + "delivered 20000, failed 1, lost [2]\n", 137, "rank 3, which nobody has killed"},
+		"said, but it was done": {both, nil, failed + "delivered 20000, failed 1, lost [2 3]\n", 137, "rank 1, which lives, has done it"},
+		"nobody did it":         {nil, twice, "delivered 20000, failed 0, lost []\n", 0, "nobody has done item 9"},
+		"another failure":       {nil, nil, "failed 3: why\ndelivered 20000, failed 1, lost []\n", 0, "not by the loss of two ranks: failed 3: why"},
+		"one too few":           {nil, nil, "delivered 19999, failed 0, lost []\n", 0, "delivered 19999"},
+		"status":                {both[:1], nil, "delivered 20000, failed 0, lost [2]\n", 0, "exit status 0 after 1 deaths"},
+		"one is not lost":       {both[:1], nil, "delivered 20000, failed 0, lost []\n", 137, "rank 2 was killed in an item, and is not lost"},
+		"a living one is lost":  {both[:1], nil, "delivered 20000, failed 0, lost [2 5]\n", 137, "rank 5 is lost, which nobody has killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := doneTable(t)

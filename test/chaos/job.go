@@ -20,6 +20,9 @@ const (
 
 	// look is the pause between two looks at what the ranks do.
 	look = 200 * time.Microsecond
+
+	// heartbeat is how long a rank may stand still. The machine may be busy.
+	heartbeat = 4 * time.Second
 )
 
 // job is one run of the map with what is to happen in it.
@@ -50,6 +53,7 @@ func (j *job) run(ctx context.Context) (*outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, overdue)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, j.ameexec, "--continue", "-n", fmt.Sprint(ranks), j.program, "rank", path)
+	cmd.Env = append(os.Environ(), "AME_HEARTBEAT="+heartbeat.String())
 	cmd.Cancel = func() error { j.stacks(); return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	var stdout, stderr bytes.Buffer
@@ -90,6 +94,8 @@ func (j *job) happen() {
 			j.kill(e.rank)
 		case hunt:
 			j.hunt(e.rank)
+		case halt:
+			j.halt(e.rank)
 		case stop:
 			j.aside.Go(func() { j.stop(e.rank, e.d) })
 		case slow:
@@ -97,97 +103,6 @@ func (j *job) happen() {
 		case garbage:
 			j.aside.Go(func() { pester(int(j.table.Ranks[e.rank].PID.Load()), e.seed) })
 		}
-	}
-}
-
-// await waits until something is so; false: the job is over.
-func (j *job) await(so func() bool) bool {
-	for !so() {
-		select {
-		case <-j.over:
-			return false
-		case <-time.After(look):
-		}
-	}
-	return true
-}
-
-// process returns a handle of a rank's process, which stays that of this
-// process when it is gone. It is called when the rank is in the map.
-func (j *job) process(rank int) *os.Process {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.processes[rank] == nil {
-		j.processes[rank], _ = os.FindProcess(int(j.table.Ranks[rank].PID.Load())) // never fails on Unix
-	}
-	return j.processes[rank]
-}
-
-func (j *job) alive(rank int) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return !j.outcome.died(rank)
-}
-
-// kill kills a rank while it works on an item, and notes which that was.
-func (j *job) kill(rank int) (item int, ok bool) {
-	if !j.await(func() bool { _, ok := j.table.at(rank); return ok }) {
-		return 0, false
-	}
-	p := j.process(rank)
-	if p.Kill() != nil {
-		return 0, false
-	}
-	// It may do a little more before it dies.
-	if !j.await(func() bool { return p.Signal(syscall.Signal(0)) != nil }) {
-		return 0, false
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	item, ok = j.table.at(rank)
-	j.outcome.dead = append(j.outcome.dead, death{rank, item})
-	return item, ok
-}
-
-// hunt kills a rank in a long item, and then the rank that has it next.
-func (j *job) hunt(rank int) {
-	long := func() bool {
-		item, ok := j.table.at(rank)
-		return ok && pause(item) > time.Millisecond
-	}
-	if !j.await(long) {
-		return
-	}
-	item, ok := j.kill(rank)
-	if !ok {
-		return
-	}
-	next := rank
-	j.await(func() bool {
-		r, ok := j.table.with(item)
-		if ok && r != rank {
-			next = r
-		}
-		return next != rank || j.table.Ended[item].Load() != 0
-	})
-	if next != rank {
-		j.kill(next)
-	}
-}
-
-func (j *job) stop(rank int, d time.Duration) {
-	p := j.process(rank)
-	if p.Signal(syscall.SIGSTOP) == nil {
-		time.Sleep(d)
-		_ = p.Signal(syscall.SIGCONT) // it may have been killed
-	}
-}
-
-// slow lets a rank run for a tenth of the time.
-func (j *job) slow(rank int, d time.Duration) {
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		j.stop(rank, 45*time.Millisecond)
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

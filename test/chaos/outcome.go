@@ -40,12 +40,8 @@ var twoLost = regexp.MustCompile(`^failed (\d+): .*item \d+ on rank (\d+) .*: ra
 // judge compares what rank 0 has said, and how ameexec has ended, with what the
 // table knows. Rank 0 itself has compared results.
 func (o *outcome) judge(t *table, stdout string, status int) error {
-	want := 0
-	if len(o.dead) > 0 {
-		want = 137 // SIGKILL
-	}
-	if status != want {
-		return fmt.Errorf("exit status %d in place of %d", status, want)
+	if (status != 0) != (len(o.dead) > 0) {
+		return fmt.Errorf("exit status %d after %d deaths", status, len(o.dead))
 	}
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	o.failed = map[int][2]int{}
@@ -59,10 +55,31 @@ func (o *outcome) judge(t *table, stdout string, status int) error {
 		first, _ := strconv.Atoi(found[3])
 		o.failed[item] = [2]int{first, second}
 	}
-	if last, want := lines[len(lines)-1], fmt.Sprintf("delivered %d, failed %d", items, len(o.failed)); last != want {
+	last, want := lines[len(lines)-1], fmt.Sprintf("delivered %d, failed %d, lost [", items, len(o.failed))
+	lost, ok := strings.CutPrefix(last, want)
+	if !ok {
 		return fmt.Errorf("rank 0 says %q in place of %q", last, want)
 	}
+	if err := o.lost(strings.Fields(strings.TrimSuffix(lost, "]"))); err != nil {
+		return err
+	}
 	return o.compare(t)
+}
+
+// lost checks which ranks rank 0 has seen lost. It may have ended before it knew
+// of one that died in no item.
+func (o *outcome) lost(ranks []string) error {
+	for _, text := range ranks {
+		if rank, err := strconv.Atoi(text); err != nil || !o.died(rank) {
+			return fmt.Errorf("rank %s is lost, which nobody has killed", text)
+		}
+	}
+	for _, d := range o.dead {
+		if d.item >= 0 && !slices.Contains(ranks, strconv.Itoa(d.rank)) {
+			return fmt.Errorf("rank %d was killed in an item, and is not lost", d.rank)
+		}
+	}
+	return nil
 }
 
 // compare checks that just those items have failed that two dead ranks held.

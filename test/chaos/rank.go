@@ -49,7 +49,7 @@ func rankMain(path string) {
 			count++
 		}
 		if world.IsRoot() {
-			fmt.Printf("delivered %d, failed %d\n", count, failed)
+			fmt.Printf("delivered %d, failed %d, lost %v\n", count, failed, world.Lost())
 		}
 		return nil
 	})

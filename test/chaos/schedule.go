@@ -21,12 +21,15 @@ type kind int
 const (
 	kill    kind = iota // in the next item that it works on
 	hunt                // kill, and then the rank that gets the item next
+	halt                // stopped until it is given up for lost, and continued
 	stop                // stopped for a while, and continued
 	slow                // stopped most of the time, for a while
 	garbage             // a stranger connects to a port of it
 )
 
-func (k kind) String() string { return [...]string{"kill", "hunt", "stop", "slow", "garbage"}[k] }
+func (k kind) String() string {
+	return [...]string{"kill", "hunt", "halt", "stop", "slow", "garbage"}[k]
+}
 
 // event is one thing that happens in a job.
 type event struct {
@@ -51,14 +54,28 @@ func schedule(seed, job uint64) []event {
 	mortals := random.Perm(ranks - 1)
 	for left := 1 + random.IntN(maxKills); left > 0; left-- {
 		k := kill
-		if left >= 2 && random.IntN(4) == 0 {
+		switch n := random.IntN(8); {
+		case left >= 2 && n < 2:
 			k = hunt // takes two of the kills
 			left--
+		case n == 2:
+			k = halt
 		}
 		add(k, 1+mortals[0], 0)
 		mortals = mortals[1:]
 	}
-	any := func() int { return 1 + random.IntN(ranks-1) }
+	// Whoever is to be lost since it stands still must not be continued before.
+	standing := map[int]bool{}
+	for _, e := range plan {
+		standing[e.rank] = e.kind == halt
+	}
+	any := func() int {
+		for {
+			if rank := 1 + random.IntN(ranks-1); !standing[rank] {
+				return rank
+			}
+		}
+	}
 	for range random.IntN(6) {
 		add(stop, any(), time.Duration(1+random.Int64N(int64(maxStop))))
 	}

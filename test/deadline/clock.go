@@ -5,14 +5,16 @@ import "time"
 // clock adds up how long tests have worked.
 type clock struct {
 	last  time.Time              // when it was looked at
+	most  time.Duration          // that counts between two looks
 	spent map[int]time.Duration  // by goroutine
 	until func(id int) time.Time // what a test has asked for
 }
 
 // look counts the time since the last look for the tests that work now, and
-// returns those that have worked longer than they may.
+// returns those that have worked longer than they may. When the next look was
+// far too late, the tests stood still with it, as on a machine that was suspended.
 func (c *clock) look(tests []test, limit time.Duration, now time.Time) (late []test) {
-	passed := now.Sub(c.last)
+	passed := min(now.Sub(c.last), c.most)
 	c.last = now
 	spent := make(map[int]time.Duration, len(tests))
 	for _, t := range tests {

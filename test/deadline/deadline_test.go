@@ -1,8 +1,11 @@
 package deadline
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -37,12 +40,23 @@ func hang(t *testing.T, how string) {
 	case "cleanup":
 		t.Cleanup(func() { select {} })
 	case "child":
+		Extend(t, time.Hour)
 		child := exec.Command(os.Args[0], "-test.run=^TestDeadline$")
 		child.Env = append(os.Environ(), hangs+"=quietly")
-		out, err := child.CombinedOutput()
-		t.Logf("the child: %v: %s", err, out)
+		var stderr strings.Builder
+		child.Stderr = &stderr
+		stdout, err := child.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, child.Start())
+		_, err = io.ReadFull(stdout, make([]byte, len("up\n")))
+		require.NoError(t, err)
+		t.Run("waits", func(t *testing.T) {
+			io.Copy(io.Discard, stdout)
+			t.Logf("the child: %v: %s", child.Wait(), stderr.String())
+		})
 	case "quietly": // a process that has no deadline of its own
 		Extend(t, time.Hour)
+		fmt.Println("up")
 		<-make(chan int)
 	case "extended":
 		Extend(t, time.Hour)
@@ -99,7 +113,7 @@ func TestClock(t *testing.T) {
 	at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
 	works, waits := test{id: 7, name: "a"}, test{id: 7, name: "a", waits: true}
 	var extended time.Time
-	clock := clock{last: began, until: func(int) time.Time { return extended }}
+	clock := clock{last: began, most: time.Hour, until: func(int) time.Time { return extended }}
 	assert.Empty(t, clock.look([]test{works}, Default, at(59)))
 	assert.Empty(t, clock.look([]test{waits}, Default, at(500)), "waiting counts")
 	assert.Equal(t, []test{works}, clock.look([]test{works}, Default, at(502)))
@@ -108,7 +122,14 @@ func TestClock(t *testing.T) {
 	assert.Empty(t, clock.look([]test{works}, Default, at(600)))
 	assert.NotEmpty(t, clock.look([]test{works}, Default, at(601)))
 
-	assert.Empty(t, clock.look(nil, Default, at(602)))
+	clock.most = 4 * time.Second
+	other := test{id: 8}
+	for look := 1; look <= 15; look++ {
+		assert.Empty(t, clock.look([]test{other}, Default, at(1000*look)), "standing still counts")
+	}
+	assert.NotEmpty(t, clock.look([]test{other}, Default, at(16000)))
+
+	assert.Empty(t, clock.look(nil, Default, at(16002)))
 	assert.Empty(t, clock.spent, "tests that have ended are remembered")
 }
 

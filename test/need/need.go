@@ -17,6 +17,7 @@ var packages = map[string]string{
 	"mpiexec.openmpi": "openmpi-bin",
 	"munged":          "munge",
 	"pkg-config":      "pkg-config",
+	"python3":         "python3",
 	"setsid":          "util-linux",
 	"unshare":         "util-linux",
 }

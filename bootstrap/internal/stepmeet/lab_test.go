@@ -24,9 +24,11 @@ import (
 type lab struct {
 	cluster string // unlike that of other tests: it decides on the ports
 	home    string
-	munge   string                            // socket
-	tell    func(string)                      // of rank 0
-	owner   func(net.Conn) (uid int, ok bool) // as rank 0 sees it; nil: as it is
+	munge   string       // socket
+	tell    func(string) // of rank 0
+
+	farewell time.Duration                     // if it is to be longer than it is
+	owner    func(net.Conn) (uid int, ok bool) // as rank 0 sees it; nil: as it is
 }
 
 func newLab(t *testing.T) *lab {
@@ -106,6 +108,7 @@ func (l *lab) run(t *testing.T, ctx context.Context, env fakeenv.Map) (*rank, er
 		return nil, err
 	}
 	m.resolve, m.patience = l.resolve(), patience
+	m.farewell = max(m.farewell, l.farewell)
 	r := &rank{warning: m.Warning()}
 	if step.Rank != 0 {
 		r.found, err = m.Search(ctx)

@@ -32,13 +32,14 @@ type Member struct {
 	unable   error // why this rank, which is not 0, can prove nothing
 	resolve  func(ctx context.Context, host string) ([]netip.Addr, error)
 	patience time.Duration // with a rank 0 of our step that refuses us
+	farewell time.Duration // for which a rank that will not take part looks for rank 0 to say so
 }
 
 // New prepares this process. It finds out how to prove who it is, and may make
 // a key file to that end. If it cannot, that is an error on rank 0; another rank
 // has the error from Search, which tells rank 0 first.
 func New(ctx context.Context, env environ.Env, step *slurm.Step, node string) (*Member, error) {
-	m := &Member{env: env, step: step, node: node, patience: 5 * time.Second}
+	m := &Member{env: env, step: step, node: node, patience: 5 * time.Second, farewell: 3 * time.Second}
 	m.resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}

@@ -59,14 +59,11 @@ func (m *Member) Search(ctx context.Context) (Found, error) {
 	return m.lookFor(ctx)
 }
 
-// giveUpTime is how long a rank that will not take part looks for rank 0 to say so.
-const giveUpTime = 3 * time.Second
-
 // giveUp lets rank 0 know of a rank that can prove nothing: it is turned away
 // there, and rank 0 can tell the user why it waits. Nothing more comes of it,
 // for a stranger could say the same.
 func (m *Member) giveUp(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, giveUpTime)
+	ctx, cancel := context.WithTimeout(ctx, m.farewell)
 	defer cancel()
 	hasty := *m
 	hasty.patience = 0

@@ -7,57 +7,63 @@ import (
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
-// answer is a window for a rank.
-type answer struct {
-	rank int
-	window
-}
-
 // change makes a change to what the Server knows, and then answers the ranks
 // that it lets go on: with windows, or with the end of the loop. The change is
 // made under mu, the answers are written without it.
 func (s *Server) change(f func()) {
 	s.mu.Lock()
 	f()
-	answers := s.due()
-	s.sending++
-	s.mu.Unlock()
-	var failed []*PeerError
-	for _, a := range answers {
-		if err := s.send(a); err != nil {
-			failed = append(failed, &PeerError{a.rank, err})
-		}
+	ranks := s.due()
+	s.sending += len(ranks)
+	if s.Travels {
+		s.inputs.wake()
 	}
-	s.mu.Lock()
-	s.sending--
 	if s.done() {
 		s.finish()
 	}
 	s.mu.Unlock()
-	for _, p := range failed {
-		s.unanswered(p)
+	for _, rank := range ranks {
+		if s.isBulky(rank) {
+			go s.write(rank) // the others need not wait
+		} else {
+			s.write(rank)
+		}
 	}
 }
 
-// due takes the ranks out of waiting that can be given items, or sent home.
-// The caller holds mu.
-func (s *Server) due() []answer {
+// due takes the ranks out of waiting that can be given items, or sent home. It
+// returns those of them whose answers nobody writes yet. The caller holds mu.
+func (s *Server) due() []int {
 	if s.results.full() && !s.m.stopped {
 		return nil // Take asks again
 	}
-	due := s.halt.cuts
-	s.halt.cuts = nil
 	s.expect()
-	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
-		w, ok := s.m.assign(rank)
-		if ok {
-			due = append(due, answer{rank, window{span: w}})
+	var ranks []int
+	answer := func(rank int, w window) {
+		o := &s.outgoing[rank]
+		o.windows = append(o.windows, w)
+		if !o.writing {
+			o.writing = true
+			ranks = append(ranks, rank)
 		}
-		return ok
+	}
+	for _, rank := range s.halt.cuts {
+		answer(rank, window{cut: true})
+	}
+	s.halt.cuts = nil
+	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
+		for s.asks[rank] > 0 {
+			w, ok := s.window(rank)
+			if !ok {
+				return false
+			}
+			answer(rank, w)
+		}
+		return true
 	})
 	s.haltIfLate()
 	if !s.m.over() {
-		return due
+		return ranks
 	}
 	s.conclude()
 	s.results.wake()
@@ -67,19 +73,91 @@ func (s *Server) due() []answer {
 	}
 	for _, rank := range s.waiting {
 		s.m.leave(rank, home)
-		due = append(due, answer{rank, end})
+		answer(rank, end)
 	}
 	s.waiting = nil
-	return due
+	return ranks
 }
 
-func (s *Server) send(a answer) error {
-	if a.rank == 0 {
-		s.local <- a.window
+// window takes the next window for a rank that waits. The caller holds mu.
+func (s *Server) window(rank int) (window, bool) {
+	next := s.m.next
+	items, ok := s.m.assign(rank, s.asks[rank])
+	if !ok {
+		return window{}, false
+	}
+	slots := min(s.asks[rank], items.n)
+	s.asks[rank] -= slots
+	w := window{span: items, more: slots - 1, tries: s.m.tries[items.first]}
+	s.fill(&w, items.first >= next)
+	return w, true
+}
+
+// outgoing are the answers to one rank that are not written yet. They are
+// written one after the other.
+type outgoing struct {
+	windows []window
+	writing bool // somebody is at it
+}
+
+// isBulky says whether the answers to a rank take long to write.
+func (s *Server) isBulky(rank int) bool {
+	if !s.Travels {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bytes := 0
+	for _, w := range s.outgoing[rank].windows {
+		for i := range w.inputs {
+			bytes += w.inputs[i].bytes()
+		}
+	}
+	return bytes >= largeValue
+}
+
+// write writes the answers to a rank until there are no more.
+func (s *Server) write(rank int) {
+	for {
+		s.mu.Lock()
+		o := &s.outgoing[rank]
+		if len(o.windows) == 0 {
+			o.writing = false
+			s.sending--
+			if s.done() {
+				s.finish()
+			}
+			s.mu.Unlock()
+			return
+		}
+		w := o.windows[0]
+		o.windows = slices.Delete(o.windows, 0, 1)
+		s.mu.Unlock()
+		if err := s.send(rank, w); err != nil {
+			s.unanswered(&PeerError{rank, err})
+		}
+	}
+}
+
+func (s *Server) send(rank int, w window) error {
+	if rank == 0 {
+		s.local <- w
 		return nil
 	}
-	if a.cut {
-		return s.link.Send(context.Background(), a.rank, tagCut, value.Payload{})
+	ctx := context.Background()
+	if w.cut {
+		return s.link.Send(ctx, rank, tagCut, value.Payload{})
 	}
-	return s.link.Send(context.Background(), a.rank, tagWindow, value.Payload{Body: appendWindow(nil, a.window)})
+	if err := s.link.Send(ctx, rank, tagWindow, value.Payload{Body: appendWindow(nil, w)}); err != nil {
+		return err
+	}
+	for i := range w.inputs {
+		if !w.inputs[i].Large() {
+			continue
+		}
+		if err := s.link.Send(ctx, rank, tagInput, w.inputs[i].Payload); err != nil {
+			return err
+		}
+	}
+	return nil
 }

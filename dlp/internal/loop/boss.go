@@ -2,30 +2,35 @@ package loop
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
 
-// NewWorker returns the Worker of a rank other than 0. With stop, as in
-// Config, items that have failed are reported at once.
-func NewWorker(link Link, size int, stop bool, errors Errors) *Worker {
-	return newWorker(remote{link, errors}, size, stop, errors)
+// NewWorker returns the Worker of a rank other than 0 that works on so many
+// items at once, in a loop where all ranks together work on total. With stop, as
+// in Config, items that have failed are reported at once.
+func NewWorker(link Link, slots, total int, stop bool, errors Errors) *Worker {
+	return newWorker(&remote{link: link, errors: errors}, slots, total, stop, errors)
 }
 
 // NewWorker returns rank 0's Worker.
-func (s *Server) NewWorker() *Worker { return newWorker(local{s}, s.Size, s.Stop, s.Errors) }
+func (s *Server) NewWorker() *Worker {
+	return newWorker(local{s}, s.m.ranks[0].slots, s.total, s.Stop, s.Errors)
+}
 
-func newWorker(boss supervisor, size int, stop bool, errors Errors) *Worker {
-	return &Worker{boss: boss, errors: errors, hold: holdWindows * targetTime(size), prompt: stop}
+func newWorker(boss supervisor, slots, total int, stop bool, errors Errors) *Worker {
+	return &Worker{boss: boss, errors: errors, slots: slots, hold: holdWindows * targetTime(total), prompt: stop}
 }
 
 // remote is the manager seen from another rank than 0.
 type remote struct {
 	link   Link
 	errors Errors
+	isCut  atomic.Bool // await has met a tagCut
 }
 
-func (m remote) tell(r *report) error {
+func (m *remote) tell(r *report) error {
 	ctx := context.Background()
 	if err := m.link.Send(ctx, 0, tagReport, value.Payload{Body: appendReport(nil, r)}); err != nil {
 		return err
@@ -36,22 +41,29 @@ func (m remote) tell(r *report) error {
 	return nil
 }
 
-func (m remote) await(ctx context.Context) (window, error) {
+func (m *remote) await(ctx context.Context) (window, error) {
 	msg, err := m.link.Recv(ctx, 0)
-	for err == nil && msg.Tag == tagCut { // there is nothing to end
+	for err == nil && msg.Tag == tagCut { // for other slots; this one has nothing to end
+		m.isCut.Store(true)
 		msg, err = m.link.Recv(ctx, 0)
 	}
 	if err != nil {
 		return window{}, err
 	}
-	w, err := parseWindow(msg.Body)
+	w, follow, err := parseWindow(msg.Body)
 	if err == nil && len(w.why) > 0 {
 		err = m.errors.Decode(w.why)
+	}
+	for _, i := range follow {
+		if msg, err = m.link.Recv(ctx, 0); err != nil {
+			return window{}, err
+		}
+		w.inputs[i].Payload = msg.Payload
 	}
 	return w, err
 }
 
-func (m remote) cut() bool { return m.link.Told(0, tagCut) }
+func (m *remote) cut() bool { return m.isCut.Load() || m.link.Told(0, tagCut) }
 
 // local is the manager seen from rank 0.
 type local struct{ *Server }

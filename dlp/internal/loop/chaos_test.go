@@ -91,7 +91,7 @@ func (c *chaos) run() {
 		c.stop[rank] = cancel
 		w := c.server.NewWorker()
 		if rank > 0 {
-			w = NewWorker(port{c.net, rank}, c.net.size, false, plain{})
+			w = NewWorker(port{c.net, rank}, 1, c.net.size, false, plain{})
 		}
 		c.working.Go(func() { c.work(ctx, rank, w) })
 	}
@@ -125,13 +125,14 @@ func (c *chaos) took(rank, index int) time.Duration {
 // work is what a rank does until the loop ends or it is killed.
 func (c *chaos) work(ctx context.Context, rank int, w *Worker) {
 	for {
-		index, ok, err := w.Next(ctx)
+		task, ok, err := w.Next(ctx)
 		if err != nil || !ok {
 			if !c.net.isDead(rank) {
 				w.Leave(Fail, err)
 			}
 			return
 		}
+		index := task.Index
 		c.note(rank, index)
 		d := c.took(rank, index)
 		select {
@@ -165,7 +166,9 @@ func (c *chaos) torment(done chan struct{}) {
 	if c.total < 100 {
 		pause /= 10
 	}
+	c.mu.Lock()
 	victims := c.random.Perm(c.net.size - 1)
+	c.mu.Unlock()
 	last := -1
 	for len(victims) > 1 || c.rootWorks && len(victims) > 0 {
 		select {

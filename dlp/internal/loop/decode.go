@@ -24,6 +24,7 @@ func parseReport(b []byte) (*report, error) {
 	for i := range r.items {
 		r.items[i] = d.item()
 	}
+	r.more = d.int()
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes behind its end")
 	}
@@ -33,19 +34,45 @@ func parseReport(b []byte) (*report, error) {
 	return r, d.err
 }
 
-func parseWindow(b []byte) (window, error) {
+// parseWindow is the opposite of appendWindow. It also returns which inputs are
+// still to come. The others share b.
+func parseWindow(b []byte) (w window, follow []int, err error) {
 	d := decoder{rest: b}
-	var w window
 	switch d.byte() {
 	case 0:
 		w.span = d.span()
+		w.more = d.int()
+		w.tries = d.int()
+		follow = d.inputs(&w)
 	case 1:
 		w.over = true
 		w.why = d.bytes()
 	default:
 		d.fail("unknown answer")
 	}
-	return w, d.err
+	if d.err == nil && len(d.rest) > 0 {
+		d.fail("bytes behind its end")
+	}
+	return w, follow, d.err
+}
+
+// inputs reads the items of a window.
+func (d *decoder) inputs(w *window) (follow []int) {
+	n := d.count()
+	if n != 0 && n != w.n {
+		d.fail("a window with some of its items")
+	}
+	if d.err != nil || n == 0 {
+		return nil
+	}
+	w.inputs = make([]Input, n)
+	for i := range w.inputs {
+		var follows bool
+		if w.inputs[i], follows = d.input(); follows {
+			follow = append(follow, i)
+		}
+	}
+	return follow
 }
 
 // decoder takes a message of a loop apart. The first error stays.
@@ -103,6 +130,16 @@ func (d *decoder) bytes() []byte {
 	return b
 }
 
+func (d *decoder) format() uint16 {
+	if len(d.rest) < 2 {
+		d.fail("cut short")
+		return 0
+	}
+	f := binary.BigEndian.Uint16(d.rest)
+	d.rest = d.rest[2:]
+	return f
+}
+
 func (d *decoder) span() span {
 	s := span{first: d.int(), n: d.int()}
 	if s.n < 1 || s.end() < s.first {
@@ -116,12 +153,7 @@ func (d *decoder) item() Item {
 	switch i.Status {
 	case Done, follows:
 	case Value:
-		if len(d.rest) < 2 {
-			d.fail("cut short")
-			return i
-		}
-		i.Payload.Format = binary.BigEndian.Uint16(d.rest)
-		d.rest = d.rest[2:]
+		i.Payload.Format = d.format()
 		i.Payload.Body = d.bytes()
 	case Failed:
 		i.Payload.Body = d.bytes()

@@ -22,9 +22,9 @@ type Halting struct {
 type haltState struct {
 	why     string // the loop was asked to stop, "" if it was not
 	begun   chan struct{}
-	begin   func()   // closes begun
-	cutting bool     // what ranks work on is to end
-	cuts    []answer // that tell them
+	begin   func() // closes begun
+	cutting bool   // what ranks work on is to end
+	cuts    []int  // ranks that are to be told
 }
 
 func newHaltState() haltState {
@@ -90,7 +90,7 @@ func (s *Server) cut() {
 	s.halt.cutting = true
 	for rank := 1; rank < s.Size; rank++ {
 		if s.m.ranks[rank].state == in {
-			s.halt.cuts = append(s.halt.cuts, answer{rank, window{cut: true}})
+			s.halt.cuts = append(s.halt.cuts, rank)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (s *Server) expect() {
 // haltIfLate halts the loop when all ranks wait, and what is left of the time
 // is not enough for an item. The caller holds mu.
 func (s *Server) haltIfLate() {
-	if s.m.limited && s.m.held == 0 && s.m.taking > 0 && len(s.waiting) == s.m.taking && !s.m.over() {
+	if s.m.limited && s.m.held == 0 && s.m.taking > 0 && len(s.waiting) == s.m.taking && s.m.anyOpen() && !s.m.over() {
 		s.stop(s.whyLate())
 	}
 }
@@ -182,16 +182,14 @@ func (w *Worker) drop(intent Intent) {
 // giveBack takes what is not started off the worker, into a report. The caller
 // holds mu.
 func (w *Worker) giveBack(intent Intent) *report {
-	r := &report{end: Unknown, intent: intent}
-	if w.todo.n > 0 {
-		r.back = []span{w.todo}
-		w.todo = span{}
-	}
-	return r
+	return &report{end: Unknown, intent: intent, back: w.unstarted()}
 }
 
 // Undone notes that this rank has ended its work on an item without a result,
 // because it was told to. Nobody does it again in this loop.
 func (w *Worker) Undone(index int) error {
-	return w.tell(&report{end: Unknown, intent: working, back: []span{{index, 1}}})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy--
+	return w.flush(&report{end: Unknown, intent: working, back: []span{{index, 1}}})
 }

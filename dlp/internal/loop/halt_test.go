@@ -138,7 +138,7 @@ func TestServerCutsWhenTimeIsUp(t *testing.T) {
 		s := NewServer(l, c)
 		go s.Run()
 		w := s.NewWorker()
-		index, _, err := w.Next(t.Context())
+		task, _, err := w.Next(t.Context())
 		require.NoError(t, err)
 		l.says(1, asks())
 		<-l.sent
@@ -147,7 +147,7 @@ func TestServerCutsWhenTimeIsUp(t *testing.T) {
 		assert.Equal(t, answer{1, window{cut: true}}, <-l.sent)
 		<-cut
 		assert.Less(t, time.Since(start), time.Hour+time.Second)
-		require.NoError(t, w.Undone(index))
+		require.NoError(t, w.Undone(task.Index))
 		l.says(1, asks(Item{Index: 1}))
 		assert.Equal(t, homeward("stopped to be done by 2000-01-01 01:00:00, not done: item 0"), (<-l.sent).window)
 		_, ok, err := w.Next(t.Context())
@@ -165,7 +165,7 @@ func TestWorkerHeedsThatItIsToStop(t *testing.T) {
 		w := &Worker{boss: s, errors: plain{}, hold: time.Hour}
 		asked, over, cut := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		go w.Watch(asked, over, func() { close(cut) })
-		index, _, err := w.Next(t.Context())
+		task, _, err := w.Next(t.Context())
 		require.NoError(t, err)
 		close(asked)
 		synctest.Wait()
@@ -173,7 +173,7 @@ func TestWorkerHeedsThatItIsToStop(t *testing.T) {
 		assert.Equal(t, report{end: Unknown, intent: halting, back: []span{{1, 7}}}, s.reports[1])
 		s.cuts.Store(true)
 		<-cut
-		require.NoError(t, w.Undone(index))
+		require.NoError(t, w.Undone(task.Index))
 		assert.Equal(t, []span{{0, 1}}, s.reports[3].back)
 		close(over)
 	})

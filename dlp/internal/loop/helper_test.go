@@ -35,11 +35,18 @@ func (plain) Encode(err error) []byte { return []byte(err.Error()) }
 
 func (plain) Decode(b []byte) error { return errors.New(string(b)) }
 
+// answer is a window for a rank.
+type answer struct {
+	rank int
+	window
+}
+
 // fakeLink is rank 0's end of a Link whose other ranks are the test.
 type fakeLink struct {
 	incoming chan incoming
 	sent     chan answer
-	hold     chan struct{} // if set, Send waits for it
+	inputs   chan value.Payload // of messages of their own
+	hold     chan struct{}      // if set, Send waits for it
 	aborted  chan error
 
 	mu   sync.Mutex
@@ -53,7 +60,7 @@ type incoming struct {
 }
 
 func newFakeLink() *fakeLink {
-	return &fakeLink{incoming: make(chan incoming), sent: make(chan answer, 100), aborted: make(chan error, 10), news: make(chan struct{})}
+	return &fakeLink{incoming: make(chan incoming), sent: make(chan answer, 100), inputs: make(chan value.Payload, 100), aborted: make(chan error, 10), news: make(chan struct{})}
 }
 
 // loses makes a rank lost.
@@ -85,11 +92,15 @@ func (l *fakeLink) Send(_ context.Context, dest, tag int, p value.Payload) error
 	if l.hold != nil {
 		<-l.hold
 	}
-	if tag == tagCut {
+	switch tag {
+	case tagInput:
+		l.inputs <- p
+		return nil
+	case tagCut:
 		l.sent <- answer{dest, window{cut: true}}
 		return nil
 	}
-	w, err := parseWindow(p.Body)
+	w, _, err := parseWindow(p.Body)
 	l.sent <- answer{dest, w}
 	return err
 }

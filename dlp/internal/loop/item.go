@@ -28,6 +28,7 @@ const itemOverhead = 128
 type Item struct {
 	Index    int
 	Rank     int
+	Attempt  int // from 1; set by the Server
 	Duration time.Duration
 	Status   Status
 	Payload  value.Payload // the value, or an error as Errors encodes it

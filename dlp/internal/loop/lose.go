@@ -43,6 +43,7 @@ func (m *manager) reopen(rank int, held, done []span) (poison []int) {
 				continue
 			}
 			m.blamed[index] = rank
+			m.tries[index]++
 			m.again = append(m.again, index)
 		}
 	}
@@ -56,7 +57,7 @@ func (m *manager) reopen(rank int, held, done []span) (poison []int) {
 
 // rest names the items that nobody has done or holds, "" if there are none.
 func (m *manager) rest() string {
-	spans := append(spansOf(m.again), m.back...)
+	spans := m.unheld()
 	switch {
 	case m.total == Unknown:
 		if len(spans) == 0 {

@@ -60,12 +60,14 @@ func (s *Server) loseRank(p *PeerError) {
 	case s.OnLoss == FailLoop:
 		s.fail(leaves)
 	case s.OnLoss == Skip:
+		s.inputs.drop(held...)
 		if gone := merged(append(held, done...)); len(gone) > 0 {
 			s.losses = append(s.losses, fmt.Errorf("%w; left out: %s", p, itemList(gone)))
 		}
 	default:
 		s.losses = append(s.losses, p)
 		for _, index := range s.m.reopen(p.Rank, held, done) {
+			s.inputs.drop(span{index, 1})
 			s.deliver(Item{Index: index, Rank: p.Rank, Status: Failed, Err: s.poison(index, p)})
 		}
 	}

@@ -33,7 +33,7 @@ func TestServerGivesItemsOfALostRankToOthers(t *testing.T) {
 		synctest.Wait()
 		assert.Empty(t, l.sent, "ranks 2 and 3 may give back")
 		l.loses(3, errGone)
-		assert.Equal(t, answer{1, only(2)}, <-l.sent)
+		assert.Equal(t, answer{1, attempt(2, 2)}, <-l.sent)
 		l.incoming <- incoming{message: Message{Source: 3, Tag: tagValue}} // of what it had announced
 		l.incoming <- incoming{message: Message{Source: 3, Tag: tagReport, Payload: value.Payload{Body: []byte("garbage")}}}
 		l.says(3, asks(aValue(2, "late")))
@@ -63,7 +63,7 @@ func TestServerReportsPoison(t *testing.T) {
 		serve(t, Config{Size: 4, Total: 2, Stop: stop}, func(t *testing.T, s *Server, l *fakeLink) {
 			for _, rank := range []int{1, 2} {
 				l.says(rank, asks())
-				assert.Equal(t, answer{rank, only(0)}, <-l.sent)
+				assert.Equal(t, answer{rank, attempt(0, rank)}, <-l.sent)
 				l.loses(rank, errGone)
 				synctest.Wait()
 			}
@@ -127,8 +127,8 @@ func TestServerLossPolicies(t *testing.T) {
 		"fail":              {Config{OnLoss: FailLoop}, homeward("connection reset; it leaves unfinished item 1"), "connection reset; it leaves unfinished item 1", 3},
 		"skip":              {Config{OnLoss: Skip}, only(2), "connection reset; left out: item 1", 3},
 		"skip, with redo":   {Config{OnLoss: Skip, Redo: true}, only(2), "connection reset; left out: item 1", 3},
-		"reassign":          {Config{}, only(1), "", 3},
-		"reassign and redo": {Config{Redo: true}, only(1), "connection reset; all items are done, also those that were lost with it", 3},
+		"reassign":          {Config{}, attempt(1, 2), "", 3},
+		"reassign and redo": {Config{Redo: true}, attempt(1, 2), "connection reset; all items are done, also those that were lost with it", 3},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

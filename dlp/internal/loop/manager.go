@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -14,11 +15,13 @@ import (
 // loop ends with each item done exactly once, and what a rank leaves behind can
 // be named.
 type manager struct {
-	total    int    // number of items; Unknown while a sequence's end is not found
-	next     int    // first index that was never handed out
-	back     []span // given back, ascending
-	again    []int  // held by ranks that were lost, ascending
-	held     int    // number of items that ranks hold
+	total    int          // number of items; Unknown while a sequence's end is not found
+	next     int          // first index that was never handed out
+	ready    int          // first index that cannot be handed out yet
+	back     []span       // given back, ascending
+	again    []int        // held by ranks that were lost, ascending
+	failed   []failedItem // on which work has failed, and that go to a rank again
+	held     int          // number of items that ranks hold
 	finished int
 	stopped  bool          // nothing more is handed out
 	ordered  bool          // ranks walk a sequence and cannot go back in it
@@ -27,8 +30,13 @@ type manager struct {
 	left     time.Duration // until then
 	target   time.Duration
 	ranks    []holder
-	taking   int         // number of ranks that are in
-	blamed   map[int]int // by item that a lost rank has held: that rank
+	taking   int                 // number of ranks that are in
+	slots    int                 // of those
+	blamed   map[int]int         // by item that a lost rank has held: that rank
+	weight   func(index int) int // in bytes, of items that travel; nil: they do not
+	retries  int                 // of an item on which work has failed
+	failures map[int]int         // by item: how often it has
+	tries    map[int]int         // by item: attempts that came to nothing
 }
 
 // state is where a rank stands. It changes once, but that a rank which is out
@@ -50,16 +58,24 @@ type holder struct {
 	limit    int           // of the next window
 	careful  int           // of the next window of items that were given back
 	position int           // an ordered rank cannot take indices below
+	slots    int           // how many items it works on at once
+	again    int           // item of a lost rank that it holds, or none
 	state    state
 }
 
+// none is no index.
+const none = -1
+
 func newManager(size, total int, ordered bool) *manager {
 	m := &manager{
-		total: total, ordered: ordered, ranks: make([]holder, size), taking: size, target: targetTime(size),
-		blamed: map[int]int{},
+		total: total, ready: total, ordered: ordered, ranks: make([]holder, size), taking: size, slots: size,
+		target: targetTime(size), blamed: map[int]int{}, failures: map[int]int{}, tries: map[int]int{},
+	}
+	if total == Unknown {
+		m.ready = math.MaxInt
 	}
 	for i := range m.ranks {
-		m.ranks[i].limit, m.ranks[i].careful = 1, 1
+		m.ranks[i] = holder{limit: 1, careful: 1, slots: 1, again: none}
 	}
 	return m
 }
@@ -71,6 +87,9 @@ func (m *manager) finish(rank, index int, d time.Duration) error {
 		return fmt.Errorf("rank %d has finished item %d: %w", rank, index, err)
 	}
 	m.held--
+	if h.again == index {
+		h.again = none
+	}
 	if m.total != Unknown && index >= m.total {
 		return fmt.Errorf("ranks disagree on the number of items: rank %d has an item %d, another one found the end at %d", rank, index, m.total)
 	}
@@ -112,8 +131,16 @@ func (m *manager) giveBack(rank int, s span) error {
 		return fmt.Errorf("rank %d gives back: %w", rank, err)
 	}
 	m.held -= s.n
-	m.open(s)
-	h.position = min(h.position, s.first)
+	if h.again == s.first && s.n == 1 {
+		h.again = none
+		m.again = append(m.again, s.first)
+		slices.Sort(m.again)
+	} else {
+		m.open(s)
+	}
+	if !slices.ContainsFunc(h.held, func(have span) bool { return have.first > s.first }) {
+		h.position = min(h.position, s.first) // else a window is on its way to it
+	}
 	h.limit = 1
 	for i := range m.ranks {
 		m.ranks[i].careful = 1
@@ -130,7 +157,10 @@ func (m *manager) open(s span) {
 // foundEnd notes that a rank has found the sequence to have n items. What it
 // holds beyond does not exist.
 func (m *manager) foundEnd(rank, n int) error {
-	m.forget(rank)
+	h := &m.ranks[rank]
+	m.held -= count(h.held)
+	h.held = below(h.held, n)
+	m.held += count(h.held)
 	if m.total != Unknown && m.total != n {
 		return fmt.Errorf("ranks disagree on the number of items: rank %d found the end at %d, another one at %d", rank, n, m.total)
 	}
@@ -143,10 +173,9 @@ func (m *manager) foundEnd(rank, n int) error {
 
 // forget takes from a rank what it holds. Nobody will do it.
 func (m *manager) forget(rank int) {
-	for _, s := range m.ranks[rank].held {
-		m.held -= s.n
-	}
-	m.ranks[rank].held = nil
+	h := &m.ranks[rank]
+	m.held -= count(h.held)
+	h.held, h.again = nil, none
 }
 
 // leave notes that a rank takes no more items. The first reason stays.
@@ -155,6 +184,7 @@ func (m *manager) leave(rank int, why state) {
 	if h := &m.ranks[rank]; h.state == in {
 		h.state = why
 		m.taking--
+		m.slots -= h.slots
 	}
 }
 
@@ -172,7 +202,12 @@ func (m *manager) over() bool {
 	if m.held > 0 {
 		return false
 	}
-	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again) == 0 || !m.anyTaker()
+	return m.stopped || m.total != Unknown && m.next >= m.total && len(m.back)+len(m.again)+len(m.failed) == 0 || !m.anyTaker()
+}
+
+// anyOpen says whether there are items that could be handed out.
+func (m *manager) anyOpen() bool {
+	return m.next < m.end() || len(m.back)+len(m.again)+len(m.failed) > 0
 }
 
 // anyTaker says whether some rank could still be given an item.

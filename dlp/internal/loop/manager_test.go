@@ -14,7 +14,7 @@ func TestManagerWindowsShrinkTowardsTheEnd(t *testing.T) {
 	m := newManager(2, 1000, false)
 	var sizes []int
 	for !m.over() {
-		s, ok := m.assign(1)
+		s, ok := m.assign(1, 1)
 		require.True(t, ok)
 		sizes = append(sizes, s.n)
 		for i := s.first; i < s.end(); i++ {
@@ -28,8 +28,8 @@ func TestManagerWindowsShrinkTowardsTheEnd(t *testing.T) {
 
 func TestManagerAccounts(t *testing.T) {
 	m := newManager(3, 10, false)
-	a, _ := m.assign(0)
-	b, _ := m.assign(1)
+	a, _ := m.assign(0, 1)
+	b, _ := m.assign(1, 1)
 	assert.Equal(t, []span{{0, 1}, {1, 1}}, []span{a, b})
 	assert.ErrorContains(t, m.finish(0, 1, 0), "rank 0 has finished item 1: item 1 not with it")
 	assert.ErrorContains(t, m.giveBack(2, span{3, 2}), "rank 2 gives back: items 3-4 not with it")
@@ -37,10 +37,10 @@ func TestManagerAccounts(t *testing.T) {
 	assert.Equal(t, "no unfinished items", m.unfinished(2))
 	require.NoError(t, m.giveBack(1, b))
 	assert.Equal(t, 1, m.busy())
-	c, _ := m.assign(2)
+	c, _ := m.assign(2, 1)
 	assert.Equal(t, b, c, "what was given back goes first")
 	m.stopped = true
-	_, ok := m.assign(1)
+	_, ok := m.assign(1, 1)
 	assert.False(t, ok)
 	assert.False(t, m.over(), "ranks 0 and 2 still work")
 	m.leave(0, out)
@@ -50,16 +50,18 @@ func TestManagerAccounts(t *testing.T) {
 
 func TestManagerOfASequence(t *testing.T) {
 	m := newManager(2, Unknown, true)
-	a, _ := m.assign(0)
+	a, _ := m.assign(0, 1)
 	require.NoError(t, m.finish(0, a.first, time.Microsecond))
-	b, _ := m.assign(0)
+	b, _ := m.assign(0, 1)
 	require.Equal(t, span{1, 8}, b)
-	c, _ := m.assign(1)
+	c, _ := m.assign(1, 1)
 	require.Equal(t, span{9, 1}, c)
 	require.NoError(t, m.giveBack(0, span{4, 5}))
 	require.NoError(t, m.finish(1, 9, time.Microsecond))
-	d, _ := m.assign(1)
+	d, _ := m.assign(1, 1)
 	assert.Equal(t, 10, d.first, "rank 1 cannot go back to 4")
+	require.NoError(t, m.finish(1, 10, 0))
+	require.NoError(t, m.finish(1, 11, 0))
 	require.NoError(t, m.foundEnd(1, 12))
 	assert.Equal(t, 12, m.total)
 	for i := 1; i < 4; i++ {

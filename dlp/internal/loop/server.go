@@ -9,12 +9,15 @@ import (
 
 // Config describes a loop to its Server.
 type Config struct {
-	Size      int  // number of ranks, at least 2
-	Total     int  // number of items, or Unknown for a sequence
-	RootWorks bool // rank 0 has a Worker
-	Stop      bool // the first item that has failed ends the loop
-	Redo      bool // what a rank has finished is lost with it
+	Size      int   // number of ranks
+	Total     int   // number of items, or Unknown for a sequence
+	Travels   bool  // rank 0 alone has the items; Total is Unknown, and Add gets them
+	Slots     []int // how many items each rank works on at once; nil: one
+	RootWorks bool  // rank 0 has a Worker
+	Stop      bool  // the first item that has failed ends the loop
+	Redo      bool  // what a rank has finished is lost with it
 	OnLoss    LossPolicy
+	Retries   int // of an item on which work has failed
 	Halting   Halting
 	Errors    Errors
 }
@@ -37,12 +40,16 @@ type Server struct {
 
 	mu       sync.Mutex
 	m        *manager
-	waiting  []int        // ranks that wait for a window, first come first served
+	total    int        // of slots
+	waiting  []int      // ranks that wait for a window, first come first served
+	asks     []int      // by rank, how many of its slots wait
+	outgoing []outgoing // by rank
+	inputs   inputs
 	coming   map[int]Item // by rank, the item whose value is on its way
 	results  backlog      // for the loop body
 	failures failures     // why the loop has failed
 	losses   []error      // of ranks, that may yet be of no matter
-	sending  int          // calls of send that are under way
+	sending  int          // ranks that are being written to
 	halt     haltState    // how the loop was asked to stop
 	broken   bool         // the other ranks cannot be reached any more
 	finish   func()       // ends serving
@@ -53,52 +60,22 @@ type Server struct {
 func NewServer(link Link, c Config) *Server {
 	s := &Server{
 		Config: c, link: link, m: newManager(c.Size, c.Total, c.Total == Unknown),
-		served: make(chan struct{}), local: make(chan window, 1),
-		coming: map[int]Item{}, results: newBacklog(), halt: newHaltState(),
+		served: make(chan struct{}), asks: make([]int, c.Size), outgoing: make([]outgoing, c.Size),
+		coming: map[int]Item{}, results: newBacklog(), inputs: newInputs(), halt: newHaltState(),
 	}
+	if c.Travels {
+		s.m.ordered, s.m.ready, s.m.weight = false, 0, s.inputs.weight
+	}
+	s.total = s.m.setSlots(c.Slots)
+	s.local = make(chan window, s.m.ranks[0].slots+1)
 	// Ranks are to be released whatever becomes of any caller's context.
 	s.serving, s.finish = context.WithCancel(context.Background())
-	s.m.redo = c.Redo
+	s.m.redo, s.m.retries = c.Redo, c.Retries
 	if !c.RootWorks {
 		s.m.leave(0, out)
 	}
 	return s
 }
-
-// Run answers the other ranks until all of them are out of the loop.
-func (s *Server) Run() {
-	defer close(s.served)
-	var watching sync.WaitGroup
-	watching.Go(s.watch)
-	watching.Go(s.heedHalting)
-	defer watching.Wait()
-	for {
-		m, err := s.link.Recv(s.serving, AnyRank)
-		if err == nil {
-			err = s.message(m)
-		} else {
-			s.lose(s.link.Lost(s.serving, atOnce)) // with the last one, there is nothing to receive
-		}
-		if !s.awaits() {
-			<-s.serving.Done() // the last answers may still be on their way
-			return
-		}
-		if err != nil {
-			s.disconnected(err)
-		}
-	}
-}
-
-// awaits says whether another rank is in the loop.
-func (s *Server) awaits() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.m.anyOther()
-}
-
-// done says whether the other ranks have nothing left to say or to be told.
-// The caller holds mu.
-func (s *Server) done() bool { return !s.m.anyOther() && s.sending == 0 }
 
 // message takes in what a rank says, unless that does not matter any more.
 func (s *Server) message(m Message) error {
@@ -165,7 +142,7 @@ func (s *Server) account(rank int, r *report) error {
 			errs = append(errs, s.finished(rank, item))
 		}
 	}
-	for _, b := range r.back {
+	for _, b := range slices.Backward(r.back) { // as a walk through a sequence would
 		errs = append(errs, s.m.giveBack(rank, b))
 	}
 	if r.end != Unknown {
@@ -184,10 +161,17 @@ func (s *Server) finished(rank int, item Item) error {
 	if err := s.m.finish(rank, item.Index, item.Duration); err != nil {
 		return err
 	}
+	if item.Status == Failed && (!s.m.stopped || s.halt.why != "") && s.m.retry(rank, item.Index) {
+		return nil
+	}
+	if s.Travels {
+		s.inputs.drop(span{item.Index, 1})
+	}
 	if item.Status != Done {
-		item.Rank = rank
+		item.Rank, item.Attempt = rank, s.m.attempt(item.Index)
 		s.deliver(item)
 	}
+	s.m.settle(item.Index)
 	return nil
 }
 
@@ -210,7 +194,10 @@ func (s *Server) follow(rank int, r *report) {
 	case working:
 		return
 	case asking:
-		s.waiting = append(s.waiting, rank)
+		if s.asks[rank] == 0 {
+			s.waiting = append(s.waiting, rank)
+		}
+		s.asks[rank] += 1 + r.more
 		return
 	case halting:
 		s.stop("as asked")
@@ -233,6 +220,7 @@ func (s *Server) leave(rank int, why state) {
 // forget waits for nothing more from a rank. The caller holds mu.
 func (s *Server) forget(rank int) {
 	delete(s.coming, rank)
+	s.asks[rank] = 0
 	s.waiting = slices.DeleteFunc(s.waiting, func(r int) bool { return r == rank })
 }
 

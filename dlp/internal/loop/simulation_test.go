@@ -1,12 +1,11 @@
 package loop
 
 import (
-	"math/rand/v2"
+	"math"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -14,205 +13,200 @@ import (
 // a round trip, items take what the test says, and what a rank has not
 // started after the hold time goes back.
 type simulation struct {
-	t     *testing.T
-	m     *manager
-	trip  time.Duration
-	took  func(rank, index int) time.Duration
-	now   time.Duration
-	ranks []simRank
-	done  map[int]int // how often, by index
-	asked int         // windows handed out
+	t       *testing.T
+	m       *manager
+	trip    time.Duration
+	took    func(rank, index int) time.Duration
+	comes   func(index int) time.Duration // when an item that travels is there; nil: they do not travel
+	total   int
+	now     time.Duration
+	ranks   []simRank
+	waiting []int
+	done    map[int]int // how often, by index
+	asked   int         // windows handed out
 }
 
+// simRank is a Worker and its slots.
 type simRank struct {
-	todo    span
-	current int           // index being worked on, -1 if none
-	until   time.Duration // of the current item, or of the trip
-	began   time.Duration // of the window
+	slots   []simSlot
+	todo    []span
+	coming  []simWindow
+	began   time.Duration // of the last window
 	pending []Item        // items to report with the next report
-	idle    bool
+	asked   int           // slots that have asked and got nothing
+	asks    int           // those of them that the manager knows of
 }
 
+type simSlot struct {
+	current int // index being worked on, none if it waits
+	until   time.Duration
+}
+
+type simWindow struct {
+	span
+	slots int
+	at    time.Duration
+}
+
+// simulate works on a list with ranks of one slot each.
 func simulate(t *testing.T, size, total int, trip time.Duration, took func(rank, index int) time.Duration) *simulation {
-	s := &simulation{t: t, m: newManager(size, total, false), trip: trip, took: took, done: map[int]int{}, ranks: make([]simRank, size)}
-	for rank := range s.ranks {
-		s.ranks[rank].current = -1
+	s := &simulation{t: t, m: newManager(size, total, false), trip: trip, took: took, total: total}
+	return s.run(slices.Repeat([]int{1}, size))
+}
+
+// travel makes the items come to the manager at times of their own.
+func (s *simulation) travel(comes func(index int) time.Duration) {
+	s.comes = comes
+	s.m.total, s.m.ready = Unknown, 0
+}
+
+func (s *simulation) run(slots []int) *simulation {
+	s.m.setSlots(slots)
+	s.done, s.ranks = map[int]int{}, make([]simRank, len(slots))
+	for rank, n := range slots {
+		s.ranks[rank].slots = slices.Repeat([]simSlot{{current: none}}, n)
 		s.ask(rank)
 	}
 	for !s.m.over() {
 		s.step()
 	}
-	require.Len(t, s.done, total)
+	require.Len(s.t, s.done, s.total)
 	for index, times := range s.done {
-		require.Equal(t, 1, times, "item %d", index)
+		require.Equal(s.t, 1, times, "item %d", index)
 	}
 	return s
 }
 
 // step goes on to the next thing that happens.
 func (s *simulation) step() {
-	hold := holdWindows * s.m.target
-	type event struct {
-		at   time.Duration
-		rank int
-		back bool
-	}
-	e := event{rank: -1}
-	note := func(at time.Duration, rank int, back bool) {
-		if e.rank < 0 || at < e.at {
-			e = event{at, rank, back}
+	at, what := time.Duration(math.MaxInt64), func() { s.t.Fatalf("all ranks idle and items left: %+v", s.m) }
+	on := func(when time.Duration, f func()) {
+		if when < at {
+			at, what = when, f
 		}
+	}
+	if s.comes != nil && s.m.total == Unknown {
+		on(s.comes(s.m.ready), s.add)
 	}
 	for rank := range s.ranks {
 		r := &s.ranks[rank]
-		if r.idle {
+		if len(r.coming) > 0 {
+			on(r.coming[0].at, func() { s.begin(rank) })
+		}
+		if len(r.todo) > 0 {
+			on(max(s.now, r.began+holdWindows*s.m.target), func() { s.overdue(rank) })
+		}
+		for i := range r.slots {
+			if r.slots[i].current != none {
+				on(r.slots[i].until, func() { s.finish(rank, i) })
+			}
+		}
+	}
+	s.now = max(s.now, at)
+	what()
+}
+
+// add is the feeder.
+func (s *simulation) add() {
+	if s.m.ready++; s.m.ready == s.total {
+		s.m.total = s.total
+	}
+	s.serve()
+}
+
+// begin takes a window that has come.
+func (s *simulation) begin(rank int) {
+	r := &s.ranks[rank]
+	w := r.coming[0]
+	r.coming = r.coming[1:]
+	r.asked -= w.slots
+	r.todo, r.began = append(r.todo, w.span), s.now
+	s.start(rank)
+}
+
+// start lets slots that wait go on.
+func (s *simulation) start(rank int) {
+	r := &s.ranks[rank]
+	for i := range r.slots {
+		if len(r.todo) == 0 {
+			s.ask(rank)
+			return
+		}
+		if r.slots[i].current != none {
 			continue
 		}
-		note(r.until, rank, false)
-		if r.todo.n > 0 && r.current >= 0 && r.until > r.began+hold {
-			note(max(s.now, r.began+hold), rank, true)
+		first := &r.todo[0]
+		r.slots[i] = simSlot{first.first, s.now + s.took(rank, first.first)}
+		first.first++
+		if first.n--; first.n == 0 {
+			r.todo = r.todo[1:]
 		}
 	}
-	if e.rank < 0 {
-		s.t.Fatalf("all ranks idle and items left: %+v", s.m)
+	if len(r.todo) == 0 {
+		s.ask(rank)
 	}
-	s.now = e.at
-	r := &s.ranks[e.rank]
-	if e.back {
-		s.report(e.rank)
-		require.NoError(s.t, s.m.giveBack(e.rank, r.todo))
-		r.todo = span{}
-		s.serve()
-		return
+}
+
+func (s *simulation) finish(rank, slot int) {
+	r := &s.ranks[rank]
+	index := r.slots[slot].current
+	r.pending = append(r.pending, Item{Index: index, Duration: s.took(rank, index)})
+	s.done[index]++
+	r.slots[slot].current = none
+	s.start(rank)
+}
+
+func (s *simulation) overdue(rank int) {
+	r := &s.ranks[rank]
+	s.report(rank)
+	for _, b := range slices.Backward(r.todo) {
+		require.NoError(s.t, s.m.giveBack(rank, b))
 	}
-	if r.current >= 0 {
-		d := s.took(e.rank, r.current)
-		r.pending = append(r.pending, Item{Index: r.current, Duration: d})
-		s.done[r.current]++
-		r.current = -1
-	}
-	if r.todo.n == 0 {
-		s.report(e.rank)
-		s.ask(e.rank)
-		s.serve()
-		return
-	}
-	r.current = r.todo.first
-	r.todo.first++
-	r.todo.n--
-	r.until = s.now + s.took(e.rank, r.current)
+	r.todo = nil
+	s.serve()
 }
 
 func (s *simulation) report(rank int) {
 	for _, item := range s.ranks[rank].pending {
-		if err := s.m.finish(rank, item.Index, item.Duration); err != nil {
-			s.t.Fatal(err)
-		}
+		require.NoError(s.t, s.m.finish(rank, item.Index, item.Duration))
 	}
 	s.ranks[rank].pending = nil
 }
 
+// ask is Worker.ask.
 func (s *simulation) ask(rank int) {
 	r := &s.ranks[rank]
-	w, ok := s.m.assign(rank)
-	if r.idle = !ok; ok {
-		s.asked++
-		r.todo, r.began, r.until = w, s.now+s.trip, s.now+s.trip
+	waiting := -r.asked
+	for _, slot := range r.slots {
+		if slot.current == none {
+			waiting++
+		}
 	}
+	s.report(rank)
+	if waiting > 0 {
+		if r.asks == 0 {
+			s.waiting = append(s.waiting, rank)
+		}
+		r.asked += waiting
+		r.asks += waiting
+	}
+	s.serve()
 }
 
 // serve gives windows to those who wait.
 func (s *simulation) serve() {
-	for rank := range s.ranks {
-		if s.ranks[rank].idle {
-			s.ask(rank)
+	s.waiting = slices.DeleteFunc(s.waiting, func(rank int) bool {
+		r := &s.ranks[rank]
+		for r.asks > 0 {
+			w, ok := s.m.assign(rank, r.asks)
+			if !ok {
+				return false
+			}
+			slots := min(r.asks, w.n)
+			r.asks -= slots
+			s.asked++
+			r.coming = append(r.coming, simWindow{w, slots, s.now + s.trip})
 		}
-	}
-}
-
-func TestManagerMakespan(t *testing.T) {
-	const trip = 100 * time.Microsecond
-	us, ms := time.Microsecond, time.Millisecond
-	longAt := func(short, long time.Duration, indices ...int) func(int, int) time.Duration {
-		return func(_, index int) time.Duration {
-			if slices.Contains(indices, index) {
-				return long
-			}
-			return short
-		}
-	}
-	at := func(first, n int) []int { return numbers(first + n)[first:] }
-	tests := []struct {
-		name    string
-		size    int
-		total   int
-		took    func(rank, index int) time.Duration
-		windows int // at most; 0: not judged
-	}{
-		{"10 us items", 3, 20_000, longAt(10*us, 0), 120},
-		{"1 us items", 3, 50_000, longAt(us, 0), 200},
-		{"20 ms items", 3, 100, longAt(20*ms, 0), 100},
-		{"long first", 3, 20_000, longAt(10*us, 200*ms, 0), 150},
-		{"long in the middle", 3, 20_000, longAt(10*us, 200*ms, 10_000), 200},
-		{"long last", 3, 20_000, longAt(10*us, 200*ms, 19_999), 200},
-		{"10 long first", 3, 20_000, longAt(10*us, 200*ms, at(0, 10)...), 400},
-		{"10 long in the middle", 3, 20_000, longAt(10*us, 200*ms, at(10_000, 10)...), 400},
-		{"10 long last", 3, 20_000, longAt(10*us, 200*ms, at(19_990, 10)...), 400},
-		{"every 1000th long", 3, 20_000, func(_, i int) time.Duration {
-			if i%1000 == 999 {
-				return 100 * ms
-			}
-			return 10 * us
-		}, 0},
-		{"random", 8, 5000, func(_, i int) time.Duration {
-			return time.Duration(rand.New(rand.NewPCG(1, uint64(i))).ExpFloat64() * float64(5*ms))
-		}, 0},
-		{"a rank 100 times slower", 4, 20_000, func(rank, _ int) time.Duration {
-			if rank == 3 {
-				return ms
-			}
-			return 10 * us
-		}, 300},
-		{"fewer items than ranks", 8, 3, longAt(100*ms, 0), 3},
-		{"100 ranks", 100, 10_000, longAt(ms, 0), 0},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			s := simulate(t, test.size, test.total, trip, test.took)
-			// No schedule is shorter than the longest item, or than all
-			// ranks busy to the end at their own speeds.
-			var longest time.Duration
-			var rate float64 // loops per second
-			for rank := range test.size {
-				var sum time.Duration
-				for i := range test.total {
-					sum += test.took(rank, i)
-					if rank == 0 {
-						longest = max(longest, test.took(rank, i))
-					}
-				}
-				rate += 1 / sum.Seconds()
-			}
-			ideal := max(longest, time.Duration(float64(time.Second)/rate))
-			t.Logf("ideal %v, took %v, %d windows", ideal, s.now, s.asked)
-			// What a schedule that cannot look ahead may lose: the longest item
-			// at the end, a hold time before it is found that items wait behind
-			// a long one, and the windows' trips.
-			assert.LessOrEqual(t, s.now, ideal+longest+2*holdWindows*s.m.target+ideal/10)
-			if test.windows > 0 {
-				assert.LessOrEqual(t, s.asked, test.windows)
-			}
-		})
-	}
-}
-
-func TestManagerSurvivesAnything(t *testing.T) {
-	for seed := range uint64(50) {
-		random := rand.New(rand.NewPCG(seed, 0))
-		size, total := 1+random.IntN(6), random.IntN(500)
-		times := []time.Duration{0, time.Microsecond, time.Millisecond, 100 * time.Millisecond}
-		simulate(t, size, total, time.Duration(random.IntN(1000))*time.Microsecond, func(_, index int) time.Duration {
-			return times[rand.New(rand.NewPCG(seed, uint64(index))).IntN(len(times))]
-		})
-	}
+		return true
+	})
 }

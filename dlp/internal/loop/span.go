@@ -18,6 +18,15 @@ func (s span) String() string {
 	return fmt.Sprintf("%d-%d", s.first, s.end()-1)
 }
 
+// count is how many indices there are in spans.
+func count(spans []span) int {
+	n := 0
+	for _, s := range spans {
+		n += s.n
+	}
+	return n
+}
+
 // spansOf returns the runs in ascending numbers.
 func spansOf(numbers []int) []span {
 	var spans []span

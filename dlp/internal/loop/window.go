@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -26,6 +27,10 @@ const (
 	// windowUnknown bounds windows while the number of items is not known.
 	windowUnknown = 16
 
+	// windowBytes bounds a window of items that travel, unless it is a single
+	// one.
+	windowBytes = 1 << 20
+
 	// itemCost is what the loop itself spends on an item besides its work. It
 	// keeps windows of items that do next to nothing in bounds.
 	itemCost = 250 * time.Nanosecond
@@ -39,24 +44,28 @@ func targetTime(size int) time.Duration {
 	return max(windowTime, time.Duration(size)*windowShare)
 }
 
-// assign takes the next window for a rank: one span, or none if there is
-// nothing that it could be given now.
+// assign takes the next window for slots of a rank that wait: one span, or none
+// if there is nothing that it could be given now.
 //
 // What lost ranks have held goes first, single items all of them: one may be
-// why its rank is lost, so it must not take others with it. Then goes what was
+// why its rank is lost, so it must not take others with it. For that reason a
+// rank has one of them at a time, however many slots it has. Then goes what was
 // given back, beginning with single items: there is a long item among them, or
 // was just before.
-func (m *manager) assign(rank int) (span, bool) {
+func (m *manager) assign(rank, slots int) (span, bool) {
 	h := &m.ranks[rank]
 	if m.stopped || h.state != in || m.tooLate(h) {
 		return span{}, false
 	}
 	s, ok := m.takeAgain(h)
 	if !ok {
-		s, ok = m.takeBack(h)
+		s, ok = m.takeFailed(rank)
 	}
 	if !ok {
-		s, ok = m.takeNext(h)
+		s, ok = m.takeBack(h, slots)
+	}
+	if !ok {
+		s, ok = m.takeNext(h, slots)
 	}
 	if ok {
 		h.held = append(h.held, s)
@@ -68,25 +77,29 @@ func (m *manager) assign(rank int) (span, bool) {
 
 // takeAgain takes an index that a lost rank has held and that h can go to.
 func (m *manager) takeAgain(h *holder) (span, bool) {
+	if h.again != none {
+		return span{}, false
+	}
 	for i, index := range m.again {
 		if m.ordered && index < h.position {
 			continue
 		}
 		m.again = slices.Delete(m.again, i, i+1)
+		h.again = index
 		return span{index, 1}, true
 	}
 	return span{}, false
 }
 
 // takeBack takes indices that were given back and that h can go to.
-func (m *manager) takeBack(h *holder) (span, bool) {
+func (m *manager) takeBack(h *holder, slots int) (span, bool) {
 	for i := range m.back {
 		s := &m.back[i]
 		if m.ordered && s.first < h.position {
 			continue
 		}
-		taken := span{s.first, min(s.n, m.windowOf(h, h.careful))}
-		h.careful = taken.n * windowGrowth
+		taken := m.light(span{s.first, min(s.n, slots*m.windowOf(h, h.careful))})
+		h.careful = perSlot(taken.n, slots) * windowGrowth
 		s.first += taken.n
 		s.n -= taken.n
 		if s.n == 0 {
@@ -98,35 +111,55 @@ func (m *manager) takeBack(h *holder) (span, bool) {
 }
 
 // takeNext takes indices that were never handed out.
-func (m *manager) takeNext(h *holder) (span, bool) {
-	if m.total != Unknown && m.next >= m.total {
+func (m *manager) takeNext(h *holder, slots int) (span, bool) {
+	if m.next >= m.end() {
 		return span{}, false
 	}
-	s := span{m.next, m.windowOf(h, h.limit)}
-	if m.total != Unknown {
-		s.n = min(s.n, m.total-m.next)
-	}
-	h.limit = s.n * windowGrowth
+	s := m.light(span{m.next, min(m.end()-m.next, slots*m.windowOf(h, h.limit))})
+	h.limit = perSlot(s.n, slots) * windowGrowth
 	m.next += s.n
 	return s, true
 }
 
-// windowOf returns how many items a rank should be given, at most limit: as
-// many as fill the target, but never so many that the others would run out
-// of work.
+// end is the first index that cannot be handed out, or not yet.
+func (m *manager) end() int {
+	if m.total != Unknown {
+		return min(m.total, m.ready)
+	}
+	return m.ready
+}
+
+// perSlot is n items shared by slots, rounded up.
+func perSlot(n, slots int) int { return (n + slots - 1) / slots }
+
+// light returns of s what a window holds of items that travel: one, or as many
+// as are not more than windowBytes.
+func (m *manager) light(s span) span {
+	if m.weight == nil {
+		return s
+	}
+	bytes := 0
+	for i := range s.n {
+		if bytes += m.weight(s.first + i); bytes > windowBytes {
+			return span{s.first, max(1, i)}
+		}
+	}
+	return s
+}
+
+// windowOf returns how many items a slot of a rank should be given, at most
+// limit: as many as fill the target, but never so many that the others would
+// run out of work.
 func (m *manager) windowOf(h *holder, limit int) int {
 	n := limit
 	if h.mean > 0 {
 		n = min(n, int(m.target/h.mean))
 	}
-	if m.total == Unknown {
+	if m.ready == math.MaxInt && m.total == Unknown {
 		n = min(n, windowUnknown)
 	} else {
-		open := m.total - m.next + len(m.again)
-		for _, s := range m.back {
-			open += s.n
-		}
-		n = min(n, open/(2*m.taking))
+		open := m.end() - m.next + len(m.again) + len(m.failed) + count(m.back)
+		n = min(n, open/(2*m.slots))
 	}
 	if expected := m.expected(h); m.limited && expected > 0 {
 		n = min(n, int(m.left/expected))

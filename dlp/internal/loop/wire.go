@@ -10,6 +10,7 @@ const (
 	tagValue  = 2 // worker -> manager: a value too large for a report, right behind it
 	tagWindow = 3 // manager -> worker: a window, or the end
 	tagCut    = 4 // manager -> worker: what it works on is to end; no body
+	tagInput  = 5 // manager -> worker: an input too large for a window, behind it
 )
 
 // Intent says what a worker does after a report. The numbers are part of the
@@ -32,6 +33,7 @@ type report struct {
 	end    int // number of items of the sequence, or Unknown
 	intent Intent
 	why    []byte // the error, if intent is Fail
+	more   int    // if intent is asking: how many slots wait besides one
 }
 
 // appendItem appends an item to the body of a report.
@@ -73,7 +75,7 @@ func appendReport(b []byte, r *report) []byte {
 	for i := range r.items {
 		b = appendItem(b, &r.items[i])
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(r.more))
 }
 
 func appendSpan(b []byte, s span) []byte {
@@ -85,9 +87,12 @@ func appendSpan(b []byte, s span) []byte {
 // the loop.
 type window struct {
 	span
-	over bool
-	why  []byte // if over: the error that the loop ends with, empty if none
-	cut  bool   // in place of items: what the worker works on is to end
+	over   bool
+	why    []byte  // if over: the error that the loop ends with, empty if none
+	cut    bool    // in place of items: what the worker works on is to end
+	more   int     // how many slots that have asked it is for, besides one
+	tries  int     // at its item that came to nothing
+	inputs []Input // the items, if they travel
 }
 
 func appendWindow(b []byte, w window) []byte {
@@ -96,5 +101,12 @@ func appendWindow(b []byte, w window) []byte {
 		return appendBytes(b, w.why)
 	}
 	b = append(b, 0)
-	return appendSpan(b, w.span)
+	b = appendSpan(b, w.span)
+	b = binary.AppendUvarint(b, uint64(w.more))
+	b = binary.AppendUvarint(b, uint64(w.tries))
+	b = binary.AppendUvarint(b, uint64(len(w.inputs)))
+	for i := range w.inputs {
+		b = appendInput(b, &w.inputs[i])
+	}
+	return b
 }

@@ -21,10 +21,10 @@ func reports() map[string]struct {
 		report report
 		wire   string
 	}{
-		"more":  {report{end: Unknown, intent: asking}, "\x01\x00\x00\x00\x00"},
-		"error": {report{end: Unknown, intent: Fail, why: []byte("why")}, "\x04\x03why\x00\x00\x00"},
-		"end":   {report{end: 7, intent: working}, "\x00\x00\x08\x00\x00"},
-		"back":  {report{end: Unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00"},
+		"more":  {report{end: Unknown, intent: asking}, "\x01\x00\x00\x00\x00\x00"},
+		"error": {report{end: Unknown, intent: Fail, why: []byte("why")}, "\x04\x03why\x00\x00\x00\x00"},
+		"end":   {report{end: 7, intent: working}, "\x00\x00\x08\x00\x00\x00"},
+		"back":  {report{end: Unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00\x00"},
 		"items": {
 			report{end: Unknown, intent: asking, items: []Item{
 				{Index: 1, Duration: 5},
@@ -32,7 +32,7 @@ func reports() map[string]struct {
 				{Index: 3, Status: Failed, Payload: payload(0, []byte("no"))},
 				{Index: 4, Status: Crashed, Payload: payload(0, []byte("no")), Stack: []byte("stk")},
 			}},
-			"\x01\x00\x00\x00\x04" + "\x01\x05\x00" + "\x02\x00\x01\x01\x01\x02ab" + "\x03\x00\x03\x02no" + "\x04\x00\x04\x02no\x03stk",
+			"\x01\x00\x00\x00\x04" + "\x01\x05\x00" + "\x02\x00\x01\x01\x01\x02ab" + "\x03\x00\x03\x02no" + "\x04\x00\x04\x02no\x03stk" + "\x00",
 		},
 	}
 }
@@ -64,9 +64,9 @@ func TestParseReportRefuses(t *testing.T) {
 	tests := map[string]struct{ wire, want string }{
 		"empty":             {"", "cut short"},
 		"cut":               {"\x01\x00", "bad number"},
-		"unknown intent":    {"\x06\x00\x00\x00\x00", "unknown intent 6"},
+		"unknown intent":    {"\x06\x00\x00\x00\x00\x00", "unknown intent 6"},
 		"text too long":     {"\x04\x05why", "cut short"},
-		"bytes behind":      {"\x01\x00\x00\x00\x00\x00", "bytes behind its end"},
+		"bytes behind":      {"\x01\x00\x00\x00\x00\x00\x00", "bytes behind its end"},
 		"too many items":    {"\x01\x00\x00\x00\xff\xff\xff\xff\x0f", "more entries than bytes"},
 		"too many given":    {"\x01\x00\x00\xff\xff\xff\xff\x0f\x00", "more entries than bytes"},
 		"empty span":        {"\x01\x00\x00\x01\x05\x00\x00", "empty span"},
@@ -81,18 +81,26 @@ func TestParseReportRefuses(t *testing.T) {
 
 func TestWindowWire(t *testing.T) {
 	for wire, w := range map[string]window{
-		"\x00\x05\x0a":     {span: span{5, 10}},
-		"\x01\x00":         {over: true, why: []byte{}},
-		"\x01\x03bad":      {over: true, why: []byte("bad")},
-		"\x00\xac\x02\x01": {span: span{300, 1}},
+		"\x00\x05\x02\x01\x00\x02" + "\x07\x00\x00\x00\x03\x01a" + "\x00\x05\x00\x00\x03\x00": {
+			span: span{5, 2}, more: 1,
+			inputs: []Input{{Kind: 7, Payload: payload(3, []byte("a"))}, {Timeout: 5, Payload: payload(3, []byte{})}},
+		},
+		"\x00\x05\x0a\x00\x00\x00":     {span: span{5, 10}},
+		"\x01\x00":                     {over: true, why: []byte{}},
+		"\x01\x03bad":                  {over: true, why: []byte("bad")},
+		"\x00\xac\x02\x01\x00\x03\x00": {span: span{300, 1}, tries: 3},
 	} {
 		assert.Equal(t, wire, string(appendWindow(nil, w)))
-		got, err := parseWindow([]byte(wire))
+		got, _, err := parseWindow([]byte(wire))
 		require.NoError(t, err)
 		assert.Equal(t, w, got)
 	}
-	for _, wire := range []string{"", "\x02", "\x00", "\x00\x05", "\x00\x05\x00", "\x01\x09"} {
-		_, err := parseWindow([]byte(wire))
+	for _, wire := range []string{"", "\x02", "\x00", "\x00\x05", "\x00\x05\x00\x00\x00", "\x01\x09",
+		"\x00\x05\x02\x00\x00\x01\x00\x00\x00\x00\x03\x01a", // one input for two items
+		"\x00\x05\x01\x00\x00\x01\x00\x00\x02",              // a form of input that there is not
+		"\x00\x05\x01\x00\x00\x00\x00",                      // bytes behind its end
+	} {
+		_, _, err := parseWindow([]byte(wire))
 		assert.Error(t, err, "%q", wire)
 	}
 }
@@ -115,7 +123,7 @@ func FuzzParseReport(f *testing.F) {
 		}
 		// Whatever a peer says, the manager keeps its state together.
 		m := newManager(2, 100, false)
-		_, _ = m.assign(1)
+		_, _ = m.assign(1, 1)
 		for _, item := range r.items {
 			_ = m.finish(1, item.Index, item.Duration)
 		}
@@ -130,11 +138,13 @@ func FuzzParseReport(f *testing.F) {
 }
 
 func FuzzParseWindow(f *testing.F) {
-	f.Add([]byte("\x00\x05\x0a"))
+	f.Add([]byte("\x00\x05\x0a\x00\x00"))
+	f.Add([]byte("\x00\x05\x02\x01\x02\x00\x00\x00\x00\x03\x01a\x00\x00\x01"))
 	f.Add([]byte("\x01\x03bad"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w, err := parseWindow(b)
+		w, follow, err := parseWindow(b)
 		if err == nil && !w.over {
+			require.LessOrEqual(t, len(follow), len(w.inputs))
 			require.Positive(t, w.n)
 			require.Greater(t, w.end(), w.first)
 		}

@@ -53,14 +53,14 @@ func (s *script) work(w *Worker, took func(index int) time.Duration) error {
 	w.boss, w.errors = s, plain{}
 	w.hold = holdWindows * windowTime
 	for {
-		index, ok, err := w.Next(context.Background())
+		task, ok, err := w.Next(context.Background())
 		if err != nil || !ok {
 			w.Leave(Fail, err)
 			return err
 		}
-		d := took(index)
+		d := took(task.Index)
 		time.Sleep(d)
-		if err := w.Done(Item{Index: index, Duration: d, Status: Value}); err != nil {
+		if err := w.Done(Item{Index: task.Index, Duration: d, Status: Value}); err != nil {
 			return err
 		}
 	}
@@ -143,10 +143,10 @@ func TestWorkerLeaves(t *testing.T) {
 	for _, test := range tests {
 		s := &script{windows: []window{{span: span{0, 10}}}}
 		w := &Worker{boss: s, errors: plain{}, hold: time.Hour}
-		index, ok, err := w.Next(t.Context())
+		task, ok, err := w.Next(t.Context())
 		require.NoError(t, err)
 		require.True(t, ok)
-		require.NoError(t, w.Done(Item{Index: index}))
+		require.NoError(t, w.Done(Item{Index: task.Index}))
 		w.Leave(test.why, test.err)
 		last := s.reports[len(s.reports)-1]
 		assert.Equal(t, test.why, last.intent, test.name)

@@ -22,6 +22,9 @@ var digesters sync.Map
 type Digest struct {
 	sum  uint64
 	left int // bytes that may still be read
+
+	all  bool // is kept in text, in place of the sum
+	text []byte
 }
 
 // Sum returns the number.
@@ -29,6 +32,10 @@ func (d *Digest) Sum() uint64 { return d.sum }
 
 // Number adds a number.
 func (d *Digest) Number(n uint64) {
+	if d.all {
+		d.keep(n)
+		return
+	}
 	// As in wyhash: both halves of the product depend on all bits.
 	hi, lo := bits.Mul64(d.sum^0xa0761d6478bd642f, n^0xe7037ed1a0b428db)
 	d.sum = hi ^ lo
@@ -38,6 +45,10 @@ func (d *Digest) Number(n uint64) {
 // Text adds a string, with its length, up to what is left to be read.
 func (d *Digest) Text(s string) {
 	d.Number(uint64(len(s)))
+	if d.all {
+		d.text = append(d.text, s...)
+		return
+	}
 	s = s[:max(0, min(len(s), d.left))]
 	var word [8]byte
 	for len(s) > 0 {

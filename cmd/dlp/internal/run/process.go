@@ -23,6 +23,9 @@ func (r *Runner) Run(ctx context.Context, s Spec) *Result {
 	p, err := r.start(s, result, &streams)
 	streams.started()
 	if err == nil {
+		if s.Started != nil {
+			s.Started()
+		}
 		r.await(ctx, s, p, result)
 	}
 	streams.finish()
@@ -64,7 +67,9 @@ func (r *Runner) start(s Spec, result *Result, streams *pipes) (*leader, error) 
 	}
 	number := int(r.started.Add(1))
 	attributes := &syscall.ProcAttr{Env: append(s.Environ[:len(s.Environ):len(s.Environ)], r.guard.Mark(number)), Sys: attributes(), Files: []uintptr{r.null.Fd(), 0, 0}}
-	if s.Stdin != nil {
+	if s.Input != nil {
+		attributes.Files[0] = s.Input.Fd()
+	} else if s.Stdin != nil {
 		stdin, err := r.input(s.Stdin)
 		if err != nil {
 			return nil, err

@@ -67,11 +67,13 @@ type Spec struct {
 	Args    []string // the program first
 	Environ []string // without the variable of the guard
 	Stdin   []byte   // nil: /dev/null
+	Input   *os.File // in place of Stdin, if not nil
 	Slot    int      // from 0; nothing else runs in it
 	CPUs    []int    // nil: those of this process
 	Timeout time.Duration
 	Grace   time.Duration                 // from SIGTERM to SIGKILL
 	Files   [2]*os.File                   // stdout and stderr; nil: kept in Result
+	Started func()                        // is called when the process has its files; nil: nobody asks
 	Tap     func(stream int, data []byte) // is shown what is kept, as it comes; nil: nobody
 }
 

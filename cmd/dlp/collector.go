@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/dlp-mpi/dlp-go/cmd/dlp/internal/run"
+	"github.com/dlp-mpi/dlp-go/dlp"
+)
+
+// collector is rank 0's side of the map: it takes what has become of the items.
+type collector struct {
+	*options
+	world   *dlp.Comm
+	feeder  *feeder
+	printer *printer
+	depot   *depot
+	order   *sequencer // nil: as it comes
+	log     *joblog
+	list    *failedList
+	tally   tally
+	slots   int // of all ranks
+}
+
+// openCollector opens what rank 0 reads and writes.
+func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string, stop <-chan struct{}) (c *collector, err error) {
+	c = &collector{options: o, world: world, printer: newPrinter(), tally: tally{begin: time.Now()}}
+	c.depot = newDepot(runner, c.printLines)
+	if o.results != "" {
+		if err := os.MkdirAll(o.results, 0o777); err != nil {
+			return nil, fmt.Errorf("--results: %w", err)
+		}
+	}
+	if c.feeder, err = newFeeder(o, stop); err != nil {
+		return nil, err
+	}
+	if c.log, err = openJoblog(o.joblog); err != nil {
+		return nil, err
+	}
+	if c.list, err = openFailed(o); err != nil {
+		return nil, err
+	}
+	if o.keepOrder {
+		c.order = newSequencer(spool, c.keep)
+	}
+	return c, nil
+}
+
+// printLines prints lines as they come.
+func (c *collector) printLines(p piece) { c.printer.lines(p.Label, p.Stream, p.Data) }
+
+// take takes one result of the loop. An error is why the map cannot go on.
+func (c *collector) take(result dlp.Result[report]) error {
+	r := result.Value
+	if result.Err != nil {
+		if errors.Is(result.Err, context.Canceled) {
+			c.tally.interrupted++
+			return nil
+		}
+		r = report{Index: result.Index, Status: statusFailed, Note: cause(result.Err), Started: time.Now().UnixNano()}
+	}
+	t := c.feeder.finished(r.Index)
+	host := c.host(result.Rank)
+	f, err := c.open(t, &r, result.Rank)
+	if err != nil {
+		r.Note, r.Status = err.Error(), statusFailed
+	}
+	c.tally.add(t, &r, result.Rank, host)
+	err = c.log.add(&r, host, c.line(t, r.Slot))
+	if r.failed() {
+		err = errors.Join(err, c.list.add(t))
+	}
+	if c.order != nil {
+		return errors.Join(err, c.order.add(f))
+	}
+	return errors.Join(err, c.keep(f))
+}
+
+// cause is the text of an error without the number of the item.
+func cause(err error) string {
+	var item *dlp.ItemError
+	if errors.As(err, &item) {
+		return item.Err.Error()
+	}
+	return err.Error()
+}
+
+func (c *collector) host(rank int) string { return c.world.Info().Peers[rank].Host }
+
+// open returns the output of an item.
+func (c *collector) open(t task, r *report, rank int) (finished, error) {
+	f := finished{task: t, done: func() {}}
+	if r.Lines > 0 {
+		return f, errors.Join(c.depot.lines(depotKey{rank, r.Index}, r.Lines), c.printer.failure())
+	}
+	if !r.Apart {
+		for i, data := range r.Output {
+			if len(data) > 0 {
+				f.streams[i] = bytes.NewReader(data)
+			}
+		}
+		return f, nil
+	}
+	out, err := c.depot.get(depotKey{rank, r.Index})
+	f.streams = [2]content{out[0], out[1]}
+	f.done = func() { out[0].Close(); out[1].Close() }
+	return f, err
+}
+
+// keep prints the output of an item, or writes it to its files.
+func (c *collector) keep(f finished) error {
+	defer f.done()
+	if c.results == "" {
+		return c.printer.item(c.label(f.task), f.streams)
+	}
+	for i, stream := range f.streams {
+		if stream == nil || stream.Size() == 0 {
+			continue
+		}
+		if err := writeResult(filepath.Join(c.results, strconv.Itoa(f.task.Index+1)+resultSuffixes[i]), stream); err != nil {
+			return fmt.Errorf("--results: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeResult writes a file that is there whole or not at all.
+func writeResult(path string, stream content) error {
+	file, err := os.Create(path + ".part")
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(plainWriter{file}, io.NewSectionReader(stream, 0, stream.Size()), make([]byte, min(pieceSize, stream.Size())))
+	if left := file.Close(); err == nil {
+		err = left
+	}
+	if err != nil {
+		os.Remove(file.Name())
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// close ends all files, when no more comes.
+func (c *collector) close() error {
+	var errs []error
+	if c.order != nil {
+		errs = append(errs, c.order.rest())
+		c.order.close()
+	}
+	errs = append(errs, c.log.close(), c.list.close(), c.feeder.close.Close())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/need"
+)
+
+// An item's output is one piece, whatever the others print meanwhile.
+func TestOutputIsOnePiece(t *testing.T) {
+	r := runMap(t, "", "-j", "4", "--range", "1-12", "--shell", "for i in 1 2 3; do echo {}; echo {}e >&2; sleep 0.01; done")
+	require.Equal(t, 0, r.status, r.stderr)
+	lines := strings.Fields(r.stdout)
+	require.Len(t, lines, 36)
+	for i := range 12 {
+		assert.Equal(t, lines[3*i], lines[3*i+1])
+		assert.Equal(t, lines[3*i], lines[3*i+2])
+	}
+	assert.Equal(t, 36, strings.Count(r.stderr, "e\n"))
+}
+
+func TestKeepOrder(t *testing.T) {
+	script := `[ {} -lt 3 ] && sleep 0.3; printf '%s:' {}; [ {} = 5 ] && exit 1; [ {} = 6 ] && head -c 100000 /dev/zero; true`
+	r := runMap(t, "", "-k", "-j", "4", "--range", "1-8", "--shell", script)
+	assert.Equal(t, 1, r.status)
+	assert.Equal(t, "1:2:3:4:5:6:"+strings.Repeat("\x00", 100000)+"7:8:", r.stdout)
+}
+
+// What must wait for its turn is not kept in memory.
+func TestKeepOrderHoldsOnDisk(t *testing.T) {
+	cmd := dlpMap(t, "-q", "-k", "-j", "2", "--range", "1-1500", "--shell", `[ {} = 1 ] && sleep 2; head -c 30000 /dev/zero`)
+	count, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	defer count.Close()
+	cmd.Stdout = count
+	require.NoError(t, cmd.Run())
+	info, err := count.Stat()
+	require.NoError(t, err)
+	assert.EqualValues(t, 1500*30000, info.Size())
+}
+
+func TestTag(t *testing.T) {
+	r := runMap(t, "", "-k", "--tag", "printf", "one\\ntwo\\n%s", "{}", ":::", "a b", "c")
+	assert.Equal(t, "a b\tone\na b\ttwo\na b\ta bc\tone\nc\ttwo\nc\tc", r.stdout)
+}
+
+// With --line-buffer a line is there while its item runs.
+func TestLineBuffer(t *testing.T) {
+	cmd := dlpMap(t, "-q", "-j", "2", "--line-buffer", "--tag", "sh", "-c", `echo one; read x <"$0"; echo two; printf three`)
+	path := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	cmd.Stdin = strings.NewReader(path + "\n")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line := make([]byte, len(path+"\tone\n"))
+	_, err = stdout.Read(line)
+	require.NoError(t, err)
+	assert.Equal(t, path+"\tone\n", string(line))
+	require.NoError(t, os.WriteFile(path, []byte("x\n"), 0))
+	rest := new(strings.Builder)
+	_, err = fmt.Fprint(rest, readAll(t, stdout))
+	require.NoError(t, err)
+	assert.Equal(t, path+"\ttwo\n"+path+"\tthree\n", rest.String())
+	require.NoError(t, cmd.Wait())
+}
+
+func TestResults(t *testing.T) {
+	for _, option := range []string{"--results", "--results-local"} {
+		dir := filepath.Join(t.TempDir(), "some", "where")
+		r := runMap(t, "", option, dir, "--shell", "echo {}; [ {} = b ] && echo e >&2 && head -c 100000 /dev/zero; true", ":::", "a", "b")
+		require.Equal(t, 0, r.status, r.stderr)
+		assert.Empty(t, r.stdout)
+		assert.Equal(t, "a\n", read(t, dir+"/1.out"))
+		assert.Equal(t, "b\n"+strings.Repeat("\x00", 100000), read(t, dir+"/2.out"))
+		assert.Equal(t, "e\n", read(t, dir+"/2.err"))
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, entry := range entries {
+			assert.Regexp(t, `^[12]\.(out|err)$`, entry.Name())
+		}
+	}
+}
+
+// A disk that is full ends the map, and says so.
+func TestResultsOnAFullDisk(t *testing.T) {
+	dir := need.Tmpfs(t, "size=64k")
+	r := runMap(t, "", "-q", "-j1", "--results", dir, "--range", "1-100", "--shell", "head -c 20000 /dev/zero; : {}")
+	assert.Equal(t, 1, r.status)
+	assert.Contains(t, r.stderr, "dlp map: --results: write "+dir)
+	assert.Contains(t, r.stderr, "no space left on device")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		require.NoError(t, err)
+		assert.EqualValues(t, 20000, info.Size(), "whole files only: %s", entry.Name())
+	}
+
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	cmd := dlpMap(t, "-j1", "--range", "1-1000", "echo")
+	cmd.Stdout = full
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	require.Error(t, cmd.Run())
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Contains(t, stderr.String(), "dlp map: output: write /dev/stdout: no space left on device")
+}
+
+// A long output costs no memory.
+func TestLongOutput(t *testing.T) {
+	const size = 256 << 20
+	cmd := dlpMap(t, "-q", "-j1", "head", "-c", fmt.Sprint(size), "{}", ":::", "/dev/zero")
+	counter := &counter{}
+	cmd.Stdout = counter
+	require.NoError(t, cmd.Run())
+	assert.EqualValues(t, size, counter.n)
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	assert.Less(t, usage.Maxrss, int64(160<<10), "KiB")
+}
+
+type counter struct{ n int64 }
+
+func (c *counter) Write(data []byte) (int, error) {
+	c.n += int64(len(data))
+	return len(data), nil
+}
