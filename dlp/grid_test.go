@@ -40,7 +40,7 @@ func TestGridDims(t *testing.T) {
 	}
 }
 
-// MPI 4.1, 8.5.1 and 8.5.5: coordinates in row-major order, and their opposite.
+// MPI 4.0, 8.5.1 and 8.5.5: coordinates in row-major order, and their opposite.
 func TestGridCoordinates(t *testing.T) {
 	g := &Cartesian{dims: []int{3, 4}, periodic: []bool{false, true}, rank: 7}
 	assert.Equal(t, []int{1, 3}, g.Coords(7))

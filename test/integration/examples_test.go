@@ -22,13 +22,20 @@ var programs = map[string]struct{ file, ameexec string }{
 	},
 }
 
+// untried are folders that are tried elsewhere, or hold no program of Go.
+var untried = []string{"corpus", "python", "worker"}
+
+// onOneNode are examples that want what the nodes of the cluster have not: a file
+// system that all of them see.
+var onOneNode = []string{"parallel-output"}
+
 // TestExamples runs the examples over three nodes, and wants what they print on
-// one machine. (The matrix has corpus.)
+// one machine.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	folders, err := os.ReadDir("../../examples")
 	require.NoError(t, err)
-	folders = slices.DeleteFunc(folders, func(f os.DirEntry) bool { return !f.IsDir() || f.Name() == "corpus" })
+	folders = slices.DeleteFunc(folders, func(f os.DirEntry) bool { return !f.IsDir() || slices.Contains(untried, f.Name()) })
 	types := []string{"none", "pmi2", "pmix"}
 	plan(len(folders) * len(types))
 	onClusters(t, shared, func(t *testing.T, c *cluster) {
@@ -38,12 +45,16 @@ func TestExamples(t *testing.T) {
 			if p, several := programs[name]; several {
 				prepare, step, local = "printf '"+p.file+"' >multi-$$ && ", "--multi-prog multi-$$", p.ameexec
 			}
+			nodes := "3"
+			if slices.Contains(onOneNode, name) {
+				nodes = "1"
+			}
 			for _, mpi := range types {
 				t.Run(name+"/--mpi="+mpi, func(t *testing.T) {
 					t.Parallel()
 					want := c.lines(t, "ssh c1 '/opt/dlp/ameexec "+local+"'")
 					assert.NotEqual(t, []string{""}, want)
-					assert.Equal(t, want, c.lines(t, prepare+"srun -N3 -n5 --mpi="+mpi+" "+step))
+					assert.Equal(t, want, c.lines(t, prepare+"srun -N"+nodes+" -n5 --mpi="+mpi+" "+step))
 				})
 			}
 		}
