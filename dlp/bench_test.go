@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -65,6 +66,40 @@ func BenchmarkMapUnordered(b *testing.B) {
 			return nil
 		})
 	})
+}
+
+// BenchmarkJournal is what a Journal costs a map of a trivial function on 3 ranks
+// connected by TCP: the same map without one and with one, in turn.
+func BenchmarkJournal(b *testing.B) {
+	job := startBreakable(b, 3, listen(b))
+	folder := b.TempDir()
+	var plain, kept time.Duration
+	b.ResetTimer()
+	for rank, err := range job.run(func(c *Comm) error {
+		for i := range b.N {
+			for _, opts := range [][]MapOption{nil, {Journal(filepath.Join(folder, fmt.Sprint(i)))}} {
+				start := time.Now()
+				for _, err := range MapUnordered(context.Background(), c, numbers(benchItems), square, opts...) {
+					if err != nil {
+						return err
+					}
+				}
+				if c.IsRoot() && opts == nil {
+					plain += time.Since(start)
+				} else if c.IsRoot() {
+					kept += time.Since(start)
+				}
+			}
+		}
+		return nil
+	}) {
+		if err != nil {
+			b.Fatal(rank, err)
+		}
+	}
+	b.ReportMetric(float64(plain)/float64(kept), "rate/plain")
+	b.ReportMetric(float64(plain.Nanoseconds())/float64(b.N*benchItems), "plain-ns/item")
+	b.ReportMetric(float64(kept.Nanoseconds())/float64(b.N*benchItems), "journal-ns/item")
 }
 
 // BenchmarkSplitManaged splits 20,000 items that do nothing among 3 ranks.

@@ -38,7 +38,7 @@ func samplesOf[T any](items *source[T], key any) (*samples, error) {
 	if key != nil {
 		byKey, ok := key.(func(T) string)
 		if !ok {
-			return nil, fmt.Errorf("the key is a %T, but the loop's items are of type %v", key, reflect.TypeFor[T]())
+			return nil, wrongKey[T](key)
 		}
 		s.digest = func(i int) uint64 { return value.DigestOf(byKey(items.slice[i])) }
 	} else {
@@ -48,6 +48,10 @@ func samplesOf[T any](items *source[T], key any) (*samples, error) {
 		return nil, nil
 	}
 	return s, nil
+}
+
+func wrongKey[T any](key any) error {
+	return fmt.Errorf("the key is a %T, but the loop's items are of type %v", key, reflect.TypeFor[T]())
 }
 
 // count is the number of samples.

@@ -60,20 +60,24 @@ func fromRootRange[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], wo
 	if c.IsRoot() && items == nil {
 		a.refuse = mismatch("rank 0 has no items: it must pass a sequence to MapFromRoot, and the other ranks nil")
 	}
-	l, err := c.startLoop(ctx, a, nil, o)
-	if err == nil {
-		defer l.finish()
-		err = fromRootShared(ctx, l, items, work, &o, yield)
-	}
-	if err != nil {
+	if err := fromRootShared(ctx, c, a, items, work, &o, yield); err != nil {
 		return c.errorf("map", err)
 	}
 	return nil
 }
 
 // fromRootShared is one rank's part in the loop.
-func fromRootShared[T, R any](ctx context.Context, l *managed, items iter.Seq[T], work func(context.Context, T) (R, error), o *loopOptions, yield func(Result[R], error) bool) error {
-	c := l.comm
+func fromRootShared[T, R any](ctx context.Context, c *Comm, a announcement, items iter.Seq[T], work func(context.Context, T) (R, error), o *loopOptions, yield func(Result[R], error) bool) (failed error) {
+	book, err := openLogbook[T, R](c, o)
+	if err == nil {
+		defer book.closeInto(&failed)
+	}
+	a.refuse = cmp.Or(a.refuse, err)
+	l, err := c.startLoop(ctx, a, nil, *o)
+	if err != nil {
+		return err
+	}
+	defer l.finish()
 	own := labour[*loop.Input]{
 		slots: l.slots, options: o,
 		do: func(ctx context.Context, t loop.Task, in *loop.Input) loop.Item {
@@ -89,13 +93,13 @@ func fromRootShared[T, R any](ctx context.Context, l *managed, items iter.Seq[T]
 		own.next = nextInput(own.worker)
 		return own.run(ctx)
 	}
-	defer feed(ctx, l, items)()
+	defer feed(ctx, l, items, book)()
 	if l.rootWorks {
 		own.worker = l.worker()
 		own.next = nextInput(own.worker)
 		defer beside(ctx, own.run)()
 	}
-	return yieldResults(ctx, c, l.server, l.policy, yield)
+	return yieldResults(ctx, c, l.server, book, l.policy, yield)
 }
 
 // nextInput returns the items that have travelled to a Worker.
@@ -142,14 +146,25 @@ type feeder struct {
 
 // feed starts to give the loop the items of a sequence. The returned function
 // waits for the end of that, when the loop is over.
-func feed[T any](ctx context.Context, l *managed, items iter.Seq[T]) (wait func()) {
+func feed[T any](ctx context.Context, l *managed, items iter.Seq[T], book *logbook[T]) (wait func()) {
 	f := &feeder{server: l.server, ended: make(chan struct{})}
 	go f.run(func() {
 		if !f.server.Room(ctx) {
 			return
 		}
+		index := 0
 		for item := range items {
-			if _, ok := f.server.Add(inputOf(l.comm, item)); !ok || !f.server.Room(ctx) {
+			finished, err := book.offer(index, &item, f.server)
+			if err != nil {
+				f.server.Reject(l.comm.fromRank(0, err))
+				return
+			}
+			if !finished {
+				if _, ok := f.server.Add(inputOf(l.comm, item)); !ok {
+					return
+				}
+			}
+			if index++; !f.server.Room(ctx) {
 				return
 			}
 		}

@@ -68,11 +68,11 @@ func setError(item *loop.Item, s loop.Status, err error) {
 
 // resultOf makes a finished item the Result that rank 0's loop yields.
 func resultOf[R any](c *Comm, item *loop.Item) Result[R] {
-	r := Result[R]{Index: item.Index, Rank: item.Rank, Duration: item.Duration}
+	r := Result[R]{Index: item.Index, Rank: item.Rank, Duration: item.Duration, Resumed: item.Resumed}
 	switch {
 	case item.Status != loop.Value:
 		r.Err = c.itemError(item)
-	case item.Rank == 0:
+	case item.Rank == 0 && !item.Resumed:
 		r.Value, _ = item.Own.(R) // not ok for a nil interface alone
 	default:
 		var err error

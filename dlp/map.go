@@ -16,6 +16,7 @@ type Result[R any] struct {
 	Value    R
 	Err      error // an *ItemError, with OnError(Continue) only
 	Duration time.Duration
+	Resumed  bool // an earlier start has worked on it: see Journal
 }
 
 // MapUnordered runs work on each item, on the ranks other than 0, and yields
@@ -100,10 +101,15 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 }
 
 // mapAlone is the loop of a rank that is alone and has one slot.
-func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
+func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) (failed error) {
 	if err := c.beginAlone(ctx, "map"); err != nil {
 		return err
 	}
+	book, err := openLogbook[T, R](c, &o)
+	if err != nil {
+		return err
+	}
+	defer book.closeInto(&failed)
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	halter := halter{Halting: c.halting(&o)}
@@ -117,11 +123,15 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 		if err := halter.stops(index, items.length()); err != nil {
 			return err
 		}
-		f := tryHere(workCtx, c, index, item, work, &o)
-		if isCut(workCtx, &f) {
+		f, err := book.alone(index, &item, func() loop.Item { return tryHere(workCtx, c, index, item, work, &o) })
+		switch {
+		case err != nil:
+			return err
+		case isCut(workCtx, &f):
 			return halter.stops(index, items.length())
+		case !f.Resumed:
+			halter.done(f.Duration)
 		}
-		halter.done(f.Duration)
 		index++
 		count.add()
 		r := resultOf[R](c, &f)
@@ -136,14 +146,21 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 }
 
 // mapShared is the loop of one rank of several.
-func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compared *samples, work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) error {
-	l, err := c.startLoop(ctx, announcement{op: opMap, length: items.length()}, compared, o)
+func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compared *samples, work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) (failed error) {
+	a := announcement{op: opMap, length: items.length()}
+	book, err := openLogbook[T, R](c, &o)
+	if err == nil {
+		defer book.closeInto(&failed)
+		a.finished, err = book.plan(items.slice)
+	}
+	a.refuse = err
+	l, err := c.startLoop(ctx, a, compared, o)
 	if err != nil {
 		return err
 	}
 	defer l.finish()
 	if c.IsRoot() && !l.rootWorks {
-		return yieldResults(ctx, c, l.server, o.policy, yield)
+		return yieldResults(ctx, c, l.server, book, o.policy, yield)
 	}
 	w := l.worker()
 	own := labour[T]{
@@ -155,7 +172,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 		return own.run(ctx)
 	}
 	defer beside(ctx, own.run)()
-	return yieldResults(ctx, c, l.server, o.policy, yield)
+	return yieldResults(ctx, c, l.server, book, o.policy, yield)
 }
 
 // beside runs rank 0's own work beside its loop body. The returned function ends
@@ -172,7 +189,7 @@ func beside(ctx context.Context, run func(context.Context) error) (end func()) {
 }
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
-func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy ErrorPolicy, yield func(Result[R], error) bool) error {
+func yieldResults[T, R any](ctx context.Context, c *Comm, s *loop.Server, book *logbook[T], policy ErrorPolicy, yield func(Result[R], error) bool) error {
 	left := errLeft // until it is clear that yield has returned
 	defer func() {
 		if left == errLeft {
@@ -180,30 +197,51 @@ func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, policy Er
 		}
 		s.Leave(left)
 	}()
-	for {
-		results, over, err := s.Take(ctx)
+	use := func(item *loop.Item) (more bool) {
+		r := resultOf[R](c, item)
+		*item = loop.Item{} // lets go of the value
+		if r.Err != nil && policy == Stop {
+			s.Reject(r.Err)
+			return true
+		}
+		return yield(r, nil)
+	}
+	more, err := book.replay(ctx, use)
+	var lost error // why results are not safe
+	for more && err == nil {
+		results, over, failed := s.Take(ctx)
 		if over {
 			left = nil
-			return err
+			return failed
 		}
-		for i := range results {
-			if err = context.Cause(ctx); err != nil {
-				break
-			}
-			r := resultOf[R](c, &results[i])
-			results[i] = loop.Item{} // lets go of the value
-			if r.Err != nil && policy == Stop {
-				s.Reject(r.Err)
-				continue
-			}
-			if !yield(r, nil) {
-				left = nil
-				return nil
-			}
+		if err = failed; err != nil {
+			break
 		}
-		if err != nil {
-			left = c.fromRank(0, err)
-			return err
+		if unsafe := book.record(results); unsafe != nil {
+			if lost == nil {
+				s.Reject(c.fromRank(0, unsafe))
+			}
+			lost = unsafe
+			continue // what is not safe is not yielded
+		}
+		more, err = useEach(ctx, results, use)
+	}
+	if left = nil; err != nil {
+		left = c.fromRank(0, err)
+	}
+	return err
+}
+
+// useEach calls use with each result, as long as that wants more and ctx has not
+// ended.
+func useEach(ctx context.Context, results []loop.Item, use func(*loop.Item) (more bool)) (more bool, err error) {
+	for i := range results {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if !use(&results[i]) {
+			return false, nil
 		}
 	}
+	return true, nil
 }

@@ -31,12 +31,13 @@ type Journal struct {
 	ahead    window
 }
 
-// Has says whether an item was finished before this start.
-func (j *Journal) Has(id ID) bool {
+// Offset returns where in the file an item is that was finished before this
+// start, ok == false if it was not.
+func (j *Journal) Offset(id ID) (offset int64, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, ok := j.finished[id]
-	return ok
+	offset, ok = j.finished[id]
+	return offset, ok
 }
 
 // Lookup returns the record of an item that was finished before this start, ok ==

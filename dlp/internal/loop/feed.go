@@ -31,7 +31,7 @@ func (s *Server) Room(ctx context.Context) bool {
 	for {
 		s.mu.Lock()
 		over := s.m.stopped || s.m.taking == 0
-		room := s.m.ready-s.m.next < aheadItems*max(1, s.m.slots) && s.inputs.ahead < aheadBytes
+		room := s.m.ready-s.m.next < aheadItems*max(1, s.m.slots) && s.inputs.ahead < aheadBytes && !s.results.full()
 		s.mu.Unlock()
 		if over || ctx.Err() != nil {
 			return false

@@ -28,7 +28,8 @@ const itemOverhead = 128
 type Item struct {
 	Index    int
 	Rank     int
-	Attempt  int // from 1; set by the Server
+	Attempt  int  // from 1; set by the Server
+	Resumed  bool // it was finished before the loop began
 	Duration time.Duration
 	Status   Status
 	Payload  value.Payload // the value, or an error as Errors encodes it

@@ -65,7 +65,7 @@ func (m *manager) rest() string {
 		}
 		return fmt.Sprintf("%s and all from %d on", itemList(merged(spans)), m.next)
 	case m.next < m.total:
-		spans = append(spans, span{m.next, m.total - m.next})
+		spans = append(spans, m.gaps()...)
 	}
 	if len(spans) == 0 {
 		return ""
@@ -79,4 +79,24 @@ func Rest(index, total int) string {
 		return fmt.Sprintf("all items from %d on", index)
 	}
 	return itemList([]span{{index, total - index}})
+}
+
+// busy is how many ranks hold items.
+func (m *manager) busy() int {
+	n := 0
+	for i := range m.ranks {
+		if len(m.ranks[i].held) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// unfinished names the items that a rank holds: "unfinished items 3,7-9".
+func (m *manager) unfinished(rank int) string {
+	held := m.ranks[rank].held
+	if len(held) == 0 {
+		return "no unfinished items"
+	}
+	return "unfinished " + itemList(held)
 }

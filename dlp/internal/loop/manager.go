@@ -17,6 +17,7 @@ import (
 type manager struct {
 	total    int          // number of items; Unknown while a sequence's end is not found
 	next     int          // first index that was never handed out
+	skip     []span       // above that: finished before, ascending
 	ready    int          // first index that cannot be handed out yet
 	back     []span       // given back, ascending
 	again    []int        // held by ranks that were lost, ascending
@@ -229,24 +230,4 @@ func (m *manager) anyTaker() bool {
 		}
 	}
 	return false
-}
-
-// busy is how many ranks hold items.
-func (m *manager) busy() int {
-	n := 0
-	for i := range m.ranks {
-		if len(m.ranks[i].held) > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// unfinished names the items that a rank holds: "unfinished items 3,7-9".
-func (m *manager) unfinished(rank int) string {
-	held := m.ranks[rank].held
-	if len(held) == 0 {
-		return "no unfinished items"
-	}
-	return "unfinished " + itemList(held)
 }

@@ -16,6 +16,7 @@ type Config struct {
 	RootWorks bool  // rank 0 has a Worker
 	Stop      bool  // the first item that has failed ends the loop
 	Redo      bool  // what a rank has finished is lost with it
+	Finished  []int // before the loop begins, ascending
 	OnLoss    LossPolicy
 	Retries   int // of an item on which work has failed
 	Halting   Halting
@@ -71,6 +72,7 @@ func NewServer(link Link, c Config) *Server {
 	// Ranks are to be released whatever becomes of any caller's context.
 	s.serving, s.finish = context.WithCancel(context.Background())
 	s.m.redo, s.m.retries = c.Redo, c.Retries
+	s.m.pass(c.Finished)
 	if !c.RootWorks {
 		s.m.leave(0, out)
 	}

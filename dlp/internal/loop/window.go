@@ -112,12 +112,14 @@ func (m *manager) takeBack(h *holder, slots int) (span, bool) {
 
 // takeNext takes indices that were never handed out.
 func (m *manager) takeNext(h *holder, slots int) (span, bool) {
-	if m.next >= m.end() {
+	end := m.gap()
+	if m.next >= end {
 		return span{}, false
 	}
-	s := m.light(span{m.next, min(m.end()-m.next, slots*m.windowOf(h, h.limit))})
+	s := m.light(span{m.next, min(end-m.next, slots*m.windowOf(h, h.limit))})
 	h.limit = perSlot(s.n, slots) * windowGrowth
 	m.next += s.n
+	m.passOver()
 	return s, true
 }
 
@@ -158,7 +160,7 @@ func (m *manager) windowOf(h *holder, limit int) int {
 	if m.ready == math.MaxInt && m.total == Unknown {
 		n = min(n, windowUnknown)
 	} else {
-		open := m.end() - m.next + len(m.again) + len(m.failed) + count(m.back)
+		open := m.end() - m.next - count(m.skip) + len(m.again) + len(m.failed) + count(m.back)
 		n = min(n, open/(2*m.slots))
 	}
 	if expected := m.expected(h); m.limited && expected > 0 {
