@@ -193,6 +193,9 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 	if err != nil {
 		broken = errors.Join(fmt.Errorf("items: %w", err), broken)
 	}
+	if ctx.Err() != nil { // a second signal, whatever the loop has made of it
+		last = context.Cause(ctx)
+	}
 	if last != nil && !errors.Is(last, dlp.ErrStopped) {
 		return 0, errors.Join(last, broken)
 	}
