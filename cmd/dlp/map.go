@@ -130,11 +130,9 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 	}
 	s := newSite(m.options, m.world, m.runner, m.slots, courier)
 	defer s.close()
-	work := func(ctx context.Context, t task) (report, error) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		defer context.AfterFunc(working, func() { cancel(context.Cause(working)) })()
-		return s.work(ctx, t)
+	work := s.work
+	if m.failFast {
+		work = func(ctx context.Context, t task) (report, error) { return s.workUntil(ctx, working, t) }
 	}
 	if m.collector == nil {
 		for _, err := range m.loop(ctx, nil, work) {
