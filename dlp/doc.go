@@ -70,6 +70,13 @@
 //
 // Inside a managed loop's body none of them can be used on the same Comm.
 //
+// # Long jobs
+//
+// StopOn ends a loop in good order when the job is asked to stop, StopBefore
+// before its time is up, and Journal keeps the results of a map in a file, so that
+// the program goes on there when it is started again. Retries and ItemTimeout are
+// for work that fails or hangs.
+//
 // # Messages
 //
 // Send and Recv move a value between any two ranks, Isend and Irecv do so while
@@ -121,7 +128,7 @@
 //
 // It is not MPI: when a rank is lost, a loop goes on with the others, but its Comm
 // has no collectives any more until the program makes a smaller one (Shrink). It
-// does not start processes, move files, or check-point. All ranks must be builds
+// does not start processes or move files. All ranks must be builds
 // of one program: neither the protocol nor the encoding is stable between
 // versions.
 //

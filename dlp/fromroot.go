@@ -31,7 +31,7 @@ import (
 // loop on rank 0, and ends it on the others with an error.
 //
 // Results, errors, losses and options are as in MapUnordered, but that nothing is
-// compared and Key has no effect. An item that cannot be encoded, or that another
+// compared, and Key is for a Journal alone. An item that cannot be encoded, or that another
 // rank cannot decode, has failed. With one rank nothing is encoded, and work runs
 // beside the loop body.
 func MapFromRoot[T, R any](ctx context.Context, c *Comm, items iter.Seq[T], work func(context.Context, T) (R, error), opts ...MapOption) iter.Seq2[Result[R], error] {

@@ -111,10 +111,8 @@ func (b *logbook[T]) plan(items []T) (finished []int, err error) {
 	if b == nil {
 		return nil, nil
 	}
-	b.list = make([]journal.ID, len(items))
-	for index := range items {
-		id := b.items.next(&items[index])
-		b.list[index] = id
+	b.list = b.items.all(items)
+	for index, id := range b.list {
 		offset, ok := b.file.Offset(id)
 		if ok && b.again != nil {
 			if _, ok, err = b.find(index, id); err != nil {

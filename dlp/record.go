@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 	"github.com/dlp-mpi/dlp-go/internal/journal"
 )
 
@@ -18,7 +19,6 @@ func (b *logbook[T]) record(items []loop.Item) error {
 		return b.appended
 	}
 	now := time.Now()
-	records := make([]journal.Record, 0, len(items))
 	for i := range items {
 		item := &items[i]
 		if item.HasFailed() || item.Resumed {
@@ -26,7 +26,7 @@ func (b *logbook[T]) record(items []loop.Item) error {
 			continue
 		}
 		p := item.Payload
-		if item.Rank != 0 && b.check(p) != nil {
+		if p.Format == value.FormatCodec && b.check(p) != nil {
 			continue // so it will be an item that has failed
 		}
 		if item.Rank == 0 {
@@ -35,14 +35,15 @@ func (b *logbook[T]) record(items []loop.Item) error {
 				return b.appended
 			}
 		}
-		records = append(records, journal.Record{
+		b.appended = b.file.Put(&journal.Record{
 			ID: b.forget(item.Index), Index: item.Index, Rank: item.Rank, Attempt: max(1, item.Attempt),
 			Ended: now, Took: item.Duration, Format: p.Format, Body: p.Body,
 		})
+		if b.appended != nil {
+			return b.appended
+		}
 	}
-	if len(records) > 0 {
-		b.appended = b.file.Append(records)
-	}
+	b.appended = b.file.Commit()
 	return b.appended
 }
 

@@ -9,8 +9,8 @@
 //	head    8 bytes   "dlpjrnl" and the version of the format, 1
 //	       16 bytes   random; the checksums begin with it
 //	record  4 bytes   marker, f4 64 4a 0a
-//	        4 bytes   length of the body
 //	        4 bytes   CRC-32C of the random bytes, the length and the body
+//	        4 bytes   length of the body
 //	        n bytes   body: its kind (1 byte), then
 //
 //	kind 1, Description, once, first: text label, text type of items, text type

@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	magic      = "dlpjrnl\x01"
-	marker     = "\xf4dJ\n"
-	saltSize   = 16
-	headSize   = len(magic) + saltSize
-	prefixSize = len(marker) + 4 + 4 // of a record, before its body
+	magic       = "dlpjrnl\x01"
+	marker      = "\xf4dJ\n"
+	saltSize    = 16
+	headSize    = len(magic) + saltSize
+	prefixSize  = len(marker) + 4 + 4 // of a record, before its body
+	emptyPrefix = marker + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 	// maxBody bounds one record: its length has four bytes.
 	maxBody = 1<<32 - 1
@@ -61,25 +62,26 @@ type Record struct {
 	Body    []byte // the value, or the text of the error
 }
 
-// sum is the checksum of a body in a file with this salt.
-func sum(salt uint32, body []byte) uint32 {
-	var length [4]byte
-	binary.BigEndian.PutUint32(length[:], uint32(len(body)))
-	return crc32.Update(crc32.Update(salt, castagnoli(), length[:]), castagnoli(), body)
-}
+// sum is the checksum of a length and a body, or of a part of them, behind what
+// has the checksum so far.
+func sum(so uint32, b []byte) uint32 { return crc32.Update(so, castagnoli(), b) }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // appendFrame appends a record whose body the function appends.
 func appendFrame(b []byte, salt uint32, body func([]byte) []byte) []byte {
 	start := len(b)
-	b = append(b, marker...)
-	b = append(b, make([]byte, 8)...)
+	b = append(b, emptyPrefix...)
 	b = body(b)
-	prefix, text := b[start+len(marker):], b[start+prefixSize:]
-	binary.BigEndian.PutUint32(prefix, uint32(len(text)))
-	binary.BigEndian.PutUint32(prefix[4:], sum(salt, text))
+	closeFrame(b[start:], salt)
 	return b
+}
+
+// closeFrame fills in what precedes the body of a record.
+func closeFrame(frame []byte, salt uint32) {
+	checked := frame[prefixSize-4:]
+	binary.BigEndian.PutUint32(checked, uint32(len(frame)-prefixSize))
+	binary.BigEndian.PutUint32(frame[len(marker):], sum(salt, checked))
 }
 
 func appendText(b []byte, s string) []byte {

@@ -15,15 +15,16 @@ const syncEvery = time.Second
 // Journal is an open file. Its methods may be called from several goroutines.
 type Journal struct {
 	path string
-	each bool // every Append is synced
+	each bool // every Commit is synced
 	salt uint32
 
 	mu       sync.Mutex
 	file     *os.File
 	size     int64
-	finished map[ID]int64 // before this start: offset of the record
-	added    int          // since then
-	buf      []byte
+	finished map[ID]int64   // before this start: offset of the record
+	added    int            // since then
+	buf      []byte         // what was Put
+	pending  int            // finished items in it
 	err      error          // of a write or sync: nothing is written any more
 	timer    *time.Timer    // of the next sync; nil: all is synced
 	syncing  sync.WaitGroup // syncs under way
@@ -59,34 +60,45 @@ func (j *Journal) Lookup(id ID) (r Record, ok bool, err error) {
 	return r, true, nil
 }
 
-// Append writes records. After an error nothing of them is in the file, as far
-// as that can be achieved, and all later calls return the same error. What is
-// written survives the end of the process at once, and that of the machine after
-// a second, or at once with sync.
-func (j *Journal) Append(records []Record) error {
+// Put adds a record to those that Commit writes. It does not keep its memory.
+func (j *Journal) Put(r *Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.err != nil {
-		return j.err
+	if int64(len(r.Body)) > maxBody-1024 {
+		return fmt.Errorf("journal %s: the result of item %d has %d bytes, more than a record can have", j.path, r.Index, len(r.Body))
 	}
-	finished := 0
-	b := j.buf[:0]
-	for i := range records {
-		if int64(len(records[i].Body)) > maxBody-1024 {
-			return fmt.Errorf("journal %s: the result of item %d has %d bytes, more than a record can have", j.path, records[i].Index, len(records[i].Body))
-		}
-		if !records[i].Failed {
-			finished++
-		}
-		b = appendFrame(b, j.salt, records[i].append)
+	start := len(j.buf)
+	j.buf = r.append(append(j.buf, emptyPrefix...))
+	closeFrame(j.buf[start:], j.salt)
+	if !r.Failed {
+		j.pending++
 	}
-	if j.buf = b; cap(b) > maxKept {
+	return nil
+}
+
+// Commit writes what was Put. After an error nothing of that is in the file, as
+// far as that can be achieved, and all later calls return the same error. What is
+// written survives the end of the process at once, and that of the machine after
+// a second, or at once with sync.
+func (j *Journal) Commit() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	b := j.buf
+	if j.buf = b[:0]; cap(b) > maxKept {
 		j.buf = nil
+	}
+	pending := j.pending
+	j.pending = 0
+	switch {
+	case j.err != nil:
+		return j.err
+	case len(b) == 0:
+		return nil
 	}
 	if err := j.write(b); err != nil {
 		return j.fail(err)
 	}
-	j.added += finished
+	j.added += pending
 	switch {
 	case j.each:
 		if err := j.file.Sync(); err != nil {
@@ -99,7 +111,7 @@ func (j *Journal) Append(records []Record) error {
 	return nil
 }
 
-// maxKept bounds the buffer that is kept for the next Append, in bytes.
+// maxKept bounds the buffer that is kept for the next Put, in bytes.
 const maxKept = 4 << 20
 
 // write appends to the file. What was written of a write that has failed is cut
@@ -118,7 +130,7 @@ func (j *Journal) fail(err error) error {
 	return j.err
 }
 
-// syncLater syncs what was written in the last second. Append goes on meanwhile.
+// syncLater syncs what was written in the last second. Commit goes on meanwhile.
 func (j *Journal) syncLater() {
 	defer j.syncing.Done()
 	j.mu.Lock()
@@ -179,6 +191,7 @@ func (w *window) read(file io.ReaderAt, offset int64, salt uint32) ([]byte, erro
 		return nil, err
 	}
 	length, check, ok := parsePrefix(prefix, maxBody+int64(prefixSize))
+	salt = sum(salt, prefix[prefixSize-4:])
 	if !ok || length == 0 {
 		return nil, errBody
 	}

@@ -41,9 +41,19 @@ func write(t testing.TB, path string, first, n int) {
 	j, err := Open(path, description(), start(), false)
 	require.NoError(t, err)
 	for i := range n {
-		require.NoError(t, j.Append([]Record{recordOf(first + i)}))
+		require.NoError(t, appendTo(j, recordOf(first+i)))
 	}
 	require.NoError(t, j.Close())
+}
+
+// appendTo writes records.
+func appendTo(j *Journal, records ...Record) error {
+	for i := range records {
+		if err := j.Put(&records[i]); err != nil {
+			return err
+		}
+	}
+	return j.Commit()
 }
 
 // entries are what a file holds, up to an error.
@@ -97,10 +107,10 @@ func TestJournalKeepsWhatIsFinished(t *testing.T) {
 	large.Body = make([]byte, 5<<20)
 	again := recordOf(0)
 	again.Body = []byte("newer")
-	require.NoError(t, j.Append([]Record{failed, large, again}))
+	require.NoError(t, appendTo(j, failed, large, again))
 	require.NoError(t, j.Close())
 	require.NoError(t, j.Close())
-	assert.ErrorIs(t, j.Append(nil), os.ErrClosed)
+	assert.ErrorIs(t, j.Commit(), os.ErrClosed)
 
 	starts, records, err := entries(t, path)
 	require.NoError(t, err)

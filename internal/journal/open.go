@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ var ErrDescription = errors.New("it is of something else")
 // Open opens a journal to look up what is finished, and to append to. It makes
 // the file if there is none, with mode 0600, and locks it. A tail that is no
 // record is cut off. The start is written and synced, so that a full disk is
-// found before there is anything to lose. With sync, Append returns when what it
+// found before there is anything to lose. With sync, Commit returns when what it
 // has written is on disk.
 //
 // An error names the path. A file that is no journal, is damaged, locked, a
@@ -160,7 +159,7 @@ func (j *Journal) begin(d *Description) ([]byte, error) {
 	if _, err := rand.Read(b[len(magic):]); err != nil {
 		return nil, err
 	}
-	j.salt = crc32.Update(0, castagnoli(), b[len(magic):])
+	j.salt = sum(0, b[len(magic):])
 	return appendFrame(b, j.salt, d.append), nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 )
 
@@ -66,7 +65,7 @@ func NewReader(file io.ReaderAt, size int64) (*Reader, error) {
 	if len(head) < headSize {
 		return nil, &TornError{0, size}
 	}
-	r.salt = crc32.Update(0, castagnoli(), head[len(magic):])
+	r.salt = sum(0, head[len(magic):])
 	r.buf = bufio.NewReaderSize(io.NewSectionReader(file, r.offset, size-r.offset), int(min(readBuffer, size)))
 	_, body, err := r.next()
 	if torn := (*TornError)(nil); err == io.EOF || errors.As(err, &torn) {
@@ -139,7 +138,7 @@ func (r *Reader) take() ([]byte, error) {
 	if _, err := io.ReadFull(r.buf, r.body); err != nil {
 		return nil, unlessShort(err)
 	}
-	if sum(r.salt, r.body) != check {
+	if sum(sum(r.salt, prefix[prefixSize-4:]), r.body) != check {
 		return nil, nil
 	}
 	if length == 0 {
@@ -159,8 +158,8 @@ func unlessShort(err error) error {
 // parsePrefix takes the start of a record apart. It is not ok if it is none, or
 // one that does not fit into what is left of the file.
 func parsePrefix(b []byte, left int64) (length int64, check uint32, ok bool) {
-	length = int64(binary.BigEndian.Uint32(b[len(marker):]))
-	check = binary.BigEndian.Uint32(b[len(marker)+4:])
+	check = binary.BigEndian.Uint32(b[len(marker):])
+	length = int64(binary.BigEndian.Uint32(b[len(marker)+4:]))
 	return length, check, string(b[:len(marker)]) == marker && length <= left-int64(prefixSize)
 }
 
@@ -192,8 +191,7 @@ func (r *Reader) isRecord(prefix []byte, at int64) bool {
 	if !ok {
 		return false
 	}
-	h := crc32.Update(r.salt, castagnoli(), prefix[len(marker):len(marker)+4])
-	w := crcWriter(h)
+	w := crcWriter(sum(r.salt, prefix[prefixSize-4:prefixSize]))
 	_, err := io.Copy(&w, io.NewSectionReader(r.file, at+int64(prefixSize), length))
 	return err == nil && uint32(w) == check
 }
@@ -202,6 +200,6 @@ func (r *Reader) isRecord(prefix []byte, at int64) bool {
 type crcWriter uint32
 
 func (w *crcWriter) Write(b []byte) (int, error) {
-	*w = crcWriter(crc32.Update(uint32(*w), castagnoli(), b))
+	*w = crcWriter(sum(uint32(*w), b))
 	return len(b), nil
 }

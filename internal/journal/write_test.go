@@ -16,7 +16,7 @@ func TestShortWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run.journal")
 	j, err := Open(path, description(), start(), false)
 	require.NoError(t, err)
-	require.NoError(t, j.Append([]Record{recordOf(0)}))
+	require.NoError(t, appendTo(j, recordOf(0)))
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 
@@ -25,12 +25,12 @@ func TestShortWrite(t *testing.T) {
 	small := limit
 	small.Cur = uint64(info.Size()) + 10
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small))
-	err = j.Append([]Record{recordOf(1)})
+	err = appendTo(j, recordOf(1))
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
 
 	require.ErrorIs(t, err, syscall.EFBIG)
 	assert.ErrorContains(t, err, "; 1 finished items are safe in it")
-	assert.Equal(t, err, j.Append([]Record{recordOf(2)}))
+	assert.Equal(t, err, appendTo(j, recordOf(2)))
 	assert.Equal(t, err, j.Close())
 	after, err := os.Stat(path)
 	require.NoError(t, err)

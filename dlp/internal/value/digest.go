@@ -3,7 +3,6 @@ package value
 import (
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"reflect"
 	"sync"
 )
@@ -23,8 +22,8 @@ type Digest struct {
 	sum  uint64
 	left int // bytes that may still be read
 
-	all  bool // is kept in text, in place of the sum
-	text []byte
+	wide bool   // of 128 bits
+	high uint64 // half of those
 }
 
 // Sum returns the number.
@@ -32,23 +31,17 @@ func (d *Digest) Sum() uint64 { return d.sum }
 
 // Number adds a number.
 func (d *Digest) Number(n uint64) {
-	if d.all {
-		d.keep(n)
+	if d.wide {
+		d.widen(n)
 		return
 	}
-	// As in wyhash: both halves of the product depend on all bits.
-	hi, lo := bits.Mul64(d.sum^0xa0761d6478bd642f, n^0xe7037ed1a0b428db)
-	d.sum = hi ^ lo
+	d.sum = fold(d.sum^0xa0761d6478bd642f, n^0xe7037ed1a0b428db)
 	d.left -= 8
 }
 
 // Text adds a string, with its length, up to what is left to be read.
 func (d *Digest) Text(s string) {
 	d.Number(uint64(len(s)))
-	if d.all {
-		d.text = append(d.text, s...)
-		return
-	}
 	s = s[:max(0, min(len(s), d.left))]
 	var word [8]byte
 	for len(s) > 0 {

@@ -4,35 +4,47 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"reflect"
 	"strings"
 )
 
-// Canonical returns a function that appends all of a value to a buffer, so that
-// two values of the type append the same bytes if they are the same. It is nil if
-// the type has no digest; see Digests.
-func Canonical[T any]() func(b []byte, v *T) []byte {
+// Fingerprint returns a function for a number of 128 bits that is the same for
+// the same values of a type, on all machines and in all builds. All of a value
+// counts. It finds no forgers. The function is for one goroutine; it is nil if the
+// type has no digest, see Digests.
+func Fingerprint[T any]() func(v *T) [16]byte {
 	t := reflect.TypeFor[T]()
 	known, ok := digesters.Load(t)
 	if !ok {
 		known, _ = digesters.LoadOrStore(t, digesterOf(t, nil))
 	}
 	digest := known.(digester)
-	switch {
-	case digest == nil:
+	if digest == nil {
 		return nil
-	case t.Kind() == reflect.String:
-		return func(b []byte, v *T) []byte { return append(b, reflect.ValueOf(v).Elem().String()...) }
 	}
-	return func(b []byte, v *T) []byte {
-		d := Digest{left: math.MaxInt, all: true, text: b}
-		digest(&d, reflect.ValueOf(v).Elem())
-		return d.text
+	d := new(Digest)
+	return func(v *T) (sum [16]byte) {
+		*d = Digest{left: math.MaxInt, wide: true}
+		digest(d, reflect.ValueOf(v).Elem())
+		binary.BigEndian.PutUint64(sum[:], d.sum)
+		binary.BigEndian.PutUint64(sum[8:], d.high)
+		return sum
 	}
 }
 
-// keep is Number and Text of a Digest that keeps all.
-func (d *Digest) keep(n uint64) { d.text = binary.LittleEndian.AppendUint64(d.text, n) }
+// widen adds a number to a Digest of 128 bits. Each half keeps something of what
+// was before even if its product is 0.
+func (d *Digest) widen(n uint64) {
+	d.sum = bits.RotateLeft64(d.sum, 31) + fold(d.sum^0xa0761d6478bd642f, n^0xe7037ed1a0b428db)
+	d.high = bits.RotateLeft64(d.high, 29) + fold(d.high^0x8ebc6af09c88c6e3, n^0x589965cc75374cc3)
+}
+
+// fold is as in wyhash: both halves of the product depend on all bits.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
 
 // Describe says what a type is made of: its name and, unless it encodes itself,
 // its parts. Builds of one program that say the same can read each other's

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,25 +16,34 @@ type pair struct {
 	n    [2]float32
 }
 
-func canonical[T any](t *testing.T, v T) string {
-	f := Canonical[T]()
+func fingerprint[T any](t *testing.T, v T) [16]byte {
+	f := Fingerprint[T]()
 	require.NotNil(t, f)
-	return string(f([]byte("before "), &v))
+	return f(&v)
 }
 
-// What differs anywhere has other bytes, however long it is.
-func TestCanonical(t *testing.T) {
+// What differs anywhere has another one, however long it is.
+func TestFingerprint(t *testing.T) {
 	long := strings.Repeat("x", 2*maxDigested)
-	assert.NotEqual(t, canonical(t, long+"a"), canonical(t, long+"b"))
-	assert.NotEqual(t, canonical(t, []string{long, "a"}), canonical(t, []string{long, "b"}))
-	assert.NotEqual(t, canonical(t, pair{A: "a", B: "bc"}), canonical(t, pair{A: "ab", B: "c"}))
-	assert.NotEqual(t, canonical(t, pair{n: [2]float32{0, 1}}), canonical(t, pair{n: [2]float32{1, 0}}))
-	assert.NotEqual(t, canonical(t, [][]int{{1}, {}}), canonical(t, [][]int{{}, {1}}))
-	assert.Equal(t, canonical(t, pair{A: "a"}), canonical(t, pair{A: "a"}))
-	assert.Equal(t, "before text", canonical(t, "text"))
-	assert.Nil(t, Canonical[*int]())
-	assert.Nil(t, Canonical[map[string]int]())
-	assert.Nil(t, Canonical[any]())
+	assert.NotEqual(t, fingerprint(t, long+"a"), fingerprint(t, long+"b"))
+	assert.NotEqual(t, fingerprint(t, []string{long, "a"}), fingerprint(t, []string{long, "b"}))
+	assert.NotEqual(t, fingerprint(t, pair{A: "a", B: "bc"}), fingerprint(t, pair{A: "ab", B: "c"}))
+	assert.NotEqual(t, fingerprint(t, pair{n: [2]float32{0, 1}}), fingerprint(t, pair{n: [2]float32{1, 0}}))
+	assert.NotEqual(t, fingerprint(t, [][]int{{1}, {}}), fingerprint(t, [][]int{{}, {1}}))
+	assert.Equal(t, fingerprint(t, pair{A: "a"}), fingerprint(t, pair{A: "a"}))
+	// Files have them: they must stay what they are.
+	assert.Equal(t, "bf63e039a3b5f17ef33832fc18c5000f", fmt.Sprintf("%x", fingerprint(t, 7)))
+	assert.Equal(t, "1a278358c45e107367836d949564c451", fmt.Sprintf("%x", fingerprint(t, []string{"a", "long enough text"})))
+	all := map[[16]byte]bool{}
+	for i := range 100_000 {
+		all[fingerprint(t, i)] = true
+		all[fingerprint(t, fmt.Sprint(i))] = true
+		all[fingerprint(t, uint64(i)<<40)] = true
+	}
+	assert.Len(t, all, 300_000-1, "0 is 0")
+	assert.Nil(t, Fingerprint[*int]())
+	assert.Nil(t, Fingerprint[map[string]int]())
+	assert.Nil(t, Fingerprint[any]())
 }
 
 type tree struct {
