@@ -71,8 +71,21 @@ func (j *job) verdict(rank int, patience time.Duration) {
 	}
 	select {
 	case <-j.mesh.left(rank):
+	case <-j.mesh.left(0): // it says nothing more
 	case <-j.hasFailed:
 	case <-ctx.Done():
+	}
+}
+
+// pairLeft notes that a rank has said bye on the link that this one has to it.
+// Mostly that is the end of its program, but it may have heard of a loss that
+// this rank has yet to hear of from rank 0. So rank 0 has the first word.
+func (j *job) pairLeft(rank int) {
+	if !j.background(func() {
+		j.verdict(rank, j.patience(nil))
+		j.left(rank)
+	}) {
+		j.left(rank)
 	}
 }
 
@@ -91,8 +104,8 @@ func (c *Comm) broken(ctx context.Context, op string, l link, err error) error {
 		}
 		if j.rank != 0 && l.peer() != 0 {
 			j.verdict(l.peer(), j.patience(err))
-		} else {
-			j.lost(l.peer(), lossText(err)+ownOutput+j.absence()) // unless that is known
+		} else if j.mesh.gone(l.peer()) == nil { // a bye ends a link, too
+			j.lost(l.peer(), lossText(err)+ownOutput+j.absence())
 		}
 	}
 	t := j.matcher.usable(c.id)

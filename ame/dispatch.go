@@ -41,7 +41,11 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	case kindHeartbeat:
 		return nil, nil
 	case kindBye:
-		j.left(l.peer())
+		if j.rank != 0 && l.peer() != 0 {
+			j.pairLeft(l.peer())
+		} else {
+			j.left(l.peer())
+		}
 		return nil, errDone
 	case kindFail:
 		f, err := parseFailure(body, j.size)

@@ -28,10 +28,13 @@ const (
 	opSplit    = "split"
 	opMap      = "map"
 	opFromRoot = "map of rank 0's items"
+	opExecute  = "execute" // and the functions
 )
 
 // travels says whether rank 0 alone has the items.
-func (a *announcement) travels() bool { return a.op == opFromRoot }
+func (a *announcement) travels() bool { return a.op == opFromRoot || a.isExecute() }
+
+func (a *announcement) isExecute() bool { return strings.HasPrefix(a.op, opExecute) }
 
 // agreed is what the ranks of a loop know when it begins.
 type agreed struct {
@@ -122,7 +125,7 @@ const useLoop = 1
 // call is the identity of these collectives.
 func (a announcement) call() ame.Call {
 	names := map[string]string{opSplit: "SplitManaged", opMap: "MapUnordered", opFromRoot: "MapFromRoot"}
-	return ame.Call{Use: useLoop, Name: names[a.op]}
+	return ame.Call{Use: useLoop, Name: cmp.Or(names[a.op], "Execute")}
 }
 
 // payload is the wire form: length, digest and slots, big endian, and op.
@@ -168,6 +171,9 @@ func announced(p ame.Payload) string {
 	a, ok := parseAnnouncement(p)
 	if !ok {
 		return "no loop but a gather of " + value.FormatName(p.Format)
+	}
+	if a.isExecute() {
+		return a.op
 	}
 	return fmt.Sprintf("%s over %s", a.op, lengthText(a.length))
 }

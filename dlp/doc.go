@@ -34,6 +34,9 @@
 // MapFromRoot does so with items that rank 0 alone has. With Slots a rank works on
 // several items of these two at once.
 //
+// Execute is for work that is not a list: rank 0 submits tasks when it likes, for
+// instance from the results of others, and waits for their futures.
+//
 // Otherwise items are not sent: all ranks have the same list, or the same sequence, and
 // are told indices. What takes long to load belongs into the loop, what differs
 // between ranks (a random order, a directory listing) is made the same by

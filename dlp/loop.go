@@ -15,10 +15,17 @@ type SplitOption interface{ applySplit(*loopOptions) }
 // MapOption changes what MapUnordered does.
 type MapOption interface{ applyMap(*loopOptions) }
 
-// LoopOption is an option of both.
+// WorkOption is an option of MapUnordered and Execute.
+type WorkOption interface {
+	MapOption
+	ExecuteOption
+}
+
+// LoopOption is an option of all of them.
 type LoopOption interface {
 	SplitOption
 	MapOption
+	ExecuteOption
 }
 
 type loopOptions struct {
@@ -52,10 +59,17 @@ type mapOption func(*loopOptions)
 
 func (o mapOption) applyMap(l *loopOptions) { o(l) }
 
+type workOption func(*loopOptions)
+
+func (o workOption) applyMap(l *loopOptions)        { o(l) }
+func (o workOption) applyExecute(l *executeOptions) { o(&l.loopOptions) }
+
 type loopOption func(*loopOptions)
 
 func (o loopOption) applySplit(l *loopOptions) { o(l) }
 func (o loopOption) applyMap(l *loopOptions)   { o(l) }
+
+func (o loopOption) applyExecute(l *executeOptions) { o(&l.loopOptions) }
 
 // Dedicated keeps rank 0 out of the work of SplitManaged: its loop has no
 // iterations and ends with the loop. With one rank it has no effect.
@@ -63,7 +77,7 @@ func Dedicated() SplitOption { return splitOption(func(o *loopOptions) { o.dedic
 
 // RootWorks lets rank 0 work on items of MapUnordered too: work then runs in
 // a goroutine beside rank 0's loop body. With one rank it has no effect.
-func RootWorks() MapOption { return mapOption(func(o *loopOptions) { o.rootWorks = true }) }
+func RootWorks() WorkOption { return workOption(func(o *loopOptions) { o.rootWorks = true }) }
 
 // ErrorPolicy says what MapUnordered does when work fails on an item.
 type ErrorPolicy int

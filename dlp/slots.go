@@ -16,7 +16,7 @@ import (
 // be ready for being called from several goroutines. It learns from Slot in
 // which of the n slots it is. When the rank is lost, so are all items that it
 // held.
-func Slots(n int) MapOption { return mapOption(func(o *loopOptions) { o.slots = n }) }
+func Slots(n int) WorkOption { return workOption(func(o *loopOptions) { o.slots = n }) }
 
 // Slot returns in which slot of its rank work has been called, 0 .. n-1 with
 // Slots(n): no two calls of work on a rank have the same one at the same time.

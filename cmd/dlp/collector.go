@@ -26,6 +26,7 @@ type collector struct {
 	log     *joblog
 	list    *failedList
 	tally   tally
+	usable  *usable
 	slots   int // of all ranks
 }
 
@@ -33,12 +34,13 @@ type collector struct {
 func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string, stop <-chan struct{}) (c *collector, err error) {
 	c = &collector{options: o, world: world, printer: newPrinter(), tally: tally{begin: time.Now()}}
 	c.depot = newDepot(runner, c.printLines)
+	c.usable = newUsable(world.Size(), c.printer.say)
 	if o.results != "" {
 		if err := os.MkdirAll(o.results, 0o777); err != nil {
 			return nil, fmt.Errorf("--results: %w", err)
 		}
 	}
-	if c.feeder, err = newFeeder(o, stop); err != nil {
+	if c.feeder, err = newFeeder(o, world.Size() > 1, stop); err != nil {
 		return nil, err
 	}
 	if c.log, err = openJoblog(o.joblog); err != nil {
@@ -46,6 +48,9 @@ func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string
 	}
 	if c.list, err = openFailed(o); err != nil {
 		return nil, err
+	}
+	if o.results != "" {
+		c.depot.save = c.save // before the item counts as done
 	}
 	if o.keepOrder {
 		c.order = newSequencer(spool, c.keep)
@@ -61,13 +66,22 @@ func (c *collector) take(result dlp.Result[report]) error {
 	r := result.Value
 	if result.Err != nil {
 		if errors.Is(result.Err, context.Canceled) {
+			c.feeder.finished(result.Index)
 			c.tally.interrupted++
 			return nil
 		}
-		r = report{Index: result.Index, Status: statusFailed, Note: cause(result.Err), Started: time.Now().UnixNano()}
+		r = report{Status: statusFailed, Note: cause(result.Err), Started: time.Now().UnixNano()}
 	}
-	t := c.feeder.finished(r.Index)
+	t := c.feeder.finished(result.Index)
+	r.Index = t.Index
 	host := c.host(result.Rank)
+	if again, err := c.usable.judge(&r, result.Rank, host, c.world.Lost()); err != nil || again {
+		c.feeder.giveBack(t)
+		return err
+	}
+	if result.Resumed {
+		return c.takeResumed(t, &r, result.Rank)
+	}
 	f, err := c.open(t, &r, result.Rank)
 	if err != nil {
 		r.Note, r.Status = err.Error(), statusFailed
@@ -109,9 +123,24 @@ func (c *collector) open(t task, r *report, rank int) (finished, error) {
 		return f, nil
 	}
 	out, err := c.depot.get(depotKey{rank, r.Index})
-	f.streams = [2]content{out[0], out[1]}
 	f.done = func() { out[0].Close(); out[1].Close() }
+	if c.depot.save == nil {
+		f.streams = [2]content{out[0], out[1]}
+	}
 	return f, err
+}
+
+// takeResumed takes what an earlier start has done.
+func (c *collector) takeResumed(t task, r *report, rank int) error {
+	c.tally.resume(t, r, rank)
+	var err error
+	if r.failed() {
+		err = c.list.add(t)
+	}
+	if c.order != nil {
+		err = errors.Join(err, c.order.add(finished{task: t, done: func() {}}))
+	}
+	return err
 }
 
 // keep prints the output of an item, or writes it to its files.
@@ -120,11 +149,19 @@ func (c *collector) keep(f finished) error {
 	if c.results == "" {
 		return c.printer.item(c.label(f.task), f.streams)
 	}
-	for i, stream := range f.streams {
+	if c.depot.save != nil && f.streams == [2]content{} {
+		return nil
+	}
+	return c.save(f.task.Index, f.streams)
+}
+
+// save writes the files of an item.
+func (c *collector) save(index int, streams [2]content) error {
+	for i, stream := range streams {
 		if stream == nil || stream.Size() == 0 {
 			continue
 		}
-		if err := writeResult(filepath.Join(c.results, strconv.Itoa(f.task.Index+1)+resultSuffixes[i]), stream); err != nil {
+		if err := writeResult(filepath.Join(c.results, strconv.Itoa(index+1)+resultSuffixes[i]), stream); err != nil {
 			return fmt.Errorf("--results: %w", err)
 		}
 	}

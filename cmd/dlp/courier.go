@@ -50,6 +50,8 @@ type courier struct {
 	rank  int
 	depot *depot // of rank 0; else nil
 
+	runner *run.Runner // makes outputs
+
 	mu sync.Mutex // whose turn it is to send a long output
 }
 
@@ -117,17 +119,37 @@ func (d *delivery) end(r *report, result *run.Result) error {
 	}
 	out, small := result.Out[0].Bytes()
 	errOut, alsoSmall := result.Out[1].Bytes()
-	if small && alsoSmall {
+	if small && alsoSmall && c.journal == "" { // which is to be small
 		r.Output = [2][]byte{out, errOut}
+		return nil
+	}
+	if result.Out[0].Size()+result.Out[1].Size() == 0 {
 		return nil
 	}
 	r.Apart = true
 	if c.depot != nil {
-		c.depot.put(depotKey{c.rank, d.index}, result.Out)
+		c.depot.put(c.ctx, depotKey{c.rank, d.index}, result.Out)
 		result.Out = [2]*run.Output{{}, {}} // it is the depot's now
 		return nil
 	}
 	return c.ship(d.index, result.Out)
+}
+
+// text takes output that is in a report already on another way, if that is not to
+// be kept in a journal.
+func (c *courier) text(r *report) error {
+	if c.journal == "" || len(r.Output[0]) == 0 {
+		return nil
+	}
+	out := [2]*run.Output{c.runner.Output(), c.runner.Output()}
+	out[0].Write(r.Output[0])
+	r.Output, r.Apart = [2][]byte{}, true
+	if c.depot != nil {
+		c.depot.put(c.ctx, depotKey{c.rank, r.Index}, out)
+		return nil
+	}
+	defer out[0].Close()
+	return c.ship(r.Index, out)
 }
 
 // drop lets go of everything.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 
 	"github.com/dlp-mpi/dlp-go/dlp"
@@ -17,6 +18,9 @@ func (m *mapping) loop(ctx context.Context, items iter.Seq[task], work func(cont
 	if m.stopBefore > 0 {
 		options = append(options, dlp.StopBefore(m.stopBefore))
 	}
+	if m.journal != "" {
+		options = append(options, dlp.Journal(m.journal, dlp.JournalRedo(m.redo)), dlp.Key(m.identity))
+	}
 	encoded := func(ctx context.Context, t task) ([]byte, error) {
 		r, err := work(ctx, t)
 		if err != nil {
@@ -26,7 +30,7 @@ func (m *mapping) loop(ctx context.Context, items iter.Seq[task], work func(cont
 	}
 	return func(yield func(dlp.Result[report], error) bool) {
 		for r, err := range dlp.MapFromRoot(ctx, m.world, items, encoded, options...) {
-			decoded := dlp.Result[report]{Index: r.Index, Rank: r.Rank, Err: r.Err, Duration: r.Duration}
+			decoded := dlp.Result[report]{Index: r.Index, Rank: r.Rank, Err: r.Err, Duration: r.Duration, Resumed: r.Resumed}
 			if err == nil && r.Err == nil {
 				decoded.Value, err = decodeReport(r.Value)
 			}
@@ -35,4 +39,17 @@ func (m *mapping) loop(ctx context.Context, items iter.Seq[task], work func(cont
 			}
 		}
 	}
+}
+
+// identity is what makes an item the same in another start: the command, and the
+// item.
+func (o *options) identity(t task) string {
+	text, _ := json.Marshal([]any{o.command, o.worker, o.mode, t.Columns}) // strings and bools
+	return string(text)
+}
+
+// redo says whether an item is to be run again of which a journal has a report.
+func (o *options) redo(b []byte) bool {
+	r, err := decodeReport(b)
+	return err != nil || r.CannotRun || o.retryFailed && r.failed()
 }

@@ -16,21 +16,30 @@ type feeder struct {
 	items iter.Seq2[source.Item, error]
 	close io.Closer
 	delay time.Duration
+	wait  bool            // items may come back
 	stop  <-chan struct{} // closed when no more is wanted
 
 	mu      sync.Mutex
-	pending map[int]task
-	given   int
+	changed chan struct{} // has a value when an item is finished or has come back
+	pending map[int]task  // by their index in the loop
+	back    []task
+	handed  int   // to the loop
+	read    int   // of the source
 	all     bool  // there are no more
 	err     error // of the source
 }
 
-func newFeeder(o *options, stop <-chan struct{}) (*feeder, error) {
+// newFeeder opens the source. With wait, items that have been given may come
+// back as long as any is not finished.
+func newFeeder(o *options, wait bool, stop <-chan struct{}) (*feeder, error) {
 	items, closer, err := o.source.Open(os.Stdin)
 	if err != nil {
 		return nil, err
 	}
-	return &feeder{items: items, close: closer, delay: o.delay, stop: stop, pending: make(map[int]task)}, nil
+	return &feeder{
+		items: items, close: closer, delay: o.delay, wait: wait, stop: stop,
+		changed: make(chan struct{}, 1), pending: make(map[int]task),
+	}, nil
 }
 
 // tasks is the sequence for the loop, which runs in a goroutine of the loop's.
@@ -38,33 +47,65 @@ func (f *feeder) tasks(yield func(task) bool) {
 	for item, err := range f.items {
 		if err != nil {
 			f.mu.Lock()
-			defer f.mu.Unlock()
 			f.err = err
-			return
+			f.mu.Unlock()
+			break
 		}
-		if !yield(f.give(item)) || !f.pause() {
+		if !f.again(yield) || !yield(f.give(f.next(item))) || !f.pause() {
 			return
 		}
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.all = true
+	f.mu.Unlock()
+	for f.wait && f.again(yield) && f.unfinished() {
+		select {
+		case <-f.changed:
+		case <-f.stop:
+			return
+		}
+	}
 }
 
-// count is how many items there were, and whether those are all.
-func (f *feeder) count() (given int, all bool) {
+// next numbers an item of the source.
+func (f *feeder) next(item source.Item) task {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.given, f.all
+	f.read++
+	return task{f.read - 1, item.Columns}
 }
 
-func (f *feeder) give(item source.Item) task {
+// give notes that an item goes to the loop.
+func (f *feeder) give(t task) task {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := task{f.given, item.Columns}
-	f.pending[f.given] = t
-	f.given++
+	f.pending[f.handed] = t
+	f.handed++
 	return t
+}
+
+// again yields what has come back.
+func (f *feeder) again(yield func(task) bool) bool {
+	for {
+		f.mu.Lock()
+		back := f.back
+		f.back = nil
+		f.mu.Unlock()
+		if len(back) == 0 {
+			return true
+		}
+		for _, t := range back {
+			if !yield(f.give(t)) {
+				return false
+			}
+		}
+	}
+}
+
+func (f *feeder) unfinished() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.pending) > 0
 }
 
 // pause waits between two items, and returns false if no more is wanted.
@@ -82,19 +123,35 @@ func (f *feeder) pause() bool {
 	}
 }
 
-// finished returns the item of an index, and forgets it.
+// finished returns the item that has an index in the loop, and forgets it.
 func (f *feeder) finished(index int) task {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.pending[index]
 	delete(f.pending, index)
+	f.change()
 	return t
 }
 
-// state is how many items there were, and why there are no more if that is an
-// error.
-func (f *feeder) state() (given int, err error) {
+// giveBack has an item that was finished given once more.
+func (f *feeder) giveBack(t task) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.given, f.err
+	f.back = append(f.back, t)
+	f.change()
+}
+
+func (f *feeder) change() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+// state is how many items there were, whether those are all, and the error of
+// the source.
+func (f *feeder) state() (given int, all bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read, f.all, f.err
 }

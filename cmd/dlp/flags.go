@@ -66,6 +66,8 @@ func mapFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "stop-before", Value: new(duration), Usage: "stop `DURATION` before the end of the Slurm job", DefaultText: "never"},
 		&cli.GenericFlag{Name: "delay", Value: new(duration), Usage: "hand out one item in `DURATION`", DefaultText: "0s"},
 
+		&cli.StringFlag{Name: "journal", Usage: "keep in `FILE` what is done, and skip that when started again"},
+		&cli.BoolFlag{Name: "retry-failed", DisableDefaultText: true, Usage: "run the items again that have failed, as the journal says"},
 		&cli.StringFlag{Name: "joblog", Usage: "write a line for each item to `FILE`, as GNU parallel does"},
 		&cli.BoolFlag{Name: "dry-run", DisableDefaultText: true, Usage: "print the commands and run none"},
 		&cli.BoolFlag{Name: "progress", DisableDefaultText: true, Usage: "show how far it is: a bar on a terminal, a line every 30 s elsewhere"},
@@ -103,6 +105,9 @@ type options struct {
 	grace       time.Duration
 	stopBefore  time.Duration // 0: not
 	delay       time.Duration
+
+	journal     string
+	retryFailed bool
 
 	joblog   string
 	dryRun   bool

@@ -114,7 +114,7 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 	defer helpers.Wait()
 	helping, over := context.WithCancel(context.Background())
 	defer over()
-	courier := &courier{options: m.options, ctx: helping, comm: m.comm, rank: m.world.Rank()}
+	courier := &courier{options: m.options, ctx: helping, comm: m.comm, rank: m.world.Rank(), runner: m.runner}
 	if m.collector != nil {
 		courier.depot = m.collector.depot
 		if m.comm != nil {
@@ -189,7 +189,7 @@ func (m *mapping) collect(ctx context.Context, work func(context.Context, task) 
 // verdict says what has become of the map, and returns the exit status.
 func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) {
 	c := m.collector
-	given, err := c.feeder.state()
+	given, _, err := c.feeder.state()
 	if err != nil {
 		broken = errors.Join(fmt.Errorf("items: %w", err), broken)
 	}

@@ -40,6 +40,8 @@ func parseMap(c *cli.Context) (*options, error) {
 		grace:        defaultGrace,
 		stopBefore:   time.Duration(*c.Generic("stop-before").(*duration)),
 		delay:        time.Duration(*c.Generic("delay").(*duration)),
+		journal:      c.String("journal"),
+		retryFailed:  c.Bool("retry-failed"),
 		joblog:       c.String("joblog"),
 		dryRun:       c.Bool("dry-run"),
 		progress:     c.Bool("progress"),
@@ -68,6 +70,8 @@ func (o *options) check() error {
 		return usage("--worker gets the items on stdin: there is no other COMMAND, --shell or --stdin-item")
 	case o.worker != "" && (o.lineBuffer || o.resultsLocal != ""):
 		return usage("--line-buffer and --results-local are for commands that are started for each item, not for --worker")
+	case o.retryFailed && o.journal == "":
+		return usage("--retry-failed is for --journal")
 	case o.json && o.worker == "":
 		return usage("--json is for --worker")
 	case o.cpusPerItem < 1:

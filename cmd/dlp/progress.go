@@ -53,7 +53,7 @@ func (m *mapping) showProgress() (stop func()) {
 // line if width is 0.
 func (c *collector) progressText(width int) string {
 	done, failures, begin := c.tally.counts()
-	given, all := c.feeder.count()
+	given, all, _ := c.feeder.state()
 	s := progress.State{Done: done + failures, Busy: min(c.slots, given-done-failures), Took: time.Since(begin), Unit: "slot"}
 	if all {
 		s.Total = given

@@ -18,6 +18,7 @@ type tally struct {
 	done        int
 	failures    int
 	interrupted int
+	resumed     int           // of done and failures, by an earlier start
 	work        time.Duration // of all items
 	spans       []span
 	shown       []failure // the first ones
@@ -46,9 +47,24 @@ func (y *tally) add(t task, r *report, rank int, host string) {
 		y.done++
 		return
 	}
+	y.fail(failure{t, *r, rank, host})
+}
+
+// resume counts what an earlier start has done.
+func (y *tally) resume(t task, r *report, rank int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.resumed++
+	if !r.failed() {
+		y.done++
+		return
+	}
+	y.fail(failure{t, *r, rank, r.Host})
+}
+
+func (y *tally) fail(f failure) {
 	y.failures++
 	if len(y.shown) < shownFailures {
-		f := failure{t, *r, rank, host}
 		f.report.Output = [2][]byte{}
 		y.shown = append(y.shown, f)
 	}
@@ -118,9 +134,16 @@ func (y *tally) summary(slots int) string {
 	if y.done+y.failures == 0 {
 		return "no item was done"
 	}
+	if y.done+y.failures == y.resumed {
+		return fmt.Sprintf("%d done, %d failed, all of them by an earlier start", y.done, y.failures)
+	}
+	earlier := ""
+	if y.resumed > 0 {
+		earlier = fmt.Sprintf(" (%d of them by an earlier start)", y.resumed)
+	}
 	speedup := y.work.Seconds() / elapsed.Seconds()
-	return fmt.Sprintf("%d done, %d failed in %s: %s of work on %s, speed-up %.1f, efficiency %.0f %%%s",
-		y.done, y.failures, rounded(elapsed), rounded(y.work), counted(slots, "slot"), speedup, 100*speedup/float64(slots), y.limit(slots, elapsed))
+	return fmt.Sprintf("%d done, %d failed%s in %s: %s of work on %s, speed-up %.1f, efficiency %.0f %%%s",
+		y.done, y.failures, earlier, rounded(elapsed), rounded(y.work), counted(slots, "slot"), speedup, 100*speedup/float64(slots), y.limit(slots, elapsed))
 }
 
 // limitFrom is how long a map takes of which it is worth saying what has limited
@@ -129,7 +152,7 @@ const limitFrom = 2 * time.Second
 
 // limit names what kept slots from being busy, if that is much of the time.
 func (y *tally) limit(slots int, elapsed time.Duration) string {
-	items := y.done + y.failures
+	items := len(y.spans)
 	idle := elapsed*time.Duration(slots) - y.work
 	tail, last := y.tail(slots)
 	switch {

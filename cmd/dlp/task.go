@@ -27,24 +27,25 @@ func (t task) item() source.Item { return source.Item{Columns: t.Columns} }
 
 // report is what has become of an item.
 type report struct {
-	Index    int
-	Attempt  int
-	Slot     int
-	Pid      int
-	Status   int // of its process; see run.Result
-	Signal   int
-	Started  int64 // in ns since 1970, by the clock of its node
-	Took     time.Duration
-	TimedOut bool
-	Note     string    // why there was no process, or what else went wrong
-	Tail     string    // the last lines of stderr, if it failed
-	Sizes    [2]int64  // of stdout and stderr, in bytes
-	Output   [2][]byte `json:"-"` // those, unless they go another way
-	Inline   [2]int    // their lengths, for encode
-	Apart    bool      // they go another way
-	Item     string    // short, for a journal; else empty
-	Host     string    // the same
-	Lines    int       // pieces of it that are printed as they come
+	Index     int
+	Attempt   int
+	Slot      int
+	Pid       int
+	Status    int // of its process; see run.Result
+	Signal    int
+	Started   int64 // in ns since 1970, by the clock of its node
+	Took      time.Duration
+	TimedOut  bool
+	CannotRun bool      // the program is missing on this node
+	Note      string    // why there was no process, or what else went wrong
+	Tail      string    // the last lines of stderr, if it failed
+	Sizes     [2]int64  // of stdout and stderr, in bytes
+	Output    [2][]byte `json:"-"` // those, unless they go another way
+	Inline    [2]int    // their lengths, for encode
+	Apart     bool      // they go another way
+	Item      string    // short, for a journal; else empty
+	Host      string    // the same
+	Lines     int       // pieces of it that are printed as they come
 }
 
 func (r *report) failed() bool { return r.Status != 0 || r.Note != "" }
@@ -64,6 +65,8 @@ type site struct {
 	stopping <-chan struct{}
 	courier  *courier
 	workers  *workers // of --worker; else nil
+
+	reluctance reluctance
 }
 
 func newSite(o *options, world *dlp.Comm, runner *run.Runner, slots []slot, courier *courier) *site {
@@ -116,7 +119,10 @@ func (s *site) work(ctx context.Context, t task) (report, error) {
 			once = s.workers.once
 		}
 		r, err := once(ctx, t, slot, attempt)
-		if err != nil || !r.failed() || attempt > s.retries || ctx.Err() != nil {
+		if s.journal != "" {
+			r.Item, r.Host = short(t.item().Text()), s.world.Info().Host
+		}
+		if err != nil || !r.failed() || r.CannotRun || attempt > s.retries || ctx.Err() != nil {
 			return r, err
 		}
 	}
@@ -144,8 +150,12 @@ func (s *site) once(ctx context.Context, t task, slot, attempt int) (report, err
 	}
 	result := s.runner.Run(ctx, spec)
 	r.take(result, s.timeout)
+	r.CannotRun = s.cannotRun(result)
+	if s.world.Size() > 1 {
+		s.reluctance.heed(ctx, r.CannotRun)
+	}
 	err = s.interrupted(result)
-	if err == nil && r.failed() && attempt <= s.retries {
+	if err == nil && r.failed() && !r.CannotRun && attempt <= s.retries {
 		d.drop(result) // there will be another one
 		return r, nil
 	}

@@ -83,7 +83,8 @@ func (w *workers) once(ctx context.Context, t task, slot, attempt int) (report, 
 	}
 	if err == nil {
 		r.Took = time.Since(begin)
-		return r, w.site.answer(&r, answers)
+		w.site.answer(&r, answers)
+		return r, w.site.courier.text(&r)
 	}
 	if process != nil {
 		w.slots[slot] = nil
@@ -145,7 +146,7 @@ func (s *site) questions(t task) ([]string, error) {
 }
 
 // answer makes the output of an item of the answers.
-func (s *site) answer(r *report, answers []string) error {
+func (s *site) answer(r *report, answers []string) {
 	var out strings.Builder
 	for _, answer := range answers {
 		if s.json {
@@ -172,5 +173,4 @@ func (s *site) answer(r *report, answers []string) error {
 	}
 	r.Output[0] = []byte(out.String())
 	r.Sizes[0] = int64(len(r.Output[0]))
-	return nil
 }

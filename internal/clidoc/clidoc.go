@@ -21,7 +21,8 @@ type Command struct {
 	Usage string // what it does, in a few words
 	Synopsis,
 	Version string
-	Options []Option
+	Options  []Option
+	Commands []Command // what its first argument may name
 }
 
 // Option is an option of a command.
@@ -46,7 +47,15 @@ func Describe(app *cli.App, args []string, stdout io.Writer) bool {
 
 func describe(app *cli.App) Command {
 	command := Command{Name: app.Name, Usage: app.Usage, Synopsis: app.UsageText, Version: app.Version}
-	for _, flag := range append(app.Flags, cli.HelpFlag, cli.VersionFlag) {
+	command.Options = options(append(app.Flags, cli.HelpFlag, cli.VersionFlag))
+	for _, c := range app.Commands {
+		command.Commands = append(command.Commands, Command{Name: c.Name, Usage: c.Usage, Synopsis: c.UsageText, Options: options(c.Flags)})
+	}
+	return command
+}
+
+func options(flags []cli.Flag) (options []Option) {
+	for _, flag := range flags {
 		doc, ok := flag.(cli.DocGenerationFlag)
 		if !ok {
 			continue
@@ -61,9 +70,9 @@ func describe(app *cli.App) Command {
 		} else {
 			option.Value = ""
 		}
-		command.Options = append(command.Options, option)
+		options = append(options, option)
 	}
-	return command
+	return options
 }
 
 // placeholder takes the word in backquotes out of a usage: "start `N` ranks".

@@ -10,9 +10,26 @@ import (
 // The options are completed up to the first word that is none; what follows is
 // somebody's program and its arguments, or a file.
 
+// every lists the options of a command and of those that its first argument names.
+func every(c clidoc.Command) []clidoc.Option {
+	options := c.Options
+	for _, sub := range c.Commands {
+		options = append(options, sub.Options...)
+	}
+	return options
+}
+
+// subcommands are what the first argument may name.
+func subcommands(c clidoc.Command) (names []string) {
+	for _, sub := range c.Commands {
+		names = append(names, sub.Name)
+	}
+	return names
+}
+
 // words are all names of all options, and those of options with a value.
 func words(c clidoc.Command) (all, valued []string) {
-	for _, o := range c.Options {
+	for _, o := range every(c) {
 		for _, name := range o.Names {
 			all = append(all, dashed(name))
 			if o.Value != "" {
@@ -30,6 +47,12 @@ func bash(c clidoc.Command) string {
 		program = `
 	COMPREPLY=($(compgen -c -- "$word"))`
 	}
+	first := ""
+	if names := subcommands(c); names != nil {
+		program = fmt.Sprintf(`
+	((COMP_CWORD > 1)) || COMPREPLY=($(compgen -W '%s' -- "$word"))`, strings.Join(names, " "))
+		first = "\n\t\t" + strings.Join(names, "|") + ") ;;"
+	}
 	pattern := strings.Join(valued, "|")
 	if pattern == "" {
 		pattern = "--"
@@ -41,7 +64,7 @@ _%[2]s() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		%[3]s) ((++i < COMP_CWORD)) || return ;; # its value
-		-*) ;;
+		-*) ;;%[6]s
 		*) return ;; # the program has begun
 		esac
 	done
@@ -51,13 +74,13 @@ _%[2]s() {
 	fi%[5]s
 }
 complete -o bashdefault -o default -F _%[2]s %[1]s
-`, c.Name, strings.ReplaceAll(c.Name, "-", "_"), pattern, strings.Join(all, " "), program)
+`, c.Name, strings.ReplaceAll(c.Name, "-", "_"), pattern, strings.Join(all, " "), program, first)
 }
 
 func zsh(c clidoc.Command) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#compdef %s\n\n_arguments -S \\\n", c.Name)
-	for _, o := range c.Options {
+	for _, o := range every(c) {
 		for _, name := range o.Names {
 			value := ""
 			if o.Value != "" {
@@ -66,7 +89,9 @@ func zsh(c clidoc.Command) string {
 			fmt.Fprintf(&b, "\t'%s[%s]%s' \\\n", dashed(name), zshText(o.Usage), value)
 		}
 	}
-	if takesProgram(c) {
+	if names := subcommands(c); names != nil {
+		fmt.Fprintf(&b, "\t'1:command:(%s)' \\\n\t'*:file:_files'\n", strings.Join(names, " "))
+	} else if takesProgram(c) {
 		b.WriteString("\t'(-)1:program:_command_names -e' \\\n\t'*::arguments:_normal'\n")
 	} else {
 		b.WriteString("\t'*:file:_files'\n")
@@ -81,7 +106,10 @@ func zshText(text string) string {
 
 func fish(c clidoc.Command) string {
 	var b strings.Builder
-	for _, o := range c.Options {
+	for _, sub := range c.Commands {
+		fmt.Fprintf(&b, "complete -c %s -n __fish_use_subcommand -a %s -d '%s'\n", c.Name, sub.Name, strings.ReplaceAll(sub.Usage, "'", `\'`))
+	}
+	for _, o := range every(c) {
 		fmt.Fprintf(&b, "complete -c %s", c.Name)
 		for _, name := range o.Names {
 			switch { // fish has a word for -np, a long option with one dash

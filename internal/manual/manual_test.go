@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/doc/comment"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,6 +125,33 @@ _my_exec; printf "%s " "${COMPREPLY[@]}"`
 				assert.Equal(t, test.want, got)
 			}
 		})
+	}
+}
+
+var several = clidoc.Command{
+	Name: "my-tool", Synopsis: "my-tool run FILE", Options: []clidoc.Option{{Names: []string{"help"}, Usage: "help"}},
+	Commands: []clidoc.Command{
+		{Name: "run", Synopsis: "my-tool run FILE", Usage: "run it", Options: []clidoc.Option{{Names: []string{"j"}, Value: "N", Usage: "at once"}}},
+		{Name: "show", Synopsis: "my-tool show", Usage: "show it"},
+	},
+}
+
+// A command whose first argument names another one.
+func TestCommandsOfACommand(t *testing.T) {
+	page := commandPage(several, &comment.Doc{})
+	assert.Contains(t, page, ".B my\\-tool run FILE\n.br\n.B my\\-tool show\n")
+	assert.Contains(t, page, ".SH OPTIONS OF MY\\-TOOL RUN\n.TP\n\\fB\\-j\\fR \\fIN\\fR\nat once\n")
+	assert.Contains(t, zsh(several), "\t'-j[at once]:N:' \\\n\t'1:command:(run show)' \\\n")
+	assert.Contains(t, fish(several), "complete -c my-tool -n __fish_use_subcommand -a show -d 'show it'\n")
+
+	shell := need.Program(t, "bash")
+	for line, want := range map[string]string{"my-tool r": "run", "my-tool run -": "--help -j", "my-tool run -j -": "", "my-tool run file -": ""} {
+		script := bash(several) + `
+COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_my_tool; printf "%s " "${COMPREPLY[@]}"`
+		out, err := exec.Command(shell, append([]string{"-c", script, "bash"}, strings.Fields(line)...)...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		assert.Equal(t, want, strings.TrimSpace(string(out)), line)
 	}
 }
 

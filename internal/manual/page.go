@@ -14,6 +14,11 @@ func commandPage(c clidoc.Command, about *comment.Doc) string {
 	p.head(c.Name, 1, c.Usage, c.Version)
 	p.section("SYNOPSIS")
 	p.line(".B " + escape(c.Synopsis))
+	for _, sub := range c.Commands {
+		if sub.Synopsis != c.Synopsis {
+			p.line(".br\n.B " + escape(sub.Synopsis))
+		}
+	}
 	p.section("DESCRIPTION")
 	sections := about.Content
 	// Up to the first heading it is the description, then come sections.
@@ -24,6 +29,12 @@ func commandPage(c clidoc.Command, about *comment.Doc) string {
 	p.section("OPTIONS")
 	for _, o := range c.Options {
 		p.option(o)
+	}
+	for _, sub := range c.Commands {
+		p.section("OPTIONS OF " + strings.ToUpper(c.Name+" "+sub.Name))
+		for _, o := range sub.Options {
+			p.option(o)
+		}
 	}
 	for _, block := range sections {
 		p.block(block)

@@ -45,6 +45,10 @@ func TestJobs(t *testing.T) {
 						}
 					case "corpus", "hydra", "openmpi", "hetjob":
 						assert.Contains(t, c.job(t, name).stdout, counted)
+					case "map":
+						r := c.job(t, name)
+						assert.Contains(t, r.stderr, " done, 0 failed in ")
+						assert.Positive(t, strings.Count(r.stdout, " tokens"), "%v", r)
 					case "array":
 						c.testResults(t, serial, "array", "c2")
 					case "farm":

@@ -114,16 +114,9 @@ func (w word) alone() bool {
 	return len(w.fields) == 1 && w.texts[0] == "" && w.texts[1] == "" && w.fields[0].column == 0
 }
 
-// NeedsSlot says whether the command differs from slot to slot.
-func (t *Template) NeedsSlot() bool {
-	for _, w := range t.words {
-		for _, f := range w.fields {
-			if f.kind == "%" {
-				return true
-			}
-		}
-	}
-	return false
+// FixedProgram says whether all items are run by one program.
+func (t *Template) FixedProgram() bool {
+	return len(t.words) > 0 && !t.shell && len(t.words[0].fields) == 0
 }
 
 // Args returns the arguments of the command for an item, the program first.

@@ -77,12 +77,15 @@ func TestModes(t *testing.T) {
 	assert.Equal(t, "echo a | tr a b", Line(args))
 }
 
-func TestNeedsSlot(t *testing.T) {
-	for text, want := range map[string]bool{"echo {%}": true, "echo {#} {}": false, "echo": false} {
+func TestFixedProgram(t *testing.T) {
+	for text, want := range map[string]bool{"echo {}": true, "{}": false, "x{/} a": false, "": false} {
 		template, err := Parse(strings.Fields(text), Mode{})
 		require.NoError(t, err)
-		assert.Equal(t, want, template.NeedsSlot(), text)
+		assert.Equal(t, want, template.FixedProgram(), text)
 	}
+	template, err := Parse([]string{"echo"}, Mode{Shell: true})
+	require.NoError(t, err)
+	assert.False(t, template.FixedProgram())
 }
 
 // What is quoted comes out of a real shell as it was.

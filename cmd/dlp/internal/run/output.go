@@ -26,6 +26,9 @@ type Output struct {
 // Size is the number of bytes.
 func (o *Output) Size() int64 { return o.size }
 
+// InMemory is how many of them are in memory.
+func (o *Output) InMemory() int { return len(o.head) }
+
 // Err says why not all is here.
 func (o *Output) Err() error { return o.err }
 
