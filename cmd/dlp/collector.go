@@ -71,13 +71,14 @@ func (c *collector) take(result dlp.Result[report]) error {
 		}
 		r = report{Status: statusFailed, Note: cause(result.Err), Started: time.Now().UnixNano()}
 	}
-	t := c.feeder.finished(result.Index)
+	t := c.feeder.task(result.Index)
 	r.Index = t.Index
 	host := c.host(result.Rank)
 	if again, err := c.usable.judge(&r, result.Rank, host, c.world.Lost()); err != nil || again {
-		c.feeder.giveBack(t)
+		c.feeder.giveBack(result.Index)
 		return err
 	}
+	c.feeder.finished(result.Index)
 	if result.Resumed {
 		return c.takeResumed(t, &r, result.Rank)
 	}

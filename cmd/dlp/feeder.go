@@ -105,7 +105,7 @@ func (f *feeder) again(yield func(task) bool) bool {
 func (f *feeder) unfinished() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.pending) > 0
+	return len(f.pending)+len(f.back) > 0
 }
 
 // pause waits between two items, and returns false if no more is wanted.
@@ -123,21 +123,28 @@ func (f *feeder) pause() bool {
 	}
 }
 
-// finished returns the item that has an index in the loop, and forgets it.
-func (f *feeder) finished(index int) task {
+// task returns the item that has an index in the loop.
+func (f *feeder) task(index int) task {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := f.pending[index]
-	delete(f.pending, index)
-	f.change()
-	return t
+	return f.pending[index]
 }
 
-// giveBack has an item that was finished given once more.
-func (f *feeder) giveBack(t task) {
+// finished forgets an item.
+func (f *feeder) finished(index int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.back = append(f.back, t)
+	delete(f.pending, index)
+	f.change()
+}
+
+// giveBack has an item given once more. At no time in between it counts as
+// finished: the sequence would end without it.
+func (f *feeder) giveBack(index int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.back = append(f.back, f.pending[index])
+	delete(f.pending, index)
 	f.change()
 }
 
