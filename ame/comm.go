@@ -80,8 +80,12 @@ func (c *Comm) Close() error {
 	c.once.Do(func() {
 		revokedBefore := c.job.matcher.isRevoked(c.id)
 		for _, id := range []commID{c.id, c.id.beside()} {
-			for rank, cost := range c.job.matcher.close(id, &trouble{-1, ErrClosed}) {
+			dropped, askers := c.job.matcher.close(id, &trouble{-1, ErrClosed})
+			for rank, cost := range dropped {
 				c.job.giveBack(id, rank, cost)
+			}
+			for _, rank := range askers {
+				c.job.sayClosed(id, rank)
 			}
 		}
 		if !c.shrunk.Load() && revokedBefore {

@@ -58,8 +58,9 @@ type Config struct {
 	Waiting func(missing Missing)
 
 	// Stuck, if not nil, is called on rank 0 with a line about ranks that have
-	// waited for 10 s and longer for what will not come without others. It may
-	// be called from several goroutines.
+	// waited for 10 s for each other, or in Shrink, and again after ever longer
+	// times. With it, the job also fails as soon as it is certain that all ranks
+	// wait for each other for ever. It may be called from several goroutines.
 	Stuck func(text string)
 
 	// Lost, if not nil, is called for each rank that is lost, before any call
@@ -106,9 +107,6 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 	if cfg.Host == "" {
 		cfg.Host, _ = os.Hostname()
 	}
-	if cfg.Stuck == nil {
-		cfg.Stuck = func(string) {}
-	}
 	if cfg.Lost == nil {
 		cfg.Lost = func(int) {}
 	}
@@ -140,6 +138,7 @@ func (j *job) start(ctx context.Context, cfg *Config) error {
 		if cfg.Listener != nil {
 			cfg.Listener.Close()
 		}
+		j.startWatch()
 		return nil
 	}
 	var i instance

@@ -110,7 +110,7 @@ func (p *pairing) listen() {
 	p.addresses = addresses
 	p.job.receive(&reception{
 		listener: listener, credentials: &p.own, log: p.job.log, opening: map[net.Conn]bool{},
-		admit: p.admit, reject: func(string) {}, stuck: func(error) bool { return true },
+		admit: p.admit, reject: func(string) {}, stuck: func(error, time.Duration) bool { return true },
 	})
 }
 

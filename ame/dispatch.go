@@ -22,6 +22,9 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if j.rank == 0 && (h.kind == kindAsk || h.kind == kindAddresses) {
 		return nil, fmt.Errorf("%v frame to rank 0", h.kind)
 	}
+	if h.kind.counts() {
+		j.waits.got.Add(1)
+	}
 	switch h.kind {
 	case kindMessage, kindPart:
 		return j.deliver(h, body), nil
@@ -30,7 +33,14 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	case kindWaiting:
 		return nil, j.heard(h, body)
 	case kindWhere:
-		j.sayWhere(h)
+		if h.call.op == 0 {
+			j.sayIfClosed(h)
+		} else {
+			j.sayWhere(h)
+		}
+		return nil, nil
+	case kindClosed:
+		j.matcher.closedBy(h.comm, int(h.source))
 		return nil, nil
 	case kindAsk:
 		j.background(func() { j.pairing.answer(int(h.source)) })
@@ -56,11 +66,26 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		}
 		return nil, err
 	}
-	if j.rank == 0 && h.kind == kindShrink {
-		return nil, j.wantsShrink(h, body)
+	if j.rank == 0 {
+		switch h.kind {
+		case kindShrink:
+			return nil, j.wantsShrink(h, body)
+		case kindStuck:
+			j.stalls.hear(l.peer())
+			return nil, nil
+		case kindStanding:
+			s, err := parseStanding(body)
+			if err == nil {
+				j.stalls.stands(l.peer(), s)
+			}
+			return nil, err
+		}
 	}
 	if l.peer() == 0 {
 		switch h.kind {
+		case kindProbe:
+			j.sayStanding()
+			return nil, nil
 		case kindRevoke:
 			j.revoke(h.comm, int(h.source))
 			return nil, nil

@@ -42,6 +42,10 @@ const (
 	kindShrink    kind = 29 // to rank 0: the source wants what is left of the communicator
 	kindRevoke    kind = 30 // rank 0: the source has shrunk the communicator, which is over
 	kindShrunk    kind = 31 // rank 0: what is left of it
+	kindClosed    kind = 32 // the source has closed the communicator
+	kindStuck     kind = 33 // to rank 0: a call of the source has waited for long
+	kindProbe     kind = 34 // rank 0: "how do you stand?"
+	kindStanding  kind = 35 // the answer
 )
 
 var kindNames = map[kind]string{
@@ -49,7 +53,8 @@ var kindNames = map[kind]string{
 	kindWaiting: "waiting", kindJoin: "join", kindWelcome: "welcome", kindBye: "bye", kindLeft: "left", kindLost: "lost",
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
 	kindCredit: "credit", kindHeartbeat: "heartbeat",
-	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk",
+	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk", kindClosed: "closed",
+	kindStuck: "stuck", kindProbe: "probe", kindStanding: "standing",
 }
 
 func (k kind) String() string {
@@ -62,10 +67,14 @@ func (k kind) String() string {
 // carriesData says whether the body is a user's, and so of any length.
 func (k kind) carriesData() bool { return k <= kindChunk }
 
+// counts says whether such frames can end a wait in a call, so that nobody can
+// say that all ranks wait for ever while one is on its way.
+func (k kind) counts() bool { return k == kindMessage || k == kindPart || k == kindCredit }
+
 // isRelayed says whether rank 0 passes such frames on between two others.
 func (k kind) isRelayed() bool {
 	switch k {
-	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit:
+	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit, kindClosed:
 		return true
 	}
 	return false

@@ -44,6 +44,8 @@ type job struct {
 
 	survivors survivors         // on rank 0
 	stuck     func(text string) // tells the user of a long wait
+	waits     longWaits
+	stalls    stalls // on rank 0
 }
 
 func newJob(cfg *Config) *job {
@@ -55,6 +57,7 @@ func newJob(cfg *Config) *job {
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
 		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
+		stalls: stalls{changed: make(chan struct{}, 1)},
 	}
 	// What relays is counted in pumps itself, so these are not at zero.
 	j.lanes = &lanes{write: j.sendOn, spawn: j.pumps.Go, to: map[int]*lane{}}

@@ -38,8 +38,8 @@ type link interface {
 	// close ends reads and writes, also those that are under way.
 	close()
 
-	// dismiss is close, with a last frame if none is being written. It does
-	// not wait: what does, it spawns.
+	// dismiss is close, with a last frame if the other end takes that soon. It
+	// does not wait: what does, it spawns.
 	dismiss(spawn func(func()), h *header, body []byte)
 
 	// sign says whether something has come since it was last called, or may

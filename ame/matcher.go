@@ -62,12 +62,13 @@ func (m *matcher) open(id commID, g *group, p lossPolicy) {
 }
 
 // close ends the calls of a communicator, and drops what comes for it later.
-// It returns the credit of the messages that it drops now, by rank.
-func (m *matcher) close(id commID, t *trouble) (dropped map[int]int64) {
+// It returns the credit of the messages that it drops now, by rank, and who
+// wants to know that this rank has closed it.
+func (m *matcher) close(id commID, t *trouble) (dropped map[int]int64, askers []int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b := m.boxes[id]; b != nil {
-		dropped = b.counted()
+		dropped, askers = b.counted(), b.askers
 		m.refuse(b, func(*receiver) *trouble { return t })
 		delete(m.boxes, id)
 	}
@@ -77,7 +78,7 @@ func (m *matcher) close(id commID, t *trouble) (dropped map[int]int64) {
 		m.freed[id.giver()] = set
 	}
 	set.add(id.count())
-	return dropped
+	return dropped, askers
 }
 
 // usable returns why no call works on a communicator, nil if calls do.

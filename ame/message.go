@@ -211,7 +211,7 @@ func (c *Comm) outcome(ctx context.Context, r *receiver, now *round) (*arrival, 
 // await blocks until r has its outcome or ctx ends.
 func (c *Comm) await(ctx context.Context, r *receiver, now *round) (outcome, error) {
 	var late <-chan time.Time
-	if c.announces(r.pattern) && len(r.done) == 0 {
+	if len(r.done) == 0 {
 		timer := time.NewTimer(announceAfter)
 		defer timer.Stop()
 		late = timer.C
@@ -221,6 +221,11 @@ func (c *Comm) await(ctx context.Context, r *receiver, now *round) (outcome, err
 		case out := <-r.done:
 			return out, nil
 		case <-late:
+			c.askClosed(r.pattern)
+			defer c.entersWait(ctx, r.pattern, now)()
+			if !c.announces(r.pattern) {
+				continue
+			}
 			if now != nil {
 				c.announce(ctx, r.pattern, now)
 				continue

@@ -11,9 +11,10 @@ const chunk = 1 << 20
 // once a part of the frame is on its way, it is never unsent.
 //
 // Bodies to one rank leave one after the other, and on rank 0 behind those that
-// it relays. What has none, and so belongs to no order, passes them.
+// it relays. What has none, and so belongs to no order, passes them, but for the
+// frame that says that nothing more comes.
 func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, *trouble, error) {
-	if h.kind.carriesData() {
+	if h.kind.carriesData() || h.kind == kindClosed {
 		sending, open := j.mesh.sending(rank)
 		select {
 		case sending <- struct{}{}:
@@ -31,6 +32,9 @@ func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, 
 	l, t := j.mesh.route(rank)
 	if t != nil {
 		return nil, t, nil
+	}
+	if h.kind.counts() {
+		j.waits.sent.Add(1)
 	}
 	if len(body) <= chunk {
 		return l, nil, l.write(ctx, h, body)

@@ -15,6 +15,9 @@ const (
 // remind tells the user what a wait is for, again and again, until done is
 // closed or the job is over. An empty text is not told.
 func (j *job) remind(done <-chan struct{}, text func() string) {
+	if j.stuck == nil {
+		return
+	}
 	after := remindFirst
 	timer := time.NewTimer(after)
 	defer timer.Stop()

@@ -3,8 +3,10 @@ package ame
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -130,10 +132,10 @@ func readJoin(l *stream) (Peer, []byte, error) {
 
 // listenerFailed decides about an error of the listener: strangers may have
 // taken what is missing, and leave. If ranks are still to come, it ends the
-// start-up when it has lasted.
-func (g *gathering) listenerFailed(err error) bool {
+// start-up when there has been nothing else for long.
+func (g *gathering) listenerFailed(err error, lasts time.Duration) bool {
 	g.job.log.Warn("accept", "rank", 0, "error", err)
-	if g.rollcall.complete() || time.Since(g.start) < stuckAfter {
+	if g.rollcall.complete() || lasts < stuckAfter {
 		return true
 	}
 	select {
@@ -143,9 +145,16 @@ func (g *gathering) listenerFailed(err error) bool {
 	return false
 }
 
-// stuckAfter is for how long after the start an error of the listener is
-// thought to pass by.
+// stuckAfter is for how long errors of the listener alone are thought to pass by.
 const stuckAfter = 15 * time.Second
+
+// acceptAdvice is what to do about an error of the listener that lasts.
+func acceptAdvice(err error) string {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return ": raise ulimit -n where the job starts, or find out what in this process holds descriptors"
+	}
+	return ""
+}
 
 // wait returns when all ranks have joined, or with the reason why they won't.
 func (g *gathering) wait(ctx context.Context) error {
@@ -164,7 +173,7 @@ func (g *gathering) wait(ctx context.Context) error {
 			continue
 		case <-g.job.hasFailed:
 		case err := <-g.stuck:
-			g.job.fail(&failure{reason: reasonGaveUp, text: "accept: " + err.Error()})
+			g.job.fail(&failure{reason: reasonGaveUp, text: "accept: " + plainText(err) + acceptAdvice(err)})
 		case <-ctx.Done():
 			text := g.rollcall.missing(time.Since(g.start)).String()
 			if ctx.Err() != context.DeadlineExceeded {
@@ -198,5 +207,6 @@ func (j *job) welcome(ctx context.Context, limit time.Duration) error {
 	}
 	close(j.up)
 	j.startBeat(limit)
+	j.startWatch()
 	return nil
 }

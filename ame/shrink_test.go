@@ -123,8 +123,11 @@ func TestShrinkRevokes(t *testing.T) {
 					if c.Rank() == 3 {
 						time.Sleep(time.Minute)
 					} else {
+						beside := make(chan error, 1)
+						go func() { beside <- c.Beside().Barrier(t.Context()) }()
 						ended <- wait(t.Context(), c, 3)
 						assert.ErrorIs(t, c.Barrier(t.Context()), ErrLost, "a later call")
+						assert.ErrorIs(t, <-beside, ErrLost)
 						_, err := c.Split(t.Context(), 0, 0)
 						assert.ErrorIs(t, err, ErrLost)
 						assert.ErrorIs(t, c.Send(t.Context(), 3, 1, text("m")), ErrLost)

@@ -133,19 +133,18 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 func (s *stream) quiet() bool { return !s.wrote.Swap(false) && len(s.writing) == 0 }
 
 func (s *stream) dismiss(spawn func(func()), h *header, body []byte) {
-	select {
-	case s.writing <- struct{}{}:
-	default:
-		s.close()
-		return
-	}
 	spawn(func() {
+		defer s.close()
+		ctx, cancel := context.WithTimeout(context.Background(), tellTime)
+		defer cancel()
+		if s.lock(ctx) != nil { // the other end takes nothing
+			return
+		}
+		defer func() { <-s.writing }()
 		if s.broken == nil {
 			s.conn.SetWriteDeadline(time.Now().Add(tellTime))
 			_, s.broken = s.put(context.Background(), h, body)
 		}
-		s.close()
-		<-s.writing
 	})
 }
 

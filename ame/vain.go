@@ -22,24 +22,26 @@ func (m *matcher) lose(b *mailbox, t *trouble) {
 	})
 }
 
-// revoke ends a communicator: the calls there, now and later. It returns false
-// if this rank has closed it.
+// revoke ends a communicator and the one beside it: the calls there, now and
+// later. It returns false if this rank has closed it.
 func (m *matcher) revoke(id commID, t *trouble) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.box(id)
-	if b == nil {
-		return false
+	for _, id := range []commID{id, id.beside()} {
+		b := m.box(id)
+		if b == nil {
+			return false
+		}
+		b.revoked = true
+		if b.trouble == nil {
+			b.trouble = t
+		}
+		if b.loss == nil {
+			b.loss = t
+		}
+		b.unexpected = nil
+		m.refuse(b, func(*receiver) *trouble { return b.trouble })
 	}
-	b.revoked = true
-	if b.trouble == nil {
-		b.trouble = t
-	}
-	if b.loss == nil {
-		b.loss = t
-	}
-	b.unexpected = nil
-	m.refuse(b, func(*receiver) *trouble { return b.trouble })
 	return true
 }
 
@@ -66,7 +68,7 @@ func (m *matcher) leave(rank int, t *trouble) {
 		if lost && b.group != nil && b.group.has(rank) {
 			m.lose(b, t)
 		}
-		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
+		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b, r.pattern) })
 	}
 }
 
@@ -79,35 +81,35 @@ func (m *matcher) cutOff(near []int, t *trouble) {
 		m.near[rank] = true
 	}
 	for _, b := range m.boxes {
-		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b.group, r.pattern) })
+		m.refuse(b, func(r *receiver) *trouble { return m.inVain(b, r.pattern) })
 	}
 }
 
-// why returns why nothing more comes from a rank, nil if something may. The
-// caller holds mu.
-func (m *matcher) why(rank int) *trouble {
+// why returns why nothing more comes from a rank on a communicator, nil if
+// something may. The caller holds mu.
+func (m *matcher) why(b *mailbox, rank int) *trouble {
 	if t := m.gone[rank]; t != nil {
 		return t
 	}
 	if m.cut != nil && !m.near[rank] {
 		return m.cut
 	}
-	return nil
+	return b.closed[rank]
 }
 
 // inVain returns why nothing will come that p matches, nil if something may.
 // The caller holds mu.
-func (m *matcher) inVain(g *group, p pattern) *trouble {
+func (m *matcher) inVain(b *mailbox, p pattern) *trouble {
 	switch {
-	case p.source == m.self || len(m.gone) == 0 && m.cut == nil:
+	case p.source == m.self || len(m.gone) == 0 && m.cut == nil && b.closed == nil:
 		return nil
 	case p.source != AnySource && !p.every:
-		return m.why(p.source)
+		return m.why(b, p.source)
 	}
 	var last *trouble
-	for number := range g.size {
-		rank := g.rank(number)
-		t := m.why(rank)
+	for number := range b.group.size {
+		rank := b.group.rank(number)
+		t := m.why(b, rank)
 		switch {
 		case rank == m.self:
 		case t != nil && p.every:

@@ -16,7 +16,7 @@ func (m *matcher) expect(id commID, p pattern, via *token, reads bool) (*arrival
 		t = b.loss
 	}
 	if t == nil {
-		t = m.inVain(b.group, p)
+		t = m.inVain(b, p)
 	}
 	if t != nil {
 		return nil, nil, t

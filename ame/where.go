@@ -69,5 +69,5 @@ func ours(f runtime.Frame) bool {
 	}
 	rest, ok := strings.CutPrefix(f.Function, module)
 	return ok && (strings.HasPrefix(rest, "ame.") || strings.HasPrefix(rest, "dlp.") || strings.HasPrefix(rest, "dlp/")) ||
-		strings.HasPrefix(f.Function, "iter.") || strings.HasPrefix(f.Function, "runtime.")
+		strings.HasPrefix(f.Function, "iter.") || strings.HasPrefix(f.Function, "sync.") || strings.HasPrefix(f.Function, "runtime.")
 }

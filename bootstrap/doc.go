@@ -79,7 +79,9 @@
 // # Limits
 //
 // The key keeps strangers out of a job; it does not encrypt what the ranks
-// say to each other, so the network between the nodes is trusted. Whoever can
+// say to each other, so the network between the nodes is trusted. Under PMI
+// the key travels in the launcher's key-value space, as clear text: mpiexec.hydra
+// prints that with -verbose, and such output is as secret as the job. Whoever can
 // read a process's environment can read AME_AUTHKEY; ameexec hands its key
 // over the control descriptor instead.
 package bootstrap

@@ -54,11 +54,11 @@ func TestWrongInputOnAnyNumberOfRanks(t *testing.T) {
 		calls map[string]callOf
 		wrong func(callOf) callOf // how the call is made; nil: as it is
 	}{
-		"nothing": {together(collectiveCalls(g), plainCalls(g), messageCalls(g, false), loopCalls(g, 3)), nil},
-		"no Comm": {everyCall(), func(call callOf) callOf {
+		"nothing": {together(collectiveCalls(g), plainCalls(g), messageCalls(g, false), loopCalls(g, 3), serviceCalls(), backgroundCalls(g)), nil},
+		"no Comm": {together(everyCall(), backgroundCalls(g)), func(call callOf) callOf {
 			return func(ctx context.Context, c *Comm) error { return call(ctx, nil) }
 		}},
-		"closed Comm": {everyCall(), func(call callOf) callOf {
+		"closed Comm": {together(everyCall(), backgroundCalls(g)), func(call callOf) callOf {
 			return func(ctx context.Context, c *Comm) error {
 				dup, err := c.Dup(ctx)
 				if err == nil {
@@ -68,7 +68,7 @@ func TestWrongInputOnAnyNumberOfRanks(t *testing.T) {
 				return err
 			}
 		}},
-		"inside a loop": {together(collectiveCalls(g), plainCalls(g), loopCalls(g, 3)), func(call callOf) callOf {
+		"inside a loop": {together(collectiveCalls(g), plainCalls(g), loopCalls(g, 3), serviceCalls(), backgroundCalls(g)), func(call callOf) callOf {
 			return func(ctx context.Context, c *Comm) error {
 				leave, err := c.enter("split")
 				if err != nil {
@@ -81,11 +81,11 @@ func TestWrongInputOnAnyNumberOfRanks(t *testing.T) {
 		"ended ctx": {without("isend" /* which may be done before */, together(everyCall(), loopCalls(g, 0))), func(call callOf) callOf {
 			return func(_ context.Context, c *Comm) error { return call(ended, c) }
 		}},
-		"type that cannot travel":      {together(collectiveCalls(pipe), messageCalls(pipe, true), loopCalls(pipe, 3)), nil},
-		"value that cannot be encoded": {together(collectiveCalls(odd), messageCalls(odd, false), loopCalls(odd, 3)), nil},
+		"type that cannot travel":      {together(collectiveCalls(pipe), messageCalls(pipe, true), loopCalls(pipe, 3), backgroundCalls(pipe)), nil},
+		"value that cannot be encoded": {together(collectiveCalls(odd), messageCalls(odd, false), loopCalls(odd, 3), backgroundCalls(odd)), nil},
 		"root -1":                      {together(collectiveCalls(withRoot(func(int) int { return -1 })), plainCalls(withRoot(func(int) int { return -1 }))), nil},
 		"root of the size":             {together(collectiveCalls(withRoot(func(n int) int { return n })), plainCalls(withRoot(func(n int) int { return n }))), nil},
-		"nil operation":                {together(collectiveCalls(noOp), plainCalls(noOp)), nil},
+		"nil operation":                {together(collectiveCalls(noOp), plainCalls(noOp), backgroundCalls(noOp)), nil},
 		"too many values":              {together(collectiveCalls(tooMany), plainCalls(tooMany)), nil},
 		"negative tag":                 {together(messageCalls(badTag, true), probeCall(badTag)), nil},
 		"negative rank":                {together(messageCalls(below, true), probeCall(below)), nil},

@@ -18,7 +18,7 @@ import (
 // alone has it. If all fail, the last error counts, with the number of attempts;
 // see OnError. A panic is not tried again. The default is 0. What rank 0 passes
 // counts, in a sequence what each rank passes.
-func Retries(n int) MapOption { return mapOption(func(o *loopOptions) { o.retries = max(0, n) }) }
+func Retries(n int) WorkOption { return workOption(func(o *loopOptions) { o.retries = max(0, n) }) }
 
 // Attempt returns which attempt at its item this is, from 1: more after an error,
 // with Retries, and after the loss of a rank that held the item. ctx is the one
@@ -40,8 +40,8 @@ type attemptKey struct{}
 // on stderr and ends its process with status 124, so that it is lost and the item
 // goes to another rank; see OnLoss. On rank 0, and on the ranks of Run, the stack
 // is all: the loop goes on waiting.
-func ItemTimeout(d time.Duration) MapOption {
-	return mapOption(func(o *loopOptions) { o.timeout, o.overrun = d, overrunWait })
+func ItemTimeout(d time.Duration) WorkOption {
+	return workOption(func(o *loopOptions) { o.timeout, o.overrun = d, overrunWait })
 }
 
 const (

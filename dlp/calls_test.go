@@ -83,6 +83,40 @@ func plainCalls(g given[int]) map[string]callOf {
 	}
 }
 
+// serviceCalls make a Counter or Mutex, and use it.
+func serviceCalls() map[string]callOf {
+	return map[string]callOf{
+		"counter": func(ctx context.Context, c *Comm) error {
+			k, err := NewCounter(ctx, c)
+			if err == nil {
+				_, err = k.NextIndex(ctx)
+			}
+			return err
+		},
+		"mutex": func(ctx context.Context, c *Comm) error {
+			m, err := NewMutex(ctx, c)
+			if err == nil {
+				err = m.Lock(ctx)
+			}
+			if err == nil {
+				err = m.Unlock()
+			}
+			return err
+		},
+	}
+}
+
+// backgroundCalls end by Wait, whose ctx is not theirs.
+func backgroundCalls[T any](g given[T]) map[string]callOf {
+	return map[string]callOf{
+		"ibarrier": func(ctx context.Context, c *Comm) error { _, err := c.Ibarrier().Wait(ctx); return err },
+		"iallreduce": func(ctx context.Context, c *Comm) error {
+			_, err := Iallreduce(c, g.value, new(T), g.op).Wait(ctx)
+			return err
+		},
+	}
+}
+
 // messageCalls send to this rank, or receive what is never sent.
 func messageCalls[T any](g given[T], receives bool) map[string]callOf {
 	calls := map[string]callOf{
@@ -160,5 +194,5 @@ func without(name string, calls map[string]callOf) map[string]callOf {
 // everyCall are all calls, well given.
 func everyCall() map[string]callOf {
 	g := well(1)
-	return together(collectiveCalls(g), plainCalls(g), messageCalls(g, true), probeCall(g), loopCalls(g, 3))
+	return together(collectiveCalls(g), plainCalls(g), messageCalls(g, true), probeCall(g), loopCalls(g, 3), serviceCalls())
 }

@@ -31,6 +31,7 @@ type Comm struct {
 	outbox   outbox
 	requests *requests
 	behind   behind
+	services *services
 
 	// launcher opens a way to tell the launcher how far the job is; nil in Run.
 	launcher func() (*bootstrap.Reporter, error)
@@ -83,9 +84,9 @@ func newOptions(opts []Option) options {
 // Close the Comm at the end. Between the two, a program that this process
 // starts is no rank of the job: its own Init returns as rank 0 of 1.
 //
-// Rank 0 writes to stderr what the user should know about the start: warnings,
-// ranks that are missing for long, and with AME_VERBOSE=1 all bootstrap methods
-// and their reasons.
+// Rank 0 writes to stderr what the user should know: warnings about the start,
+// ranks that are missing for long, with AME_VERBOSE=1 all bootstrap methods and
+// their reasons, and later, if all ranks have waited for each other for 10 s, where.
 func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	o := newOptions(opts)
 	env := bootstrap.Env(os.LookupEnv)
@@ -140,7 +141,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
-	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish(), requests: &requests{}}
+	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish(), requests: &requests{}, services: &services{}}
 }
 
 // configOf is what bootstrap has found out, as ame takes it.
@@ -254,6 +255,7 @@ func (c *Comm) Close() error {
 	if err != nil {
 		err = c.errorf("close", err)
 	}
+	c.services.close()
 	err = cmp.Or(err, c.ame.Close())
 	c.requests.end()
 	return cmp.Or(err, c.forgotten())

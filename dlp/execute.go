@@ -32,8 +32,8 @@ type executeOptions struct {
 // get the error, and Execute returns it on all ranks. Errors and panics of tasks
 // are matters of their futures alone.
 //
-// Options are Slots, RootWorks, OnLoss, StopOn and StopBefore, Progress, and those
-// for items; they do as in MapFromRoot, for tasks. So the tasks of a lost rank go
+// Options are Slots, RootWorks, Retries, ItemTimeout, OnLoss, StopOn, StopBefore and
+// Progress, which do for tasks what they do for items in MapFromRoot. So the tasks of a lost rank go
 // to others, and one that two ranks were lost with has failed. With one rank tasks
 // run beside body.
 //
@@ -111,7 +111,7 @@ func (o *executeOptions) serve(l *managed, w *loop.Worker) *labour[*loop.Input] 
 			if in.Kind >= len(o.funcs) {
 				return failedItem(l.comm, t.Index, fmt.Errorf("there is no function %d", in.Kind))
 			}
-			return o.funcs[in.Kind].call(ctx, l.comm, t.Index, in)
+			return o.funcs[in.Kind].call(ctx, l.comm, t, in, &o.loopOptions)
 		},
 	}
 }

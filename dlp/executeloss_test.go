@@ -103,3 +103,34 @@ func TestExecuteStops(t *testing.T) {
 		}
 	}
 }
+
+// Options of items are options of tasks.
+func TestExecuteRetries(t *testing.T) {
+	for _, size := range []int{1, 3} {
+		errs := eachRank(t, size, true, func(ctx context.Context, c *Comm) error {
+			f := NewFunc("f", func(ctx context.Context, n int) (int, error) {
+				switch {
+				case n == 7:
+					<-ctx.Done()
+					return 0, ctx.Err()
+				case Attempt(ctx) == 1:
+					return 0, errOdd
+				}
+				return n, nil
+			})
+			return Execute(ctx, c, func(ctx context.Context, ex *Executor) error {
+				for i, future := range map[int]*Future[int]{3: f.Submit(ex, 3), 4: f.Submit(ex, 4)} {
+					got, err := future.Result(ctx)
+					require.NoError(t, err)
+					assert.Equal(t, i, got)
+				}
+				_, err := f.Submit(ex, 7).Result(ctx)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				return nil
+			}, f, Retries(1), ItemTimeout(10*time.Millisecond))
+		})
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+	}
+}

@@ -27,7 +27,7 @@ type callable interface {
 	label() string     // its name
 	signature() string // name and types: the same on all ranks
 	check(c *Comm) error
-	call(ctx context.Context, c *Comm, index int, in *loop.Input) loop.Item
+	call(ctx context.Context, c *Comm, t loop.Task, in *loop.Input, o *loopOptions) loop.Item
 }
 
 func (f *Func[A, R]) applyExecute(o *executeOptions) { o.funcs = append(o.funcs, f) }
@@ -49,15 +49,15 @@ func (f *Func[A, R]) check(c *Comm) error {
 }
 
 // call runs the function on an argument that has travelled here.
-func (f *Func[A, R]) call(ctx context.Context, c *Comm, index int, in *loop.Input) loop.Item {
+func (f *Func[A, R]) call(ctx context.Context, c *Comm, t loop.Task, in *loop.Input, o *loopOptions) loop.Item {
 	a, err := itemOf[A](c, in)
 	if err != nil {
-		return failedItem(c, index, err)
+		return failedItem(c, t.Index, err)
 	}
 	if in.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, in.Timeout)
 		defer cancel()
 	}
-	return callWork(ctx, c, index, a, f.f)
+	return tryItem(ctx, c, t, a, f.f, o)
 }

@@ -55,7 +55,7 @@ func TestGoexitIsNotCalledAPanic(t *testing.T) {
 			return err
 		},
 		"body of MapUnordered": func(ctx context.Context, c *Comm) error {
-			for _, err := range MapUnordered(ctx, c, numbers(3), square) {
+			for _, err := range MapUnordered(ctx, c, numbers(200_000), square) {
 				if err != nil {
 					return err
 				}

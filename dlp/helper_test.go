@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 		mainProgram(name)
 		return
 	}
+	if name := os.Getenv(stallVariable); name != "" {
+		Main(func(ctx context.Context, world *Comm) error { return stallProgram(ctx, world, name) })
+		return
+	}
 	if seed := os.Getenv(scriptVariable); seed != "" {
 		scriptProgram(seed)
 		return

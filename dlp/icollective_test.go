@@ -49,7 +49,7 @@ func TestCollectivesInTheBackground(t *testing.T) {
 	}
 }
 
-// MPI 4.1, 6.12.1: a process may leave once all have begun the barrier.
+// MPI 4.0, 6.12.1: a process may leave once all have begun the barrier.
 func TestIbarrierWaitsForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -11,7 +11,7 @@ import (
 func (c *Comm) derived(backend *ame.Comm) *Comm {
 	info := c.info
 	info.Rank, info.Size, info.Peers = backend.Rank(), backend.Size(), peersOf(backend)
-	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, launcher: c.launcher, exit: c.exit}
+	return &Comm{ame: backend, info: info, codec: c.codec, loops: c.loops, stop: c.stop, requests: c.requests, services: c.services, launcher: c.launcher, exit: c.exit}
 }
 
 // DupTolerant is Dup for messages that go on when a rank is lost: then only what

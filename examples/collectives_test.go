@@ -25,7 +25,16 @@ func TestCollectives(t *testing.T) {
 			return []string{fmt.Sprintf("by reduce: %v", float64(sum)), fmt.Sprintf("by gather: %v", float64(sum))}
 		}},
 		"pi-scatter": {},
-		"stencil":    {},
+		"nested":     {},
+		"smileys": {want: func(size int) (lines []string) {
+			faces := []string{"😀", "😁", "😂", "😃", "😄"}[:size]
+			for rank, face := range faces {
+				lines = append(lines, fmt.Sprintf("rank %d of %d: %s", rank, size, face))
+			}
+			return append(lines, fmt.Sprint("all: ", faces))
+		}},
+		"triple":  {want: func(int) []string { return []string{"serial: 59542", "split: 59542", "map: 59542"} }},
+		"stencil": {},
 	})
 }
 

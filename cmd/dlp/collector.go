@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -174,7 +173,7 @@ func writeResult(path string, stream content) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(plainWriter{file}, io.NewSectionReader(stream, 0, stream.Size()), make([]byte, min(pieceSize, stream.Size())))
+	err = copyTo(file, stream)
 	if left := file.Close(); err == nil {
 		err = left
 	}

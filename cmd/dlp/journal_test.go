@@ -84,9 +84,12 @@ func TestJournalAfterAKill(t *testing.T) {
 			return underRanks(t, bin, launcher, args...)
 		}
 		cmd := start()
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
 		require.Eventually(t, func() bool { entries, _ := os.ReadDir(filepath.Join(dir, "results")); return len(entries) > 10 }, patience, tick)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
+		readAll(t, stdout) // until the launcher is gone, and with it the ranks
 		cmd.Wait()
 
 		r := finish(t, start())

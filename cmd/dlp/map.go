@@ -130,11 +130,9 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 	}
 	s := newSite(m.options, m.world, m.runner, m.slots, courier)
 	defer s.close()
-	work := func(ctx context.Context, t task) (report, error) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		defer context.AfterFunc(working, func() { cancel(context.Cause(working)) })()
-		return s.work(ctx, t)
+	work := s.work
+	if m.failFast {
+		work = func(ctx context.Context, t task) (report, error) { return s.workUntil(ctx, working, t) }
 	}
 	if m.collector == nil {
 		for _, err := range m.loop(ctx, nil, work) {
@@ -192,6 +190,9 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 	given, _, err := c.feeder.state()
 	if err != nil {
 		broken = errors.Join(fmt.Errorf("items: %w", err), broken)
+	}
+	if ctx.Err() != nil { // a second signal, whatever the loop has made of it
+		last = context.Cause(ctx)
 	}
 	if last != nil && !errors.Is(last, dlp.ErrStopped) {
 		return 0, errors.Join(last, broken)

@@ -49,15 +49,30 @@ func (p *printer) item(label string, streams [2]content) error {
 		if label != "" {
 			w = &labelled{to: w, label: label, begin: true}
 		}
-		_, err := io.CopyBuffer(plainWriter{w}, io.NewSectionReader(stream, 0, stream.Size()), make([]byte, min(pieceSize, stream.Size())))
-		p.keep(err)
+		p.keep(copyTo(w, stream))
 		if i == 1 {
-			var last [1]byte
-			stream.ReadAt(last[:], stream.Size()-1) // as it has just been read
-			p.cut = last[0] != '\n'
+			p.cut = !endsLine(stream)
 		}
 	}
 	return p.err
+}
+
+// endsLine says whether the last byte of an output ends a line.
+func endsLine(stream content) bool {
+	var last [1]byte
+	stream.ReadAt(last[:], stream.Size()-1) // as it has just been read
+	return last[0] == '\n'
+}
+
+// copyTo writes all of an output.
+func copyTo(w io.Writer, stream content) error {
+	if whole, ok := stream.(*bytes.Reader); ok {
+		_, err := whole.WriteTo(w)
+		return err
+	}
+	buffer := make([]byte, min(pieceSize, stream.Size()))
+	_, err := io.CopyBuffer(plainWriter{w}, io.NewSectionReader(stream, 0, stream.Size()), buffer)
+	return err
 }
 
 // plainWriter hides ReadFrom, which would copy without the buffer.

@@ -110,19 +110,37 @@ func TestFailFastOfRanks(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(r.stderr, "failed on rank"), r.stderr)
 }
 
-// An item may be a job of its own, whatever has started dlp.
+// An item may be a job of its own, whatever has started dlp, and in a job of Slurm.
 func TestItemsAreNoRanks(t *testing.T) {
 	bin := binaries(t)
 	hydra := need.Program(t, "mpiexec.hydra")
 	hello := filepath.Join(bin, "dlp-hello")
+	inJob := []string{"SLURM_JOB_ID=9", "SLURM_JOB_NODELIST=other", "SLURM_NODELIST=other", "SLURM_NNODES=1", "SLURM_TASKS_PER_NODE=2", "SLURM_NTASKS=2"}
 	for _, launcher := range [][]string{{"ameexec", "-n", "2"}, {hydra, "-n", "2"}} {
+		run := func(args ...string) result {
+			cmd := underRanks(t, bin, launcher, append([]string{"-q", "-j", "1", "--shell"}, args...)...)
+			if launcher[0] == "ameexec" {
+				cmd.Env = append(cmd.Env, inJob...)
+			}
+			return finish(t, cmd)
+		}
 		for _, item := range [][]string{{hydra, "-n", "2", hello}, {filepath.Join(bin, "ameexec"), "-n", "2", hello}} {
-			args := append(append([]string{"-q", "-j", "1", "--shell"}, item...), ";:", "{}", ":::", "1", "2", "3")
-			r := finish(t, underRanks(t, bin, launcher, args...))
+			r := run(append(item, ";:", "{}", ":::", "1", "2", "3")...)
 			require.Equal(t, 0, r.status, r.stderr)
 			assert.Equal(t, 3, strings.Count(r.stdout, "Hello from rank 1 of 2 "), r.stdout)
 		}
-		r := finish(t, underRanks(t, bin, launcher, "-q", "--shell", hello, ";:", "{}", ":::", "1", "2"))
+		r := run(hello, ";:", "{}", ":::", "1", "2")
 		assert.Equal(t, 2, strings.Count(r.stdout, "Hello from rank 0 of 1 "), r.stdout)
 	}
+}
+
+// Open MPI's mpiexec as an item, in a job of Slurm.
+func TestItemsOfOpenMPI(t *testing.T) {
+	openmpi := need.Program(t, "mpiexec.openmpi")
+	cmd := dlpMap(t, "-q", "env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+		openmpi, "--oversubscribe", "-n", "2", "sh", "-c", "echo rank $OMPI_COMM_WORLD_RANK", "{}", ":::", "1")
+	cmd.Env = append(cmd.Env, "SLURM_JOB_ID=9", "SLURM_NODELIST=other", "SLURM_NNODES=1", "SLURM_TASKS_PER_NODE=2", "AME_BOOTSTRAP=single")
+	r := finish(t, cmd)
+	require.Equal(t, 0, r.status, r.stderr)
+	assert.Equal(t, []string{"rank 0", "rank 1"}, r.lines())
 }

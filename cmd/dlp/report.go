@@ -35,9 +35,7 @@ func reportCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				out := json.NewEncoder(c.App.Writer)
-				out.SetIndent("", "  ")
-				return out.Encode(s)
+				return json.NewEncoder(c.App.Writer).Encode(s)
 			}
 			return s.print(c.App.Writer)
 		},
@@ -52,7 +50,7 @@ type journalState struct {
 	Failed   int           `json:"failed"`
 	Work     time.Duration `json:"work_ns"`
 	Elapsed  time.Duration `json:"elapsed_ns"` // of all starts, from the first to the last record
-	Torn     int64         `json:"torn_bytes,omitempty"`
+	Torn     int64         `json:"torn_bytes"`
 	Slowest  []journalItem `json:"slowest"`
 	Failures []journalItem `json:"failures"`
 	Ranks    []journalRank `json:"ranks"` // of all starts
@@ -67,7 +65,7 @@ type journalItem struct {
 	Attempt int           `json:"attempt"`
 	Status  int           `json:"status"`
 	Took    time.Duration `json:"took_ns"`
-	How     string        `json:"how,omitempty"`
+	How     string        `json:"how"`
 
 	failed bool
 	ended  time.Time
@@ -99,7 +97,7 @@ func readJournal(path string) (*journalState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
-	s := &journalState{}
+	s := &journalState{Failures: []journalItem{}, Ranks: []journalRank{}}
 	items := make(map[journal.ID]journalItem)
 	begins := []time.Time{}
 	for {

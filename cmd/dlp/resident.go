@@ -66,12 +66,11 @@ func (r *resident) ask(ctx context.Context, lines []string, timeout time.Duratio
 	if r.lines.Buffered() > 0 {
 		return nil, errAnswersTwice
 	}
-	var deadline time.Time
 	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
+		deadline := time.Now().Add(timeout)
+		r.in.SetWriteDeadline(deadline)
+		r.out.SetReadDeadline(deadline)
 	}
-	r.in.SetWriteDeadline(deadline)
-	r.out.SetReadDeadline(deadline)
 	defer context.AfterFunc(ctx, func() {
 		r.in.SetWriteDeadline(time.Unix(1, 0))
 		r.out.SetReadDeadline(time.Unix(1, 0))

@@ -165,7 +165,7 @@ func (y *tally) limit(slots int, elapsed time.Duration) string {
 	case tail > elapsed/10:
 		return fmt.Sprintf("; most slots were idle in the last %s, which waited for item %d", rounded(tail), last+1)
 	case y.work/time.Duration(items) < 20*time.Millisecond:
-		return fmt.Sprintf("; items take %s on average, and a process has to be started for each: -n gives a command several", rounded(y.work/time.Duration(items)))
+		return fmt.Sprintf("; items take %s on average, which is little beside what each costs: -n takes several at once", rounded(y.work/time.Duration(items)))
 	}
 	return ""
 }

@@ -28,24 +28,24 @@ func (t task) item() source.Item { return source.Item{Columns: t.Columns} }
 // report is what has become of an item.
 type report struct {
 	Index     int
-	Attempt   int
-	Slot      int
-	Pid       int
-	Status    int // of its process; see run.Result
-	Signal    int
-	Started   int64 // in ns since 1970, by the clock of its node
-	Took      time.Duration
-	TimedOut  bool
-	CannotRun bool      // the program is missing on this node
-	Note      string    // why there was no process, or what else went wrong
-	Tail      string    // the last lines of stderr, if it failed
-	Sizes     [2]int64  // of stdout and stderr, in bytes
-	Output    [2][]byte `json:"-"` // those, unless they go another way
-	Inline    [2]int    // their lengths, for encode
-	Apart     bool      // they go another way
-	Item      string    // short, for a journal; else empty
-	Host      string    // the same
-	Lines     int       // pieces of it that are printed as they come
+	Attempt   int           `json:",omitzero"`
+	Slot      int           `json:",omitzero"`
+	Pid       int           `json:",omitzero"`
+	Status    int           `json:",omitzero"` // of its process; see run.Result
+	Signal    int           `json:",omitzero"`
+	Started   int64         `json:",omitzero"` // in ns since 1970, by the clock of its node
+	Took      time.Duration `json:",omitzero"`
+	TimedOut  bool          `json:",omitzero"`
+	CannotRun bool          `json:",omitzero"` // the program is missing on this node
+	Note      string        `json:",omitzero"` // why there was no process, or what else went wrong
+	Tail      string        `json:",omitzero"` // the last lines of stderr, if it failed
+	Sizes     [2]int64      `json:",omitzero"` // of stdout and stderr, in bytes
+	Output    [2][]byte     `json:"-"`         // those, unless they go another way
+	Inline    [2]int        `json:",omitzero"` // their lengths, for encode
+	Apart     bool          `json:",omitzero"` // they go another way
+	Item      string        `json:",omitzero"` // short, for a journal; else empty
+	Host      string        `json:",omitzero"` // the same
+	Lines     int           `json:",omitzero"` // pieces of it that are printed as they come
 }
 
 func (r *report) failed() bool { return r.Status != 0 || r.Note != "" }
@@ -75,11 +75,21 @@ func newSite(o *options, world *dlp.Comm, runner *run.Runner, slots []slot, cour
 	if _, set := os.LookupEnv("OMP_NUM_THREADS"); !set {
 		s.environ = append(s.environ, "OMP_NUM_THREADS="+strconv.Itoa(o.cpusPerItem))
 	}
+	if _, inJob := os.LookupEnv("SLURM_JOB_ID"); inJob {
+		s.environ = launch.Overlay(s.environ, onThisNode...)
+	}
 	s.gpus, _ = gpuVariable(os.LookupEnv)
 	if o.worker != "" {
 		s.workers = newWorkers(s)
 	}
 	return s
+}
+
+// onThisNode keeps an mpiexec that is an item from asking Slurm for steps on all
+// nodes of the job: MPICH and Intel MPI, Open MPI 4, and 5.
+var onThisNode = []string{
+	"HYDRA_LAUNCHER=fork", "HYDRA_RMK=user", "I_MPI_HYDRA_BOOTSTRAP=fork", "I_MPI_HYDRA_RMK=user",
+	"OMPI_MCA_ras=^slurm", "OMPI_MCA_plm=^slurm", "PRTE_MCA_ras=^slurm", "PRTE_MCA_plm=^slurm",
 }
 
 // maxItemVariable is how long an item may be to be in the environment, of which
@@ -128,16 +138,25 @@ func (s *site) work(ctx context.Context, t task) (report, error) {
 	}
 }
 
+// workUntil is work that ends also when another context does.
+func (s *site) workUntil(ctx, other context.Context, t task) (report, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(other, func() { cancel(context.Cause(other)) })()
+	return s.work(ctx, t)
+}
+
 // once runs the command of an item once.
 func (s *site) once(ctx context.Context, t task, slot, attempt int) (report, error) {
-	r := report{Index: t.Index, Attempt: attempt, Slot: slot, Started: time.Now().UnixNano()}
+	number := attempt + dlp.Attempt(ctx) - 1 // ranks may have been lost with it
+	r := report{Index: t.Index, Attempt: number, Slot: slot, Started: time.Now().UnixNano()}
 	args, err := s.template.Args(command.Values{Item: t.item(), Number: t.Index + 1, Slot: slot + 1})
 	if err != nil {
 		r.Note, r.Status = err.Error(), launch.StatusNotRunnable
 		return r, nil
 	}
 	spec := run.Spec{
-		Args: args, Environ: s.environOf(t, slot, attempt), Slot: slot, CPUs: s.slots[slot].cpus,
+		Args: args, Environ: s.environOf(t, slot, number), Slot: slot, CPUs: s.slots[slot].cpus,
 		Timeout: s.timeout, Grace: itemGrace,
 	}
 	if s.mode.Stdin {

@@ -142,15 +142,26 @@ func TestRootTurnsStrangersAway(t *testing.T) {
 	assert.Equal(t, root.text, ranks[0].text)
 }
 
+// Connections that do not say what they are make room for others, the oldest
+// first.
 func TestSilenceHoldsNobodyUp(t *testing.T) {
 	l := newLab(t)
 	root := l.join2(t)
+	root.server.mu.Lock()
+	root.server.room = 60
+	root.server.mu.Unlock()
+	var first net.Conn
 	for i := range 100 {
 		conn, err := net.Dial("tcp", root.root[0])
 		require.NoError(t, err)
 		defer conn.Close()
 		conn.Write([]byte(magic)[:i%8])
+		if i == 0 {
+			first = conn
+		}
 	}
+	_, err := first.Read(make([]byte, 1))
+	assert.Error(t, err, "it is closed")
 	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
 	client, err := net.Dial("tcp", root.root[0])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,12 @@ const (
 	// dialogueTime is the time for a whole rendezvous, a slow munged included.
 	dialogueTime = 15 * time.Second
 	// maxPending bounds the connections that have not said yet what they
-	// are, or are in the dialogue. More are closed; ranks try again.
+	// are, or are in the dialogue. The oldest of the first kind make room for
+	// more; without any, newcomers are closed, and ranks try again.
 	maxPending = 1024
+	// dropAtOnce is how many make room when the listener fails, mostly for
+	// want of descriptors.
+	dropAtOnce = 16
 )
 
 // arrival is what Accept returns.
@@ -31,6 +36,7 @@ type arrival struct {
 type Server struct {
 	net.Listener
 	member *Member
+	room   int    // maxPending
 	text   []byte // what ranks get that have proved themselves
 	tell   func(string)
 	owner  func(net.Conn) (uid int, ok bool) // of the process at the other end
@@ -49,6 +55,7 @@ type Server struct {
 	refused   map[string]bool // why ranks of our step were sent away, in words
 	told      map[string]bool // of ranks that have given up
 	pending   map[net.Conn]bool
+	silent    []net.Conn                    // of these, who has not said yet what it is, the oldest first
 	instances map[uint32][instanceSize]byte // the process that got the grant, by rank
 }
 
@@ -57,7 +64,7 @@ func newServer(listener net.Listener, member *Member, tell func(string)) *Server
 		tell = func(string) {}
 	}
 	s := &Server{
-		Listener: listener, member: member, tell: tell, owner: listen.Owner,
+		Listener: listener, member: member, room: maxPending, tell: tell, owner: listen.Owner,
 		passed: make(chan arrival), pending: make(map[net.Conn]bool),
 		instances: make(map[uint32][instanceSize]byte), refused: make(map[string]bool), told: make(map[string]bool),
 	}
@@ -116,8 +123,12 @@ func (s *Server) run() {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // such as too many open files: whoever accepts decides
-			s.pass(arrival{err: err})
+		case err != nil: // such as too many open files
+			if s.drop(dropAtOnce) {
+				time.Sleep(time.Millisecond) // until they are closed
+			} else {
+				s.pass(arrival{err: err}) // whoever accepts decides
+			}
 		case s.enter(conn):
 			s.serving.Go(func() { s.handle(conn) })
 		default:
@@ -133,14 +144,45 @@ func (s *Server) run() {
 func (s *Server) enter(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil || len(s.pending) >= maxPending {
+	if s.ctx.Err() == nil && len(s.pending) >= s.room {
+		s.dropSilent(1)
+	}
+	if s.ctx.Err() != nil || len(s.pending) >= s.room {
 		return false
 	}
 	s.pending[conn] = true
+	s.silent = append(s.silent, conn)
 	return true
 }
 
+// drop closes the oldest connections that have not said what they are, and says
+// whether there were any.
+func (s *Server) drop(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dropSilent(n)
+}
+
+// dropSilent is drop for a caller that holds mu.
+func (s *Server) dropSilent(n int) bool {
+	n = min(n, len(s.silent))
+	for _, conn := range s.silent[:n] {
+		conn.Close()
+		delete(s.pending, conn)
+	}
+	s.silent = s.silent[n:]
+	return n > 0
+}
+
+// speaks notes that a connection has said what it is.
+func (s *Server) speaks(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = slices.DeleteFunc(s.silent, func(c net.Conn) bool { return c == conn })
+}
+
 func (s *Server) leave(conn net.Conn) {
+	s.speaks(conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pending, conn)
@@ -160,6 +202,7 @@ func (s *Server) pass(a arrival) {
 func (s *Server) handle(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(dialogueTime))
 	ours, err := startsWith(conn, magic)
+	s.speaks(conn)
 	if err == nil && !ours {
 		s.leave(conn)
 		conn.SetDeadline(time.Time{})

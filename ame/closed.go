@@ -1,0 +1,77 @@
+package ame
+
+import (
+	"context"
+	"slices"
+)
+
+// A rank that has closed a communicator, other than that of the job, tells so
+// whoever waits for it there, as it tells all by its bye when it leaves the job.
+// Those who have waited for announceAfter ask.
+
+// askClosed asks the ranks that a call on c waits for whether they have closed it.
+func (c *Comm) askClosed(p pattern) {
+	j := c.job
+	if c.id == 0 || p.source == AnySource && p.kind != kindPart {
+		return
+	}
+	ranks := []int{p.source}
+	if p.source == AnySource {
+		ranks = c.group.ranksOf(c.others())
+	}
+	j.background(func() {
+		for _, rank := range ranks {
+			if rank == j.rank {
+				continue
+			}
+			h := header{kind: kindWhere, comm: c.id, source: uint32(j.rank), dest: uint32(rank)}
+			// A rank that cannot be asked is gone, and that ends the wait.
+			_, _, _ = j.put(context.Background(), &h, rank, nil)
+		}
+	})
+}
+
+// sayIfClosed answers askClosed, now or when this rank closes the communicator.
+func (j *job) sayIfClosed(h *header) {
+	if j.matcher.asksClosed(h.comm, int(h.source)) {
+		j.sayClosed(h.comm, int(h.source))
+	}
+}
+
+// sayClosed tells a rank that this one has closed a communicator, behind what it
+// has sent there.
+func (j *job) sayClosed(id commID, rank int) {
+	h := header{kind: kindClosed, comm: id, source: uint32(j.rank), dest: uint32(rank)}
+	j.background(func() { _, _, _ = j.put(context.Background(), &h, rank, nil) })
+}
+
+// asksClosed says whether this rank has closed a communicator. If not, it notes
+// who wants to know.
+func (m *matcher) asksClosed(id commID, rank int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.box(id)
+	if b == nil {
+		return !m.shut // else the bye says it
+	}
+	if !slices.Contains(b.askers, rank) {
+		b.askers = append(b.askers, rank)
+	}
+	return false
+}
+
+// closedBy notes that a rank has closed a communicator: what waits for it there
+// ends.
+func (m *matcher) closedBy(id commID, rank int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.boxes[id]
+	if b == nil || b.group == nil {
+		return
+	}
+	if b.closed == nil {
+		b.closed = map[int]*trouble{}
+	}
+	b.closed[rank] = &trouble{rank, ErrLeft}
+	m.refuse(b, func(r *receiver) *trouble { return m.inVain(b, r.pattern) })
+}
