@@ -26,6 +26,9 @@ type settled struct {
 	ranks []int // of the job, in the order of the communicator
 }
 
+// maxShrinking bounds how many communicators are shrunk at a time.
+const maxShrinking = 1 << 12
+
 // ask notes that a rank wants what is left of a communicator of the given ranks,
 // and returns what is closed when that is known, and whether the rank is the
 // first to ask.
@@ -33,6 +36,9 @@ func (s *survivors) ask(id commID, rank int, ranks []int) (done chan struct{}, f
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.open[id]
+	if w == nil && len(s.open) == maxShrinking {
+		return nil, false, fmt.Errorf("rank %d shrinks more than %d communicators at a time", rank, maxShrinking)
+	}
 	if first = w == nil; first {
 		if s.open == nil {
 			s.open = map[commID]*shrinking{}

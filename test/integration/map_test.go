@@ -70,7 +70,7 @@ func (c *cluster) batch(t *testing.T, script string) result {
 
 // testMapStartsItself: without srun there is one step, and all items are done.
 func (c *cluster) testMapStartsItself(t *testing.T) {
-	r := c.batch(t, `seq 300 | /opt/dlp/dlp map -q --tag hostname
+	r := c.batch(t, `seq 300 | /opt/dlp/dlp map -q --tag sh -c hostname sh {}
 srun -N1 -n1 sh -c 'echo "steps before: $SLURM_STEP_ID"'`)
 	require.Zero(t, r.status, "%v", r)
 	assert.Contains(t, r.stderr, "dlp map: started by no srun: srun --input=0 --mpi=none ")
