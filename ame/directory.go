@@ -3,6 +3,8 @@ package ame
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // Peer is what a rank knows about another one.
@@ -55,7 +57,7 @@ func parseNode(b []byte) (n *Node, rest []byte, err error) {
 	if len(b) < length {
 		return nil, nil, fmt.Errorf("peer entry cut short: host of %d bytes in %d", length, len(b))
 	}
-	n.Host = string(b[:length])
+	n.Host = printable.Text(string(b[:length]))
 	return n, b[length:], nil
 }
 

@@ -3,6 +3,8 @@ package ame
 import (
 	"context"
 	"fmt"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // dispatch handles one frame that has come over l. The token is that of
@@ -98,7 +100,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 			}
 			return nil, nil
 		case kindLost:
-			if text := printable(string(body)); int(h.source) == j.rank {
+			if text := printable.Text(string(body)); int(h.source) == j.rank {
 				j.givenUp(l, text)
 			} else {
 				j.isLost(&failure{reason: reasonLost, peer: int(h.source), text: text})

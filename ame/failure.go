@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // failure is why a job cannot go on. It travels to every rank in a kindFail
@@ -85,7 +87,7 @@ func parseFailure(b []byte, size int) (*failure, error) {
 		return nil, fmt.Errorf("fail frame of %d bytes, want at least 5", len(b))
 	}
 	peer := binary.BigEndian.Uint32(b[1:])
-	f := &failure{reason: reason(b[0]), peer: int(peer), text: printable(string(b[5:]))}
+	f := &failure{reason: reason(b[0]), peer: int(peer), text: printable.Text(string(b[5:]))}
 	switch {
 	case peer == noRank:
 		f.peer = -1

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 var frameCases = []struct {
@@ -268,7 +270,7 @@ func FuzzControlBodies(f *testing.F) {
 		if f, err := parseFailure(b, 5); err == nil {
 			assert.NotEmpty(t, (&Error{Op: "recv", Peer: f.peer, Err: f}).Error())
 			if len(f.text) <= maxFailureText {
-				assert.Equal(t, string(b[:5])+printable(string(b[5:])), string(f.appendTo(nil)))
+				assert.Equal(t, string(b[:5])+printable.Text(string(b[5:])), string(f.appendTo(nil)))
 			}
 		}
 		if peers, _, err := parseDirectory(b, 2); err == nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // longWaits are the calls of this process that have waited for other ranks for
@@ -104,6 +106,6 @@ func parseStanding(b []byte) (standing, error) {
 	}
 	return standing{
 		waits: b[0] == 1, freedom: freedom(b[1]), count: binary.BigEndian.Uint64(b[2:]),
-		sent: binary.BigEndian.Uint64(b[10:]), got: binary.BigEndian.Uint64(b[18:]), text: printable(string(b[standingSize:])),
+		sent: binary.BigEndian.Uint64(b[10:]), got: binary.BigEndian.Uint64(b[18:]), text: printable.Text(string(b[standingSize:])),
 	}, nil
 }

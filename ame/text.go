@@ -3,18 +3,7 @@ package ame
 import (
 	"fmt"
 	"strings"
-	"unicode"
 )
-
-// printable replaces what a text of another rank could do to a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
-			return r
-		}
-		return '?'
-	}, s)
-}
 
 // rankList prints ascending ranks with runs folded: "rank 3" or "ranks 1-4,7".
 func rankList(ranks []int) string {

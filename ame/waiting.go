@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // announceAfter is how long a call waits for another rank before it says so.
@@ -50,6 +52,6 @@ func parseAnnouncement(h *header, body []byte) (announcement, error) {
 		return announcement{}, fmt.Errorf("waiting frame of %d bytes", len(body))
 	}
 	return announcement{
-		seq: h.tag, call: h.call, digest: binary.BigEndian.Uint32(body), text: printable(string(body[4:])),
+		seq: h.tag, call: h.call, digest: binary.BigEndian.Uint32(body), text: printable.Text(string(body[4:])),
 	}, nil
 }

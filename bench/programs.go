@@ -25,7 +25,7 @@ type program struct {
 // build makes the programs that are ours, and those in C for which there is a
 // compiler.
 func build(ctx context.Context, dir string) error {
-	for _, pkg := range []string{"./bench/ours", "./bench/plain", "./bench/line", "./cmd/ameexec", "./cmd/dlp-hello", "./examples/corpus"} {
+	for _, pkg := range []string{"./bench/ours", "./bench/plain", "./bench/line", "./cmd/ameexec", "./cmd/dlp", "./cmd/dlp-hello", "./examples/corpus"} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -69,6 +69,11 @@ func programs(dir string) []program {
 		program{who: hydraTrue, ranks: 32, argv: underHydra("true"), wall: "start", needs: hydra, install: "hydra"},
 		program{who: ours, ranks: 1000, argv: []string{in("ameexec"), "-n", ranksHere, in("dlp-hello")}, wall: "hello"},
 		program{who: line, ranks: 1000, argv: []string{in("ameexec"), "-n", ranksHere, in("line")}, wall: "hello"},
+		program{who: ours, argv: []string{in("dlp"), "map", "-q", "--range", "1-2000", "true"}, wall: "commands"},
+		program{who: xargs, argv: shell(`seq 2000 | xargs -P "$(nproc)" -n 1 true`), wall: "commands"},
+		program{who: parallel, argv: shell(`seq 2000 | parallel true`), wall: "commands", needs: "/usr/bin/parallel", install: "parallel"},
+		program{who: ours, argv: []string{in("dlp"), "map", "-q", "--range", "1-400", "sleep", "0.0100{}"}, wall: "sleeps"},
+		program{who: xargs, argv: shell(`seq 400 | xargs -P "$(nproc)" -I{} sleep 0.0100{}`), wall: "sleeps"},
 		program{who: ours, ranks: 2, argv: []string{in("ameexec"), "-n", ranksHere, in("corpus")}, wall: "corpus"},
 		program{who: serial, ranks: 2, argv: []string{in("corpus"), "--serial"}, wall: "corpus"},
 	)
@@ -92,6 +97,8 @@ var (
 func openMPI(command ...string) []string {
 	return append([]string{"mpiexec.openmpi", "--allow-run-as-root", "--oversubscribe", "-n", ranksHere}, command...)
 }
+
+func shell(line string) []string { return []string{"sh", "-c", line} }
 
 // command is what is run.
 func (p program) command() []string {

@@ -15,6 +15,8 @@ const (
 	hydraTrue  = "hydra of true"
 	line       = "a Go program that prints a line"
 	serial     = "corpus --serial"
+	xargs      = "xargs -P"
+	parallel   = "GNU parallel"
 )
 
 // row is a line of the table: who against whom, in what.
@@ -56,6 +58,9 @@ var rows = []row{
 	{"", key{"start", 32}, oursHydra, key{"start", 32}, mpich, 0},
 	{"", key{"start", 32}, oursHydra, key{"start", 32}, hydraTrue, 3},
 	{"ameexec -n 1000 dlp-hello", key{"hello", 1000}, ours, key{"hello", 1000}, line, 1.3},
+	{"dlp map of 2,000 times true", key{"commands", 0}, ours, key{"commands", 0}, xargs, 1.25},
+	{"", key{"commands", 0}, ours, key{"commands", 0}, parallel, 0.25},
+	{"dlp map of 400 times sleep 0.01", key{"sleeps", 0}, ours, key{"sleeps", 0}, xargs, 1.25},
 	{"corpus on 2 ranks", key{"corpus", 2}, ours, key{"corpus", 2}, serial, 1 / 1.8},
 }
 

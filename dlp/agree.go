@@ -11,6 +11,7 @@ import (
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // announcement is what a rank says of a managed loop that it begins.
@@ -142,7 +143,7 @@ func parseAnnouncement(p ame.Payload) (a announcement, ok bool) {
 	}
 	return announcement{
 		length: int(int64(binary.BigEndian.Uint64(p.Body))), items: binary.BigEndian.Uint64(p.Body[8:]),
-		slots: int(binary.BigEndian.Uint32(p.Body[16:])), op: string(p.Body[20:]),
+		slots: int(binary.BigEndian.Uint32(p.Body[16:])), op: printable.Text(string(p.Body[20:])),
 	}, true
 }
 

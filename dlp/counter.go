@@ -8,7 +8,8 @@ import "context"
 type Counter struct{ service *service }
 
 // NewCounter makes a Counter that begins at 0. All ranks must call it, in the same
-// order as their other collectives on c, which serves as of Barrier. Close it.
+// order as their other collectives on c, which serves as of Barrier. Close it. Rank 0
+// answers the others until it closes c, so it does that behind a Barrier.
 func NewCounter(ctx context.Context, c *Comm) (*Counter, error) {
 	s, err := newService(ctx, c, "counter")
 	if err != nil {

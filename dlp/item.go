@@ -11,6 +11,7 @@ import (
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // callWork runs work on one item and keeps what becomes of it: on rank 0 as
@@ -102,5 +103,9 @@ func (c *Comm) itemError(item *loop.Item) *ItemError {
 	if item.Attempt > 1 && item.Status == loop.Failed {
 		err = lastAttempt(item.Attempt, err)
 	}
-	return &ItemError{Index: item.Index, Rank: item.Rank, Host: c.host(item.Rank), Err: err, Stack: item.Stack}
+	stack := item.Stack
+	if stack != nil && item.Rank != 0 {
+		stack = []byte(printable.Text(string(stack)))
+	}
+	return &ItemError{Index: item.Index, Rank: item.Rank, Host: c.host(item.Rank), Err: err, Stack: stack}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // stopGrace is how long a program may take, after it was asked to stop, until
@@ -141,7 +142,7 @@ func (p *mainRank) tellUnsaid(world *Comm, side *sideband) {
 		return
 	}
 	if m, ok, err := side.comm.TryRecv(ame.AnySource, tagEnded); ok && err == nil {
-		p.print(world, world.fromRank(m.Source, errors.New(string(m.Body))))
+		p.print(world, world.fromRank(m.Source, errors.New(printable.Text(string(m.Body)))))
 	}
 }
 

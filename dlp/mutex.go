@@ -17,7 +17,8 @@ type Mutex struct {
 }
 
 // NewMutex makes a Mutex that nobody has. All ranks must call it, in the same
-// order as their other collectives on c, which serves as of Barrier. Close it.
+// order as their other collectives on c, which serves as of Barrier. Close it. Rank 0
+// answers the others until it closes c, so it does that behind a Barrier.
 func NewMutex(ctx context.Context, c *Comm) (*Mutex, error) {
 	s, err := newService(ctx, c, "mutex")
 	if err != nil {

@@ -3,6 +3,7 @@ package dlp
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,9 @@ func TestMutexOfAHolderThatGoes(t *testing.T) {
 		"closes": func(_ *breakable, _ *Comm, m *Mutex) error { return m.Close() },
 	} {
 		b := startBreakable(t, 3, nil)
+		var ready, done sync.WaitGroup // in this process: the job itself is disturbed
+		ready.Add(3)
+		done.Add(2)
 		errs := b.run(func(c *Comm) error {
 			ctx := context.Background()
 			mutex, err := NewMutex(ctx, c)
@@ -79,13 +83,15 @@ func TestMutexOfAHolderThatGoes(t *testing.T) {
 			if c.Rank() == 1 {
 				err = mutex.Lock(ctx)
 			}
-			if err := errors.Join(err, c.Barrier(ctx)); err != nil {
-				return err
-			}
+			ready.Done()
+			ready.Wait()
 			if c.Rank() == 1 {
-				return goes(b, c, mutex)
+				return errors.Join(err, goes(b, c, mutex))
 			}
-			return errors.Join(mutex.Lock(ctx), mutex.Unlock(), mutex.Close())
+			err = errors.Join(mutex.Lock(ctx), mutex.Unlock(), mutex.Close())
+			done.Done()
+			done.Wait() // rank 0 serves the other one
+			return err
 		})
 		assert.NoError(t, errors.Join(errs...), name)
 	}

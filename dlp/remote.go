@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // An error on its way to another rank is, in this order: which kinds it is
@@ -140,13 +141,13 @@ func (r *errorReader) error() error {
 		}
 	}
 	for ; items > 0 && !r.bad; items-- {
-		item := &ItemError{Index: int(r.number()), Rank: int(r.number()), Host: string(r.bytes())}
+		item := &ItemError{Index: int(r.number()), Rank: int(r.number()), Host: printable.Text(string(r.bytes()))}
 		inner := errorReader{rest: r.bytes()}
 		item.Err = inner.error()
 		r.bad = r.bad || inner.bad
 		e.is = append(e.is, item)
 	}
-	e.text = string(r.rest)
+	e.text = printable.Text(string(r.rest))
 	return e
 }
 

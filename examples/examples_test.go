@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,6 +64,7 @@ func runExamples(t *testing.T, examples map[string]example) {
 	for name := range examples {
 		folders = append(folders, "examples/"+name)
 	}
+	deadline.Extend(t, 3*time.Minute) // on a busy machine they take their time to build
 	bin := mpi.Ameexec(t, folders...)
 	for name, e := range examples {
 		t.Run(name, func(t *testing.T) {

@@ -85,9 +85,9 @@ func (g *Guard) Mark(number int) string {
 
 func (g *Guard) numbered(number int) string { return fmt.Sprintf("%s-%d", g.mark, number) }
 
-// Marked lists the living processes that have the mark of that number, by
-// themselves or from those that have started them.
-func (g *Guard) Marked(number int) []int { return marked(g.numbered(number)) }
+// Marked calls found for the living processes that have the mark of that number,
+// by themselves or from those that have started them.
+func (g *Guard) Marked(number int, found func(pid int)) { marked(g.numbered(number), found) }
 
 // Hold says which process group is the one of a slot now; 0: none.
 func (g *Guard) Hold(slot, group int) {
@@ -136,12 +136,13 @@ func sweepGuarded(mark string, groups *os.File) {
 				syscall.Kill(-group, syscall.SIGKILL)
 			}
 		}
-		left := marked(mark)
-		if len(left) == 0 {
-			return
-		}
-		for _, pid := range left {
+		left := 0
+		marked(mark, func(pid int) {
+			left++
 			syscall.Kill(pid, syscall.SIGKILL)
+		})
+		if left == 0 {
+			return
 		}
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// marked lists the processes whose environment has the mark, wherever they are.
-// One that has cleared its environment is not found, nor is another user's.
-func marked(mark string) (pids []int) {
+// marked calls found for the processes whose environment has the mark, wherever
+// they are, as soon as that is seen: numbers of processes are used again. One
+// that has cleared its environment is not found, nor is another user's.
+func marked(mark string, found func(pid int)) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil
+		return
 	}
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
@@ -23,10 +24,9 @@ func marked(mark string) (pids []int) {
 		}
 		environ, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "environ"))
 		if err == nil && hasMark(environ, mark) {
-			pids = append(pids, pid)
+			found(pid)
 		}
 	}
-	return pids
 }
 
 // hasMark looks for the mark in an environment, proc_pid_environ(5).

@@ -3,4 +3,4 @@
 package launch
 
 // marked finds nothing here: there is no /proc.
-func marked(string) []int { return nil }
+func marked(string, func(int)) {}

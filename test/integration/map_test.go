@@ -70,7 +70,7 @@ func (c *cluster) batch(t *testing.T, script string) result {
 
 // testMapStartsItself: without srun there is one step, and all items are done.
 func (c *cluster) testMapStartsItself(t *testing.T) {
-	r := c.batch(t, `seq 300 | /opt/dlp/dlp map -q --tag hostname
+	r := c.batch(t, `seq 300 | /opt/dlp/dlp map -q --tag sh -c hostname sh {}
 srun -N1 -n1 sh -c 'echo "steps before: $SLURM_STEP_ID"'`)
 	require.Zero(t, r.status, "%v", r)
 	assert.Contains(t, r.stderr, "dlp map: started by no srun: srun --input=0 --mpi=none ")
@@ -104,12 +104,15 @@ func (c *cluster) testMapTaskKilled(t *testing.T) {
 }
 
 // testMapStopped: a signal of Slurm's ends the map with what runs, and status 75.
+// It comes when an item on the node of the script, which is that of rank 0, is done.
 func (c *cluster) testMapStopped(t *testing.T) {
-	r := c.batch(t, `(sleep 3; scancel --signal=USR1 $SLURM_JOB_ID) &
-/opt/dlp/dlp map --grace 1 --range 1-100000 sleep 0.3
-echo "status $?"`)
+	r := c.batch(t, `export DONE=/tmp/map-done-$SLURM_JOB_ID
+(while ! [ -e $DONE ]; do sleep 0.2; done; sleep 1; scancel --signal=USR1 $SLURM_JOB_ID) &
+/opt/dlp/dlp map --grace 1 --range 1-100000 --shell 'sleep 0.3; [ $DLP_RANK != 0 ] || : >$DONE; : {}'
+echo "status $?"
+rm -f $DONE`)
 	assert.Contains(t, r.stdout, "status 75\n", "%v", r)
-	assert.Contains(t, r.stderr, " 0 failed in ")
+	assert.Regexp(t, `dlp map: [1-9]\d* done, 0 failed in `, r.stderr)
 	assert.Contains(t, r.stderr, "stopped before the end")
 	c.nothingLeft(t)
 }

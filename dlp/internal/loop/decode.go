@@ -8,16 +8,22 @@ import (
 	"time"
 )
 
+// A report that says more is not one of ours: it must not take rank 0's memory.
+const (
+	maxReported = fullReport/itemOverhead + 1 // items
+	maxSpans    = 1 << 16                     // given back: at most one for each slot
+)
+
 // parseReport is the opposite of appendReport. The payloads share b.
 func parseReport(b []byte) (*report, error) {
 	d := decoder{rest: b}
 	r := &report{intent: Intent(d.byte())}
 	r.why = d.bytes()
 	r.end = d.int() - 1
-	for n := d.count(); n > 0; n-- {
+	for n := d.atMost(maxSpans, "spans"); n > 0; n-- {
 		r.back = append(r.back, d.span())
 	}
-	n := d.count()
+	n := d.atMost(maxReported, "items")
 	if d.err == nil {
 		r.items = make([]Item, n)
 	}
@@ -114,6 +120,16 @@ func (d *decoder) count() int {
 	n := d.int()
 	if n > len(d.rest)/2 {
 		d.fail("more entries than bytes")
+		return 0
+	}
+	return n
+}
+
+// atMost is count of what a report has only so many of.
+func (d *decoder) atMost(most int, what string) int {
+	n := d.count()
+	if n > most {
+		d.fail(fmt.Sprintf("%d %s, more than a report has", n, what))
 		return 0
 	}
 	return n

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -136,26 +137,22 @@ func (s *Server) report(rank int, r *report) {
 // account notes what has become of the items that a rank had. It returns the
 // first contradiction. The caller holds mu.
 func (s *Server) account(rank int, r *report) error {
-	var errs []error
+	var first error
+	note := func(err error) { first = cmp.Or(first, err) }
 	for _, item := range r.items {
 		if item.Status == follows {
 			s.coming[rank] = item
 		} else {
-			errs = append(errs, s.finished(rank, item))
+			note(s.finished(rank, item))
 		}
 	}
 	for _, b := range slices.Backward(r.back) { // as a walk through a sequence would
-		errs = append(errs, s.m.giveBack(rank, b))
+		note(s.m.giveBack(rank, b))
 	}
 	if r.end != Unknown {
-		errs = append(errs, s.m.foundEnd(rank, r.end))
+		note(s.m.foundEnd(rank, r.end))
 	}
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return first
 }
 
 // finished notes that a rank is done with an item. The caller holds mu.

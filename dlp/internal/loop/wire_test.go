@@ -79,6 +79,19 @@ func TestParseReportRefuses(t *testing.T) {
 	}
 }
 
+// What a hostile rank says must not take rank 0's memory or time.
+func TestParseReportBounds(t *testing.T) {
+	r := report{end: Unknown, items: make([]Item, maxReported)}
+	_, err := parseReport(appendReport(nil, &r))
+	require.NoError(t, err)
+	r.items = append(r.items, Item{})
+	_, err = parseReport(appendReport(nil, &r))
+	assert.ErrorContains(t, err, "items, more than a report has")
+	r = report{end: Unknown, back: make([]span, maxSpans+1)}
+	_, err = parseReport(appendReport(nil, &r))
+	assert.ErrorContains(t, err, "spans, more than a report has")
+}
+
 func TestWindowWire(t *testing.T) {
 	for wire, w := range map[string]window{
 		"\x00\x05\x02\x01\x00\x02" + "\x07\x00\x00\x00\x03\x01a" + "\x00\x05\x00\x00\x03\x00": {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"reflect"
 	"slices"
+
+	"github.com/dlp-mpi/dlp-go/internal/printable"
 )
 
 // EncodeNamed is Encode for a value whose receiver is chosen at run time, by a
@@ -34,7 +36,7 @@ func DecodeNamed[T any](codec Codec, p Payload) (v T, err error) {
 	if raw && held.Format&^formatNil == want || held.Format == FormatCodec && name == nameOf[T]() {
 		return Decode[T](codec, held)
 	}
-	return v, fmt.Errorf("got %s where %v is wanted: do both ranks use the same type?", name, reflect.TypeFor[T]())
+	return v, fmt.Errorf("got %s where %v is wanted: do both ranks use the same type?", printable.Text(name), reflect.TypeFor[T]())
 }
 
 // NamedSize is the length of a payload of EncodeNamed without the name.

@@ -93,15 +93,6 @@ func encodeRaw[T any](v T) (Payload, bool) {
 	return Payload{Format: format, Body: body}, true
 }
 
-// Size returns the bytes that v takes, as far as they are easily known.
-func Size[T any](v T) int {
-	if format, _ := rawFormat[T](); number(format) {
-		return int(unsafe.Sizeof(v))
-	}
-	p, _ := encodeRaw(v)
-	return len(p.Body)
-}
-
 // decodeRaw reads a payload of the raw format of *v. But for a number, v then
 // shares its memory.
 func decodeRaw[T any](p Payload, v *T) error {

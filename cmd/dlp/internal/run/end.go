@@ -1,7 +1,6 @@
 package run
 
 import (
-	"slices"
 	"syscall"
 	"time"
 )
@@ -42,28 +41,30 @@ func (p *leader) kill(stop bool) {
 
 func (p *leader) killAll() {
 	syscall.Kill(-p.pid, syscall.SIGKILL)
-	for _, pid := range p.strays() {
-		syscall.Kill(pid, syscall.SIGKILL)
-	}
+	p.strays(func(pid int) { syscall.Kill(pid, syscall.SIGKILL) })
 }
 
 // terminateStrays asks those that have not been asked.
 func (p *leader) terminateStrays() {
-	for _, pid := range p.strays() {
+	p.strays(func(pid int) {
 		if !p.ending.heard[pid] {
 			p.ending.heard[pid] = true
 			syscall.Kill(pid, syscall.SIGTERM)
 			syscall.Kill(pid, syscall.SIGCONT)
 		}
-	}
+	})
 }
 
-// strays lists what the process has started and has left its process group.
-func (p *leader) strays() []int {
-	return slices.DeleteFunc(p.guard.Marked(p.number), func(pid int) bool {
-		group, err := syscall.Getpgid(pid)
-		return err != nil || group == p.pid
+// strays calls found for what the process has started and has left its process
+// group, and returns how many those are.
+func (p *leader) strays(found func(pid int)) (count int) {
+	p.guard.Marked(p.number, func(pid int) {
+		if group, err := syscall.Getpgid(pid); err == nil && group != p.pid {
+			count++
+			found(pid)
+		}
 	})
+	return count
 }
 
 // leaderEnded is called when the process has ended, and before its number can be
@@ -100,7 +101,7 @@ func (p *leader) gone() bool {
 		return true
 	}
 	late := time.Since(p.ending.kill)
-	p.over = late > killLimit || syscall.Kill(-p.pid, 0) != nil && len(p.strays()) == 0
+	p.over = late > killLimit || syscall.Kill(-p.pid, 0) != nil && p.strays(func(int) {}) == 0
 	switch {
 	case p.over:
 	case late >= 0:
