@@ -159,10 +159,18 @@ func TestExecuteEndsEarly(t *testing.T) {
 	}
 	for name, end := range ends {
 		for _, size := range []int{1, 3} {
-			var left *Future[[]byte]
+			var left *Future[int]
+			ended := make(chan struct{}) // Execute on rank 0
 			errs := eachRank(t, size, true, func(ctx context.Context, c *Comm) (err error) {
 				ctx, cancel := context.WithCancel(ctx)
 				f := newFuncs()
+				wait := NewFunc("wait", func(ctx context.Context, n int) (int, error) {
+					select {
+					case <-ended:
+					case <-ctx.Done():
+					}
+					return n, ctx.Err()
+				})
 				var running sync.WaitGroup
 				running.Go(func() {
 					defer func() { _ = recover() }()
@@ -171,12 +179,15 @@ func TestExecuteEndsEarly(t *testing.T) {
 							f.square.Submit(ex, 1)
 						}
 						for range 10 {
-							left = f.fail.Submit(ex, "wait", TaskTimeout(1))
+							left = wait.Submit(ex, 1) // some of them are not done when body ends
 						}
 						return end.end(cancel)
-					}, f.square, f.fail)
+					}, f.square, wait)
 				})
 				running.Wait()
+				if c.IsRoot() {
+					close(ended)
+				}
 				cancel()
 				return err
 			})
