@@ -18,8 +18,8 @@
 //
 // A message that nobody has asked for yet is kept in the memory of its
 // receiver, whatever its size. The communicator of a lost rank cannot go on
-// without it. Rank 0 must not close before the others are done with each other,
-// unless they have connections of their own.
+// without it. Rank 0's Close waits until the others have closed or are lost, for
+// it relays what they send each other.
 //
 // # Security
 //
