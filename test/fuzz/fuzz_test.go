@@ -31,3 +31,9 @@ func TestOutcome(t *testing.T) {
 	assert.Equal(t, "ok", outcome("PASS\n", nil))
 	assert.Equal(t, "FAILED (exit status 1)", outcome("--- FAIL", errors.New("exit status 1")))
 }
+
+func TestEndOfTheTimeIsNoFailure(t *testing.T) {
+	assert.True(t, late("fuzz: elapsed: 10s, execs: 4029 (739/sec)\n--- FAIL: FuzzFile (10.51s)\n    context deadline exceeded\nFAIL\n"))
+	assert.False(t, late("--- FAIL: FuzzFile (1s)\n    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzFile/1\n"))
+	assert.False(t, late("PASS\n"))
+}

@@ -118,6 +118,9 @@ func (r *runner) one(ctx context.Context, t target, binary string) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	said, err := cmd.CombinedOutput()
+	if late(string(said)) {
+		err = nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.left--
@@ -126,6 +129,13 @@ func (r *runner) one(ctx context.Context, t target, binary string) {
 		r.failed = append(r.failed, t.String())
 		fmt.Printf("%s", said)
 	}
+}
+
+// late says whether a target has failed by nothing but the end of its time, which
+// Go's fuzzer at times takes for a failure on a busy machine: it then has no input
+// to show.
+func late(said string) bool {
+	return strings.Contains(said, "context deadline exceeded") && !strings.Contains(said, "Failing input written")
 }
 
 // outcome words the end of a target.

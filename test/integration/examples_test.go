@@ -22,6 +22,12 @@ var programs = map[string]struct{ file, ameexec string }{
 	},
 }
 
+// arguments are what an example needs so that its runs do not meet in one file;
+// {} is another text in each.
+var arguments = map[string]string{
+	"resume": " -blocks 100 -journal {}.journal -results {}.txt",
+}
+
 // onOneNode are examples that want what the nodes of the cluster have not: a file
 // system that all of them see.
 var onOneNode = []string{"parallel-output"}
@@ -41,7 +47,8 @@ func TestExamples(t *testing.T) {
 	onClusters(t, shared, func(t *testing.T, c *cluster) {
 		for _, folder := range folders {
 			name := folder.Name()
-			prepare, step, local := "", name, "-n 5 "+name
+			program := name + arguments[name]
+			prepare, step, local := "", program, "-n 5 "+program
 			if p, several := programs[name]; several {
 				prepare, step, local = "printf '"+p.file+"' >multi-$$ && ", "--multi-prog multi-$$", p.ameexec
 			}
@@ -52,9 +59,10 @@ func TestExamples(t *testing.T) {
 			for _, mpi := range types {
 				t.Run(name+"/--mpi="+mpi, func(t *testing.T) {
 					t.Parallel()
-					want := c.lines(t, "ssh c1 '/opt/dlp/ameexec "+local+"'")
+					alone, spread := strings.NewReplacer("{}", "alone-"+mpi), strings.NewReplacer("{}", "spread-"+mpi)
+					want := c.lines(t, alone.Replace("ssh c1 '/opt/dlp/ameexec "+local+"'"))
 					assert.NotEqual(t, []string{""}, want)
-					assert.Equal(t, want, c.lines(t, prepare+"srun -N"+nodes+" -n5 --mpi="+mpi+" "+step))
+					assert.Equal(t, want, c.lines(t, spread.Replace(prepare+"srun -N"+nodes+" -n5 --mpi="+mpi+" "+step)))
 				})
 			}
 		}
