@@ -54,7 +54,7 @@ func runFamily(t *testing.T, r *Runner, ctx context.Context, script string, chan
 func TestEndOfAll(t *testing.T) {
 	r := newRunner(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	result, _ := runFamily(t, r, ctx, "sleep 1000", func(s *Spec) { s.Grace = 50 * time.Millisecond }, cancel)
+	result, _ := runFamily(t, r, ctx, "sleep 1000", func(s *Spec) { s.Grace = time.Minute }, cancel)
 	assert.True(t, result.Stopped)
 	assert.False(t, result.TimedOut)
 	assert.Equal(t, 143, result.Status)
