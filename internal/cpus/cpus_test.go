@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dlp-mpi/dlp-go/test/deadline"
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(deadline.Each(m)) }
@@ -23,7 +24,7 @@ func TestUsable(t *testing.T) {
 
 func TestBind(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux binds")
+		need.Unable(t, "only Linux binds")
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -57,7 +57,7 @@ func guarded(how string) {
 
 func TestGuardLeavesNothing(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux shows the environment of processes")
+		need.Unable(t, "only Linux shows the environment of processes")
 	}
 	need.Program(t, "setsid")
 	for _, how := range []string{"killed", "ended"} {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/internal/cpus"
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 func newRunner(t *testing.T) *Runner {
@@ -176,7 +177,7 @@ func TestFiles(t *testing.T) {
 
 func TestBinding(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux binds")
+		need.Unable(t, "only Linux binds")
 	}
 	r := newRunner(t)
 	cores, err := cpus.Cores()
@@ -191,7 +192,7 @@ func TestBinding(t *testing.T) {
 
 func TestNoDescriptorLeaks(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux lists descriptors")
+		need.Unable(t, "only Linux lists descriptors")
 	}
 	r := newRunner(t)
 	open := func() int {
