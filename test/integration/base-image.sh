@@ -1,10 +1,10 @@
 #!/bin/sh
-# base-image.sh RELEASE makes the base image dlp-go-base:RELEASE (bookworm or
-# trixie) if there is none yet.
+# base-image.sh RELEASE makes the base image dlp-go-base:RELEASE if there is none
+# yet, of a release of Debian (bookworm, trixie) or Ubuntu (jammy, noble).
 #
-# It is Debian's official image where a registry answers. Elsewhere it is made
-# with debootstrap, which needs root, from the mirror that apt on this machine
-# uses; on a machine that is not Debian, from debootstrap's own default.
+# It is the official image where a registry answers. Elsewhere it is made with
+# debootstrap, which needs root, from the mirror that apt on this machine uses;
+# on a machine of another distribution, from debootstrap's own default.
 #
 # DOCKER names the docker client (default: docker).
 set -eu
@@ -23,17 +23,26 @@ had() { "$docker" image inspect "$1" >/dev/null 2>&1; }
 if had "$image"; then
 	exit 0
 fi
-slim=debian:$release-slim
-if had "$slim"; then
-	"$docker" tag "$slim" "$image"
+case $release in
+bionic | focal | jammy | noble | questing)
+	vendor=Ubuntu official=ubuntu:$release components=main,universe like=gutsy
+	keys=ubuntu-archive-keyring package=ubuntu-keyring
+	;;
+*)
+	vendor=Debian official=debian:$release-slim components=main like=sid
+	keys=debian-archive-keyring package=debian-archive-keyring
+	;;
+esac
+if had "$official"; then
+	"$docker" tag "$official" "$image"
 	exit 0
 fi
 
 # Behind a firewall that drops packets, pull would hang for minutes. The image
 # has 30 MB.
-if timeout 60 "$docker" pull -q "$slim" >/dev/null 2>&1; then
-	"$docker" tag "$slim" "$image"
-	"$docker" rmi "$slim" >/dev/null
+if timeout 60 "$docker" pull -q "$official" >/dev/null 2>&1; then
+	"$docker" tag "$official" "$image"
+	"$docker" rmi "$official" >/dev/null
 	exit 0
 fi
 
@@ -42,28 +51,24 @@ if [ "$(id -u)" != 0 ]; then
 	say "debootstrap needs root: run once as root, or load an image as $image"
 	exit 1
 fi
-if ! command -v debootstrap >/dev/null; then
-	say "debootstrap is not installed (Debian: apt-get install debootstrap debian-archive-keyring)"
+keyring=/usr/share/keyrings/$keys.gpg
+if ! command -v debootstrap >/dev/null || ! [ -e "$keyring" ]; then
+	say "debootstrap or $keyring is not installed (Debian: apt-get install debootstrap $package)"
 	exit 1
 fi
 
 # shellcheck disable=SC2016 # the fields are apt's
 mirror=$(apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(LABEL) $(REPO_URI)' 2>/dev/null |
-	awk '$1 == "Debian" && $2 == "main" && $3 == "Debian" { print $4; exit }')
-
-# A debootstrap older than the release has no script for it; the scripts of
-# Debian's releases are all links to the same one.
-script=
-if [ ! -e "/usr/share/debootstrap/scripts/$release" ]; then
-	script=/usr/share/debootstrap/scripts/sid
-fi
+	awk -v vendor=$vendor '$1 == vendor && $2 == "main" && $3 == vendor { print $4; exit }')
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
-# The release's own key is needed, which an older keyring package lacks:
-# debootstrap then says so by itself.
-debootstrap --variant=minbase "$release" "$dir/root" "$mirror" ${script:+"$script"} >"$dir/log" 2>&1 || {
+# A keyring may be older than the release's key: debootstrap then says so. One
+# script serves all releases of a vendor; a debootstrap older than the release
+# knows it by no other name.
+debootstrap --variant=minbase --components=$components --keyring="$keyring" \
+	"$release" "$dir/root" "$mirror" "/usr/share/debootstrap/scripts/$like" >"$dir/log" 2>&1 || {
 	say "debootstrap: $(tail -n 3 "$dir/log")"
 	exit 1
 }

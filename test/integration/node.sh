@@ -11,19 +11,21 @@ set-mpi-ports "${MPI_PORTS:-}"
 
 # slurmd loads a cgroup plugin although slurm.conf asks for nothing that needs
 # one, and the plugin for cgroup v2 cannot start in an unprivileged container.
-# SLURM 22.05 has no way to disable it; its plugin for v1 does no harm.
+# From 24.05 on it can be disabled; before, the plugin for v1 does no harm, and
+# before 21.08 there is no other.
 #
-# The pmix plugin of 22.05 rejects one in a hundred of its own connections
-# between nodes ("Munge decode failed: Unauthorized credential", "Connection
-# reject"), and the step hangs. Without such connections srun carries the data.
+# The pmix plugin of 22.05 and before rejects one in a hundred of its own
+# connections between nodes ("Munge decode failed: Unauthorized credential",
+# "Connection reject"), and the step hangs. Without such connections srun carries
+# the data.
 case $(slurmd -V) in
-*" 22."*)
-	echo "CgroupPlugin=cgroup/v1" >/etc/slurm/cgroup.conf
-	echo "PMIxDirectConn=no" >/etc/slurm/mpi.conf
-	;;
-*)
-	echo "CgroupPlugin=disabled" >/etc/slurm/cgroup.conf
-	;;
+*" 19."*) echo "FastSchedule=2" >>/etc/slurm/slurm.conf ;; # config_overrides of today
+*" 20."*) ;;
+*" 21."* | *" 22."* | *" 23."*) echo "CgroupPlugin=cgroup/v1" >/etc/slurm/cgroup.conf ;;
+*) echo "CgroupPlugin=disabled" >/etc/slurm/cgroup.conf ;;
+esac
+case $(slurmd -V) in
+*" 21."* | *" 22."*) echo "PMIxDirectConn=no" >/etc/slurm/mpi.conf ;;
 esac
 
 install -d -o munge -g munge -m 0755 /run/munge
