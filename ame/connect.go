@@ -53,6 +53,9 @@ type Config struct {
 	// that are idle carry a few small frames in that time.
 	Heartbeat time.Duration
 
+	// ConnectionsOnly keeps ranks of one node from sharing memory.
+	ConnectionsOnly bool
+
 	// Waiting, if not nil, is called on rank 0 after 10 s of waiting for the
 	// others and every 30 s from then on.
 	Waiting func(missing Missing)

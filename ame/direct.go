@@ -184,6 +184,7 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 		return err
 	}
 	l := p.job.newLink(rank, conn)
+	p.job.mayShare(l)
 	comes := p.job.mesh.comes(rank)
 	taken()
 	if !p.job.adopt(l, func() {

@@ -65,8 +65,8 @@ func parseNode(b []byte) (n *Node, rest []byte, err error) {
 // joins: a tag, a length, and as many bytes. Those with an unknown tag are
 // passed over, so that later versions can say more.
 const (
-	recordSegment = 1 // behind a directory: see segmentOffer
-	recordClaim   = 2 // behind an entry: Config.Claim
+	recordMemory = 1 // behind a directory: see memoryOffer
+	recordClaim  = 2 // behind an entry: Config.Claim
 
 	recordHeartbeat = 3 // behind a directory: how long a rank may be silent
 )

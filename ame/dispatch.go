@@ -52,6 +52,11 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		return nil, nil
 	case kindHeartbeat:
 		return nil, nil
+	case kindMemory:
+		if int(h.source) != l.peer() {
+			return nil, fmt.Errorf("memory frame of rank %d", h.source)
+		}
+		return nil, l.shares(body)
 	case kindBye:
 		if j.rank != 0 && l.peer() != 0 {
 			j.pairLeft(l.peer())

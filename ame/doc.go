@@ -12,7 +12,8 @@
 // carry what they are and their number: ranks that are in different ones get an
 // error that names both. When a rank is lost, every waiting and later call on
 // the communicators that it is in returns an error with its rank, its node and
-// the cause. No call waits busily for longer than about a tenth of a millisecond.
+// the cause. No call waits busily for longer than a millisecond, and
+// one that has waited in vain not again for more than a tenth of that.
 //
 // # Limits
 //
@@ -26,7 +27,7 @@
 // Both ends of each connection prove, by HMAC-SHA-256 over fresh nonces, that
 // they know the job's key (docs/ame-protocol.md); whoever cannot is closed out.
 // What follows is neither encrypted nor signed: the network between the nodes
-// is trusted not to change or inject packets, as it is for MPI. Ranks of one node
-// share memory, too, in which they meet at barriers; the system lets no other
-// user but root open it.
+// is trusted not to change or inject packets, as it is for MPI. Processes of one
+// node share memory, in which they meet at barriers and, two by two, send each
+// other their frames; the system lets no other user but root open it.
 package ame

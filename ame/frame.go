@@ -46,6 +46,7 @@ const (
 	kindStuck     kind = 33 // to rank 0: a call of the source has waited for long
 	kindProbe     kind = 34 // rank 0: "how do you stand?"
 	kindStanding  kind = 35 // the answer
+	kindMemory    kind = 36 // the two ends of a link agree to use memory, see sharing
 )
 
 var kindNames = map[kind]string{
@@ -54,7 +55,7 @@ var kindNames = map[kind]string{
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
 	kindCredit: "credit", kindHeartbeat: "heartbeat",
 	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk", kindClosed: "closed",
-	kindStuck: "stuck", kindProbe: "probe", kindStanding: "standing",
+	kindStuck: "stuck", kindProbe: "probe", kindStanding: "standing", kindMemory: "memory",
 }
 
 func (k kind) String() string {

@@ -36,7 +36,7 @@ func FuzzHello(f *testing.F) {
 func FuzzRecords(f *testing.F) {
 	entry := appendPeer(nil, Peer{Node: &Node{Host: "node07", ID: NodeID{1}}, PID: 7})
 	f.Add(appendRecord(entry, recordClaim, []byte("claim")))
-	f.Add((&segmentOffer{descriptor: 3, token: [16]byte{1}}).appendTo(entry))
+	f.Add((&memoryOffer{descriptor: 3, token: [16]byte{1}}).appendTo(entry))
 	f.Add(appendRecord(appendRecord(entry, 77, []byte("later")), recordClaim, nil))
 	f.Add(entry)
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -21,7 +21,10 @@ type job struct {
 	lanes      *lanes   // of what rank 0 relays
 	spares     spares
 
+	connectionsOnly bool // ranks of this node use no memory
+
 	lending atomic.Int32  // links whose token their owner does not have
+	sharing atomic.Int32  // links that are in memory, or were to be
 	sent    atomic.Uint64 // messages that this rank has sent to others
 	comms   atomic.Uint32 // numbers of communicators that this rank has given out
 
@@ -55,7 +58,8 @@ func newJob(cfg *Config) *job {
 	j := &job{
 		life: life, endLife: endLife,
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
-		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
+		connectionsOnly: cfg.ConnectionsOnly,
+		mesh:            mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 		stalls: stalls{changed: make(chan struct{}, 1)},
 	}

@@ -63,7 +63,10 @@ func (j *job) awaitWelcome(ctx context.Context, l *stream) (records []byte, err 
 		return nil, j.errorf("connect", 0, err)
 	}
 	j.mesh.setDirectory(known)
-	j.memory.join(records, known[0], j.size, j.log)
+	if !j.connectionsOnly {
+		j.memory.join(records, known[0], j.size, j.log)
+	}
+	j.mayShare(l)
 	return records, nil
 }
 

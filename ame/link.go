@@ -50,6 +50,10 @@ type link interface {
 	// nothing is being written.
 	quiet() bool
 
+	// shares takes a frame of the other end about memory in place of the
+	// connection. The caller holds the token.
+	shares(body []byte) error
+
 	// over is closed by the owner of the token when nothing more will be read.
 	over() chan struct{}
 }

@@ -11,6 +11,7 @@ import (
 type memoryBarrier struct {
 	*sharedBarrier
 	memory  *memory
+	lookout lookout
 	flushed uint64 // value of job.sent in the last barrier
 }
 
@@ -42,7 +43,11 @@ func (b *memoryBarrier) follow(ctx context.Context, c *Comm, now *round) error {
 			return err
 		}
 	}
-	if b.wait(c.group.self, !report) {
+	l := &b.lookout
+	if report {
+		l = nil // rank 0 has the message to read first
+	}
+	if b.wait(c.group.self, l) {
 		return nil
 	}
 	c.job.matcher.locate(c.id, now.seq)
@@ -66,7 +71,7 @@ func (b *memoryBarrier) lead(ctx context.Context, c *Comm, now *round) error {
 		return nil
 	}
 
-	sleeps := !b.enter(0, now.seq, now.digest, false) && !b.wait(0, true)
+	sleeps := !b.enter(0, now.seq, now.digest, false) && !b.wait(0, &b.lookout)
 	for sleeps && !b.mayLeave(0) || !b.agreed(now.seq) {
 		c.job.matcher.locate(c.id, now.seq)
 		// A rank that has not agreed is given away by a frame on its way.
@@ -113,5 +118,5 @@ func (m *memory) barrier(number uint32, size int, sent uint64) barrierWay {
 	if m.segment == nil || number >= maxShared {
 		return nil
 	}
-	return &memoryBarrier{sharedBarrier: m.segment.barrier(number, size), memory: m, flushed: sent}
+	return &memoryBarrier{sharedBarrier: m.segment.barrier(number, size), memory: m, lookout: m.segment.lookout, flushed: sent}
 }

@@ -90,6 +90,13 @@ func (m *mesh) directory() []Peer {
 	return m.known
 }
 
+// peer returns what is known of a rank.
+func (m *mesh) peer(rank int) Peer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known[rank]
+}
+
 // host returns the name of the node of a rank, "" if unknown.
 func (m *mesh) host(rank int) string {
 	if rank < 0 {

@@ -24,6 +24,7 @@ func (fakeLink) dismiss(func(func()), *header, []byte)        {}
 func (fakeLink) sign() bool                                   { return false }
 func (fakeLink) quiet() bool                                  { return true }
 func (fakeLink) over() chan struct{}                          { return nil }
+func (fakeLink) shares([]byte) error                          { return nil }
 
 // routes are the links over which a mesh sends to each rank, -1 for none.
 func routes(m *mesh) []int {

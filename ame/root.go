@@ -79,6 +79,7 @@ func (g *gathering) admit(conn net.Conn, a *admission, taken func()) error {
 	}
 	conn.SetDeadline(time.Time{})
 	g.job.mesh.describe(rank, peer)
+	g.job.mayShare(l)
 	taken()
 	if !g.job.adopt(l, atOnce) {
 		return fmt.Errorf("rank %d came when the job was over", rank)
@@ -191,7 +192,9 @@ func (g *gathering) wait(ctx context.Context) error {
 func (j *job) welcome(ctx context.Context, limit time.Duration) error {
 	known := j.mesh.directory()
 	p := appendDirectory(nil, known)
-	p = append(p, j.memory.share(known, j.log)...)
+	if !j.connectionsOnly {
+		p = append(p, j.memory.share(known, j.log)...)
+	}
 	p = appendHeartbeat(p, limit)
 	for dest := 1; dest < j.size; dest++ {
 		h := header{kind: kindWelcome, dest: uint32(dest), length: uint64(len(p))}

@@ -2,7 +2,6 @@ package ame
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -22,10 +21,10 @@ import (
 type segment struct {
 	size    int // of the job
 	words   []atomic.Uint32
-	given   uint32        // barriers that rank 0 has given to communicators
-	offer   *segmentOffer // what rank 0 tells the others
-	yield   func()        // lets other ranks run
-	release func()        // gives the memory back
+	given   uint32       // barriers that rank 0 has given to communicators
+	offer   *memoryOffer // what rank 0 tells the others
+	lookout lookout      // of a rank that waits for others here
+	release func()       // gives the memory back
 }
 
 const (
@@ -70,36 +69,7 @@ func (s *segment) barrier(number uint32, size int) *sharedBarrier {
 	return &sharedBarrier{
 		entered: &words[0], last: &words[1],
 		places: words[barrierHeader:][:size], histories: words[barrierHeader+s.size:][:size],
-		yield: s.yield,
 	}
-}
-
-// segmentOffer is how a rank finds the segment that rank 0 has made.
-type segmentOffer struct {
-	descriptor int32 // of rank 0's process; inMemory if the ranks are one process
-	token      segmentToken
-}
-
-const inMemory = -1
-
-type segmentToken [16]byte
-
-// appendTo appends a record with the descriptor and the token.
-func (o *segmentOffer) appendTo(b []byte) []byte {
-	body := binary.BigEndian.AppendUint32(nil, uint32(o.descriptor))
-	return appendRecord(b, recordSegment, append(body, o.token[:]...))
-}
-
-// parseOffer looks for an offer among the records in b, ok == false if there
-// is none.
-func parseOffer(b []byte) (o segmentOffer, ok bool) {
-	body, ok := findRecord(b, recordSegment)
-	if !ok || len(body) < 4+len(o.token) {
-		return segmentOffer{}, false
-	}
-	o.descriptor = int32(binary.BigEndian.Uint32(body))
-	copy(o.token[:], body[4:])
-	return o, true
 }
 
 // ownSegments holds, by token, those segments whose ranks are goroutines of
@@ -110,8 +80,8 @@ var ownSegments sync.Map
 // newOwnSegment makes a segment for ranks that are goroutines of this process.
 func newOwnSegment(size int) *segment {
 	s := &segment{
-		size: size, words: make([]atomic.Uint32, segmentWords(size)), yield: runtime.Gosched,
-		offer: &segmentOffer{descriptor: inMemory},
+		size: size, words: make([]atomic.Uint32, segmentWords(size)), lookout: lookout{polls: hastyPolls, yield: runtime.Gosched},
+		offer: &memoryOffer{descriptor: inMemory},
 	}
 	rand.Read(s.offer.token[:])
 	ownSegments.Store(s.offer.token, s)

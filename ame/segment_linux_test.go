@@ -45,7 +45,7 @@ func TestOpenSegmentRefuses(t *testing.T) {
 	require.NoError(t, err)
 	defer s.release()
 	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(path, make([]byte, segmentBytes(3)), 0o600))
+	require.NoError(t, os.WriteFile(path, make([]byte, 4*segmentWords(3)), 0o600))
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer file.Close()
@@ -55,19 +55,19 @@ func TestOpenSegmentRefuses(t *testing.T) {
 	require.NoError(t, err)
 	defer pipe.Close()
 
-	offer := func(descriptor int32) segmentOffer { return segmentOffer{descriptor, s.offer.token} }
+	offer := func(descriptor int32) memoryOffer { return memoryOffer{descriptor, s.offer.token} }
 	for name, test := range map[string]struct {
 		pid   int
-		offer segmentOffer
+		offer memoryOffer
 		size  int
 		want  error
 	}{
 		"no process":    {1 << 30, *s.offer, 3, os.ErrNotExist},
 		"no descriptor": {os.Getpid(), offer(1 << 30), 3, os.ErrNotExist},
-		"other file":    {os.Getpid(), offer(int32(file.Fd())), 3, errNotSegment},
-		"no file":       {os.Getpid(), offer(int32(pipe.Fd())), 3, errNotSegment},
-		"other size":    {os.Getpid(), *s.offer, 64, errNotSegment},
-		"other token":   {os.Getpid(), segmentOffer{descriptor: s.offer.descriptor}, 3, errNotSegment},
+		"other file":    {os.Getpid(), offer(int32(file.Fd())), 3, errNotRegion},
+		"no file":       {os.Getpid(), offer(int32(pipe.Fd())), 3, errNotRegion},
+		"other size":    {os.Getpid(), *s.offer, 64, errNotRegion},
+		"other token":   {os.Getpid(), memoryOffer{descriptor: s.offer.descriptor}, 3, errNotRegion},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := openSegment(test.pid, test.offer, test.size)

@@ -8,4 +8,4 @@ import "errors"
 func newSegment(int) (*segment, error) { return nil, errors.ErrUnsupported }
 
 // openSegment fails.
-func openSegment(int, segmentOffer, int) (*segment, error) { return nil, errors.ErrUnsupported }
+func openSegment(int, memoryOffer, int) (*segment, error) { return nil, errors.ErrUnsupported }

@@ -21,7 +21,7 @@ func requireSegment(t *testing.T) {
 }
 
 func TestOfferWire(t *testing.T) {
-	offer := segmentOffer{descriptor: 7, token: segmentToken{0: 1, 15: 0xff}}
+	offer := memoryOffer{descriptor: 7, token: memoryToken{0: 1, 15: 0xff}}
 	wire := "\x01\x00\x14" + "\x00\x00\x00\x07" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\xff"
 	assert.Equal(t, wire, string(offer.appendTo(nil)))
 	for _, b := range []string{wire, wire + "more, of a later version", "\x07\x00\x02xx" + wire} {
@@ -71,7 +71,7 @@ func TestWhoSharesMemory(t *testing.T) {
 func TestOwnSegmentOfAnotherProcess(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	var m memory
-	offer := segmentOffer{descriptor: inMemory, token: segmentToken{1}}
+	offer := memoryOffer{descriptor: inMemory, token: memoryToken{1}}
 	m.join(offer.appendTo(nil), Peer{}, 2, log)
 	assert.True(t, m.segment == nil)
 

@@ -15,7 +15,6 @@ type sharedBarrier struct {
 	last      *atomic.Uint32  // the one that has entered last
 	places    []atomic.Uint32 // by rank: a place
 	histories []atomic.Uint32 // by rank: digest of its collectives up to this one
-	yield     func()
 }
 
 // place is what a word of sharedBarrier.places says: in its upper bits the
@@ -65,22 +64,13 @@ func (b *sharedBarrier) release(rank int) (wasAsleep bool) {
 	return true
 }
 
-// A rank looks at its place for about as long as it takes to be woken by a
-// message, and then falls asleep.
-const (
-	lookFor  = 50 * time.Microsecond
-	maxLooks = 1000 // where the clock stands still
-)
-
-// wait looks at the place of rank, for a while if there is hope, and returns
-// whether it may leave. If not, it is asleep and will get a message.
-func (b *sharedBarrier) wait(rank int, hope bool) (mayLeave bool) {
-	p := b.at(rank)
-	start := time.Now()
-	for looks := 0; hope && p&released == 0 && looks < maxLooks && time.Since(start) < lookFor; looks++ {
-		b.yield()
-		p = b.at(rank)
+// wait looks at the place of rank, as long as l does, and returns whether it may
+// leave. If not, it is asleep and will get a message. Without l there is no hope.
+func (b *sharedBarrier) wait(rank int, l *lookout) (mayLeave bool) {
+	if l != nil && l.look(func() bool { return b.mayLeave(rank) }, time.Time{}) {
+		return true
 	}
+	p := b.at(rank)
 	return p&released != 0 || !b.places[rank].CompareAndSwap(uint32(p), uint32(p|asleep))
 }
 

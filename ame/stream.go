@@ -29,15 +29,19 @@ const (
 type stream struct {
 	rank   int
 	conn   net.Conn
+	in     net.Conn                 // where frames come from: conn, or memory. The holder of the token's
+	memory atomic.Pointer[ringConn] // in place of conn, or about to be
 	signs  *signs
 	frames *frameReader
 	token  *token
 	ended  chan struct{}
 
+	sharing  sharing
 	deadline time.Time // of reads; zero: none. The holder of the token's
 
 	wrote   atomic.Bool   // since quiet was last called
 	writing chan struct{} // holds a value while a frame is written; guards what follows
+	out     net.Conn      // where frames go: conn, or memory
 	scratch []byte
 	broken  error // why a frame was cut off: nothing may follow it
 }
@@ -50,7 +54,7 @@ func newStream(self, peer int, conn net.Conn) *stream {
 	}
 	s := &signs{Conn: conn}
 	return &stream{
-		rank: peer, conn: conn, signs: s, frames: newFrameReader(self, s), token: newToken(),
+		rank: peer, conn: conn, in: conn, out: conn, signs: s, frames: newFrameReader(self, s), token: newToken(),
 		ended: make(chan struct{}), writing: make(chan struct{}, 1),
 	}
 }
@@ -58,11 +62,18 @@ func newStream(self, peer int, conn net.Conn) *stream {
 func (s *stream) peer() int           { return s.rank }
 func (s *stream) reading() *token     { return s.token }
 func (s *stream) over() chan struct{} { return s.ended }
-func (s *stream) close()              { s.conn.Close() }
 func (s *stream) sign() bool          { return s.signs.sign() }
+
+func (s *stream) close() {
+	s.conn.Close()
+	if c := s.memory.Load(); c != nil {
+		c.Close()
+	}
+}
 
 func (s *stream) read() (header, []byte, error) {
 	h, body, err := s.frames.read()
+	s.crossed()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.deadline = time.Unix(1, 0) // whoever has set it, it is to be set anew
 	}
@@ -79,7 +90,7 @@ func (s *stream) readFor(d time.Duration) {
 		until = now.Add(d)
 	}
 	if until != s.deadline {
-		s.conn.SetReadDeadline(until)
+		s.in.SetReadDeadline(until)
 		s.deadline = until
 	}
 }
@@ -121,6 +132,7 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 	if s.broken != nil {
 		return s.broken
 	}
+	s.crossed()
 	n, err := s.put(ctx, h, body)
 	if err != nil && n == 0 && ctx.Err() != nil {
 		return unsent{context.Cause(ctx)}
@@ -142,7 +154,7 @@ func (s *stream) dismiss(spawn func(func()), h *header, body []byte) {
 		}
 		defer func() { <-s.writing }()
 		if s.broken == nil {
-			s.conn.SetWriteDeadline(time.Now().Add(tellTime))
+			s.out.SetWriteDeadline(time.Now().Add(tellTime))
 			_, s.broken = s.put(context.Background(), h, body)
 		}
 	})
@@ -157,11 +169,11 @@ func (s *stream) put(ctx context.Context, h *header, body []byte) (n int64, err 
 	if len(body) <= smallBody {
 		s.scratch = append(s.scratch, body...)
 		var written int
-		written, err = s.conn.Write(s.scratch)
+		written, err = s.out.Write(s.scratch)
 		n = int64(written)
 	} else {
 		both := net.Buffers{s.scratch, body}
-		n, err = both.WriteTo(s.conn)
+		n, err = both.WriteTo(s.out)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -172,15 +184,15 @@ func (s *stream) put(ctx context.Context, h *header, body []byte) (n int64, err 
 // interruptible makes a blocked write return when ctx ends. The function it
 // returns undoes that, so that a ctx that ends too late harms no later write.
 func (s *stream) interruptible(ctx context.Context) (undo func()) {
-	fired := make(chan struct{})
+	out, fired := s.out, make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		s.conn.SetWriteDeadline(time.Unix(1, 0))
+		out.SetWriteDeadline(time.Unix(1, 0))
 		close(fired)
 	})
 	return func() {
 		if !stop() {
 			<-fired
-			s.conn.SetWriteDeadline(time.Time{})
+			out.SetWriteDeadline(time.Time{})
 		}
 	}
 }

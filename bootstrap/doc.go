@@ -37,6 +37,7 @@
 //	AME_HEARTBEAT   how long a rank may show no sign of life before it is lost;    10s
 //	                what rank 0 has counts; 0: for ever, as to stop one in a
 //	                debugger
+//	AME_MEMORY      0: ranks of one node share no memory, and use connections      1
 //	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) ranks listen on       all that are up
 //	AME_PORT_RANGE  ports ranks may listen on: 20000-20100, or one port            any free port
 //	AME_MPMD        1, on all ranks: different programs behind a script are one    0

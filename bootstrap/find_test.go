@@ -132,6 +132,16 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+func TestMemory(t *testing.T) {
+	for value, want := range map[string]bool{"": true, "1": true, "true": true, "0": false, "false": false} {
+		on, err := Memory(fakeenv.Map{"AME_MEMORY": value}.Lookup)
+		assert.NoError(t, err)
+		assert.Equal(t, want, on, value)
+	}
+	_, err := Memory(fakeenv.Map{"AME_MEMORY": "little"}.Lookup)
+	assert.EqualError(t, err, `bootstrap: AME_MEMORY="little" is neither 0 nor 1`)
+}
+
 func TestHeartbeat(t *testing.T) {
 	for value, want := range map[string]string{
 		"": "10s", "1s": "1s", "2": "2s", "0": "0s", "0s": "0s", "200ms": "200ms",

@@ -41,6 +41,19 @@ func Heartbeat(env Env) (time.Duration, error) {
 	})
 }
 
+// Memory says whether ranks of one node may share memory: unless AME_MEMORY=0.
+func Memory(env Env) (bool, error) {
+	text, ok := environ.Lookup(env, "AME_MEMORY")
+	if !ok {
+		return true, nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("bootstrap: AME_MEMORY=%q is neither 0 nor 1", text)
+	}
+	return on, nil
+}
+
 // duration returns the one that a variable gives, unset if there is none. wrong
 // says what is wrong with it, if anything is.
 func duration(env Env, name string, unset time.Duration, wrong func(time.Duration) string) (time.Duration, error) {
