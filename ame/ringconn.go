@@ -3,6 +3,7 @@ package ame
 import (
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -42,7 +43,9 @@ func newRingConn(base net.Conn, in, out *ring, l lookout, recall func()) *ringCo
 // for a while before it sleeps; one without sleeps at once.
 func (c *ringConn) Read(b []byte) (int, error) {
 	for !c.closed.Load() {
-		if n, err := c.in.take(b); n > 0 || err != nil {
+		n, err := c.in.take(b)
+		runtime.KeepAlive(c) // who has no ringConn has no memory
+		if n > 0 || err != nil {
 			return n, err
 		}
 		if end := c.deadline(); !end.IsZero() && c.look(c.hasBytes, end) {
@@ -80,6 +83,7 @@ func (c *ringConn) Write(b []byte) (n int, err error) {
 		// In pieces, so that the reader copies one while the next is written.
 		piece := b[n:min(len(b), n+len(c.out.data)/4)]
 		put, err := c.out.put(piece)
+		runtime.KeepAlive(c)
 		n += put
 		if err != nil {
 			return n, err

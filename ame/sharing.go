@@ -71,15 +71,19 @@ func (j *job) mayShare(s *stream) {
 func (s *stream) offer() {
 	j := s.sharing.job
 	if j.sharing.Add(1) > maxSharing {
+		j.sharing.Add(-1)
 		return
 	}
 	r, o, err := newRegion(ringsLength)
 	if err != nil {
+		j.sharing.Add(-1)
 		j.log.Debug("no memory for a link", "rank", j.rank, "peer", s.rank, "error", err)
 		return
 	}
 	s.sharing.made.Store(r)
-	s.share(sharingOffer, o.appendTo(nil), nil)
+	if !s.share(sharingOffer, o.appendTo(nil), nil) {
+		s.takeBack()
+	}
 }
 
 // shares takes what the other end says about memory. The caller holds the token.
@@ -95,8 +99,8 @@ func (s *stream) shares(body []byte) error {
 		if !ok {
 			return errors.New("memory frame without an offer")
 		}
-		r, err := openRegion(j.mesh.peer(s.rank).PID, o, ringsLength)
-		if err != nil || j.sharing.Add(1) > maxSharing {
+		r, err := j.openOffered(s.rank, o)
+		if err != nil {
 			j.log.Debug("declines memory for a link", "rank", j.rank, "peer", s.rank, "error", err)
 			j.background(func() { s.share(sharingDecline, nil, nil) })
 			return nil
@@ -104,17 +108,18 @@ func (s *stream) shares(body []byte) error {
 		c := s.ringsIn(r, false)
 		s.memory.Store(c)
 		j.background(func() { s.share(sharingAccept, nil, c) })
-	case stage == sharingAccept && s.sharing.made.Load() != nil && s.memory.Load() == nil:
-		r := s.sharing.made.Load()
+	case stage == sharingAccept && s.sharing.offers && s.memory.Load() == nil:
+		r := s.sharing.made.Swap(nil)
+		if r == nil {
+			return errors.New("memory accepted that was not offered")
+		}
 		r.close()
 		c := s.ringsIn(r, true)
 		s.memory.Store(c)
 		s.readFrom(c)
 		j.background(func() { s.share(sharingBegin, nil, c) })
-	case stage == sharingDecline && s.sharing.made.Load() != nil && s.memory.Load() == nil:
-		r := s.sharing.made.Swap(nil)
-		r.close()
-		r.unmap()
+	case stage == sharingDecline && s.sharing.made.Load() != nil:
+		s.takeBack()
 	case stage == sharingBegin && !s.sharing.offers && s.memory.Load() != nil && s.in == s.conn:
 		s.readFrom(s.memory.Load())
 	default:
@@ -123,24 +128,46 @@ func (s *stream) shares(body []byte) error {
 	return nil
 }
 
+// openOffered opens memory that a rank offers, if this one has not too much yet.
+func (j *job) openOffered(rank int, o memoryOffer) (*region, error) {
+	if j.sharing.Add(1) > maxSharing {
+		j.sharing.Add(-1)
+		return nil, fmt.Errorf("%d links are in memory already", maxSharing)
+	}
+	r, err := openRegion(j.mesh.peer(rank).PID, o, ringsLength)
+	if err != nil {
+		j.sharing.Add(-1)
+	}
+	return r, err
+}
+
+// takeBack gives memory back that was offered and is not used. It may be called
+// by who closes the link while the offer is on its way.
+func (s *stream) takeBack() {
+	if r := s.sharing.made.Swap(nil); r != nil {
+		r.close()
+		r.unmap()
+		s.sharing.job.sharing.Add(-1)
+	}
+}
+
 // share writes a frame about memory, behind which frames leave by way of next,
-// unless that is nil. An error means that the link is broken, which its reader
+// unless that is nil. It returns false if the link is broken, which its reader
 // finds out.
-func (s *stream) share(stage byte, record []byte, next *ringConn) {
+func (s *stream) share(stage byte, record []byte, next *ringConn) bool {
 	body := append([]byte{stage}, record...)
 	h := header{
 		kind: kindMemory, source: uint32(s.sharing.job.rank), dest: uint32(s.rank), length: uint64(len(body)),
 	}
-	if s.lock(context.Background()) != nil {
-		return
-	}
+	s.writing <- struct{}{}
 	defer func() { <-s.writing }()
-	if s.broken != nil {
-		return
+	if s.broken == nil {
+		_, s.broken = s.put(context.Background(), &h, body)
 	}
-	if _, s.broken = s.put(context.Background(), &h, body); s.broken == nil && next != nil {
+	if s.broken == nil && next != nil {
 		s.out = next
 	}
+	return s.broken == nil
 }
 
 // readFrom makes c where frames come from. Behind the frame that says so, the

@@ -183,6 +183,26 @@ func TestSharingOutOfTurn(t *testing.T) {
 	}
 }
 
+// Memory that was offered is given back when the link ends before the answer.
+func TestOfferIsTakenBack(t *testing.T) {
+	for name, end := range map[string]func(e *sharingEnd){
+		"declined":         func(e *sharingEnd) { assert.NoError(t, e.shares([]byte{sharingDecline})) },
+		"link closed":      func(e *sharingEnd) { e.close() },
+		"closed before it": func(e *sharingEnd) { e.close(); e.offer() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends := sharingPair(t, [2]int{os.Getpid(), os.Getpid()})
+			if name != "closed before it" {
+				ends[0].offer()
+				require.NotNil(t, ends[0].sharing.made.Load())
+			}
+			end(ends[0])
+			assert.Nil(t, ends[0].sharing.made.Load())
+			assert.Zero(t, ends[0].job.sharing.Load())
+		})
+	}
+}
+
 // A process that dies leaves an end to its peer, also in the middle of a frame.
 func TestSharingPeerDies(t *testing.T) {
 	ends := sharingPair(t, [2]int{os.Getpid(), os.Getpid()})

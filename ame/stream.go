@@ -69,6 +69,7 @@ func (s *stream) close() {
 	if c := s.memory.Load(); c != nil {
 		c.Close()
 	}
+	s.takeBack()
 }
 
 func (s *stream) read() (header, []byte, error) {
