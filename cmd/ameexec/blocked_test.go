@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/alive"
 )
 
 // startBlocked starts ameexec with a stdout and stderr that take nothing, as
@@ -40,28 +42,28 @@ func TestBlockedOutputDoesNotHoldUpTheEnd(t *testing.T) {
 		assert.Equal(t, 124, cmd.ProcessState.ExitCode())
 	})
 	t.Run("a rank fails", func(t *testing.T) {
-		job := newAlive(t)
-		cmd := command(t, "-n", "2", "--debug", "/bin/sh", "-c", `[ $AME_RANK = 1 ] && read line && exit 3; exec "$@"`, "sh", os.Args[0], "rank", "hold", job.path, "0")
+		job := alive.New(t)
+		cmd := command(t, "-n", "2", "--debug", "/bin/sh", "-c", `[ $AME_RANK = 1 ] && read line && exit 3; exec "$@"`, "sh", os.Args[0], "rank", "hold", job.Path, "0")
 		cmd.Args = append(cmd.Args[:2:2], append([]string{"--pty", "1"}, cmd.Args[2:]...)...)
 		stdin, err := cmd.StdinPipe()
 		require.NoError(t, err)
 		reader := startBlocked(t, cmd)
-		job.wait(t, 1)
+		job.Wait(t, 1)
 		_, err = io.WriteString(stdin, "\n")
 		require.NoError(t, err)
-		job.gone(t)
+		job.Gone(t)
 		_, err = io.Copy(io.Discard, reader)
 		require.NoError(t, err)
 		cmd.Wait()
 		assert.Equal(t, 3, cmd.ProcessState.ExitCode())
 	})
 	t.Run("SIGTERM", func(t *testing.T) {
-		job := newAlive(t)
-		cmd := command(t, with(ranks("hold", job.path, "0"), "-n", "2", "--debug", "--grace", "0.3")...)
+		job := alive.New(t)
+		cmd := command(t, with(ranks("hold", job.Path, "0"), "-n", "2", "--debug", "--grace", "0.3")...)
 		startBlocked(t, cmd)
-		job.wait(t, 2)
+		job.Wait(t, 2)
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-		job.gone(t)
+		job.Gone(t)
 		cmd.Wait()
 		assert.Equal(t, 143, cmd.ProcessState.ExitCode())
 	})

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,42 +111,4 @@ func finishRun(t *testing.T, cmd *exec.Cmd) result {
 // lines splits output into its lines.
 func lines(text string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-}
-
-// alive watches the processes of a job through a FIFO that they hold open.
-type alive struct {
-	path string
-	fifo *os.File
-	text *bufio.Scanner
-}
-
-func newAlive(t *testing.T) *alive {
-	path := filepath.Join(t.TempDir(), "alive")
-	require.NoError(t, syscall.Mkfifo(path, 0o600))
-	return &alive{path: path}
-}
-
-// wait returns when count processes have said hello.
-func (a *alive) wait(t *testing.T, count int) {
-	var err error
-	a.fifo, err = os.Open(a.path)
-	require.NoError(t, err)
-	t.Cleanup(func() { a.fifo.Close() })
-	a.text = bufio.NewScanner(a.fifo)
-	for range count {
-		require.Contains(t, a.next(t), "hello ")
-	}
-}
-
-// next returns what one of them says next.
-func (a *alive) next(t *testing.T) string {
-	require.True(t, a.text.Scan(), "no process is left")
-	return a.text.Text()
-}
-
-// gone returns when no process holds the FIFO any more.
-func (a *alive) gone(t *testing.T) {
-	for a.text.Scan() {
-	}
-	require.NoError(t, a.text.Err())
 }

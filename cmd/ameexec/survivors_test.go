@@ -11,19 +11,21 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/dlp-mpi/dlp-go/test/alive"
 )
 
 // Daemons that ranks leave behind end with the job.
 func TestDaemonsEndWithTheJob(t *testing.T) {
-	job := newAlive(t)
-	cmd := command(t, "-n", "2", "/bin/sh", "-c", os.Args[0]+" rank hold "+job.path+" 1 & read line; exit 0")
+	job := alive.New(t)
+	cmd := command(t, "-n", "2", "/bin/sh", "-c", os.Args[0]+" rank hold "+job.Path+" 1 & read line; exit 0")
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	job.wait(t, 4)
+	job.Wait(t, 4)
 	stdin.Close()
 	require.NoError(t, cmd.Wait())
-	job.gone(t)
+	job.Gone(t)
 }
 
 // launcherOf finds the second process of a running ameexec.
@@ -75,60 +77,60 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 func TestNothingSurvivesSIGKILL(t *testing.T) {
 	requireSubreaper(t)
 	t.Run("of ameexec", func(t *testing.T) {
-		job := newAlive(t)
-		cmd := command(t, with(ranks("hold", job.path, "2"), "-n", "3")...)
+		job := alive.New(t)
+		cmd := command(t, with(ranks("hold", job.Path, "2"), "-n", "3")...)
 		require.NoError(t, cmd.Start())
-		job.wait(t, 9)
+		job.Wait(t, 9)
 		require.NoError(t, cmd.Process.Kill())
 		cmd.Wait()
-		job.gone(t)
+		job.Gone(t)
 	})
 	t.Run("of its process group", func(t *testing.T) {
-		job := newAlive(t)
-		cmd := command(t, with(ranks("hold", job.path, "2"), "-n", "3")...)
+		job := alive.New(t)
+		cmd := command(t, with(ranks("hold", job.Path, "2"), "-n", "3")...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		require.NoError(t, cmd.Start())
-		job.wait(t, 9)
+		job.Wait(t, 9)
 		require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL))
 		cmd.Wait()
-		job.gone(t)
+		job.Gone(t)
 	})
 	t.Run("of ame-launcher", func(t *testing.T) {
-		job := newAlive(t)
+		job := alive.New(t)
 		var stderr strings.Builder
-		cmd := command(t, with(ranks("hold", job.path, "2"), "-n", "3")...)
+		cmd := command(t, with(ranks("hold", job.Path, "2"), "-n", "3")...)
 		cmd.Stderr = &stderr
 		require.NoError(t, cmd.Start())
-		job.wait(t, 9)
+		job.Wait(t, 9)
 		require.NoError(t, syscall.Kill(launcherOf(t, cmd), syscall.SIGKILL))
 		cmd.Wait()
 		assert.Equal(t, 137, cmd.ProcessState.ExitCode())
 		assert.Contains(t, stderr.String(), "was killed by signal 9 (SIGKILL)")
-		job.gone(t)
+		job.Gone(t)
 	})
 }
 
 // Processes that a shell had started before it became ameexec are not ours.
 func TestStrangersAreSpared(t *testing.T) {
 	requireSubreaper(t)
-	job, stranger := newAlive(t), newAlive(t)
+	job, stranger := alive.New(t), alive.New(t)
 	script := os.Args[0] + ` rank hold "$0" 0 & exec "$@"`
-	args := with(ranks("hold", job.path, "0"), os.Args[0], "ameexec", "-n", "2")
-	cmd := exec.Command("/bin/sh", append([]string{"-c", script, stranger.path}, args...)...)
+	args := with(ranks("hold", job.Path, "0"), os.Args[0], "ameexec", "-n", "2")
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, stranger.Path}, args...)...)
 	cmd.Env = testEnviron()
 	require.NoError(t, cmd.Start())
-	stranger.wait(t, 0)
-	hello := strings.Fields(stranger.next(t))
-	job.wait(t, 2)
+	stranger.Wait(t, 0)
+	hello := strings.Fields(stranger.Next(t))
+	job.Wait(t, 2)
 	pids, err := exec.Command("pgrep", "-P", strconv.Itoa(cmd.Process.Pid), "-x", launcherName).Output()
 	require.NoError(t, err)
 	launcher, err := strconv.Atoi(strings.TrimSpace(string(pids)))
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(launcher, syscall.SIGKILL))
 	cmd.Wait()
-	job.gone(t)
+	job.Gone(t)
 	pid, err := strconv.Atoi(hello[1])
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), "it must be alive until here")
-	stranger.gone(t)
+	stranger.Gone(t)
 }

@@ -2,53 +2,34 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
+
+	"github.com/dlp-mpi/dlp-go/test/alive"
+
+	"github.com/dlp-mpi/dlp-go/test/terminal"
 )
 
-// startAtTerminal starts a command at a terminal of its own and returns what a
-// person would hold: the keyboard and the screen.
-func startAtTerminal(t *testing.T, cmd *exec.Cmd) *os.File {
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { person.Close() })
-	require.NoError(t, unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0)) // pts(4)
-	number, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	require.NoError(t, err)
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	require.NoError(t, err)
-	defer terminal.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	require.NoError(t, cmd.Start())
-	return person
-}
-
 func TestControlC(t *testing.T) {
-	job := newAlive(t)
-	cmd := command(t, with(ranks("hold", job.path, "0"), "-n", "2")...)
-	person := startAtTerminal(t, cmd)
-	job.wait(t, 2)
+	job := alive.New(t)
+	cmd := command(t, with(ranks("hold", job.Path, "0"), "-n", "2")...)
+	person := terminal.Start(t, cmd)
+	job.Wait(t, 2)
 	person.WriteString("\x03")
 	cmd.Wait()
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode())
-	job.gone(t)
+	job.Gone(t)
 }
 
 // Without --pty no rank reads the terminal; with it one rank has it whole.
 func TestPty(t *testing.T) {
 	const script = `test -t 0 && test -t 1 && printf "name? " && read name && echo "rank $AME_RANK: $name"; exit 0`
 	cmd := command(t, "-n", "2", "--pty", "1", "/bin/sh", "-c", script)
-	person := startAtTerminal(t, cmd)
+	person := terminal.Start(t, cmd)
 	screen := bufio.NewReader(person)
 	prompt, err := screen.ReadString('?')
 	require.NoError(t, err)
@@ -65,7 +46,7 @@ func TestPty(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 
 	cmd = command(t, "-n", "2", "/bin/sh", "-c", `test -t 0 && exit 1; read name && exit 2; exit 0`)
-	startAtTerminal(t, cmd)
+	terminal.Start(t, cmd)
 	require.NoError(t, cmd.Wait())
 }
 
@@ -74,7 +55,7 @@ func TestPty(t *testing.T) {
 func TestProgressBar(t *testing.T) {
 	cmd := command(t, with(ranks("loop", "40"), "-n", "3")...)
 	cmd.Env = append(cmd.Env, "TERM=xterm")
-	person := startAtTerminal(t, cmd)
+	person := terminal.Start(t, cmd)
 	text, _ := io.ReadAll(person) // the error is that nobody has the terminal any more
 	require.NoError(t, cmd.Wait())
 	screen := string(text)
@@ -88,7 +69,7 @@ func TestProgressBar(t *testing.T) {
 func TestProgressOnADumbTerminal(t *testing.T) {
 	cmd := command(t, with(ranks("loop", "10"), "-n", "2")...)
 	cmd.Env = append(cmd.Env, "TERM=dumb")
-	text, _ := io.ReadAll(startAtTerminal(t, cmd)) // the error is that nobody has the terminal any more
+	text, _ := io.ReadAll(terminal.Start(t, cmd)) // the error is that nobody has the terminal any more
 	require.NoError(t, cmd.Wait())
 	assert.NotContains(t, string(text), "\x1b")
 	assert.Regexp(t, `(?m)^items: 10/10 \(100%\), [\d.]+/s, took \S+\r$`, string(text))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dlp-mpi/dlp-go/cmd/dlp/internal/run"
 	"github.com/dlp-mpi/dlp-go/dlp"
+	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
 // collector is rank 0's side of the map: it takes what has become of the items.
@@ -27,6 +28,7 @@ type collector struct {
 	tally   tally
 	usable  *usable
 	slots   int // of all ranks
+	busy    *busy
 }
 
 // openCollector opens what rank 0 reads and writes.
@@ -38,6 +40,9 @@ func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string
 		if err := os.MkdirAll(o.results, 0o777); err != nil {
 			return nil, fmt.Errorf("--results: %w", err)
 		}
+	}
+	if o.source.Stdin() && launch.IsTerminal(os.Stdin) {
+		c.printer.say("items are read from this terminal, one a line; Ctrl-D ends them")
 	}
 	if c.feeder, err = newFeeder(o, world.Size() > 1, stop); err != nil {
 		return nil, err
@@ -65,7 +70,7 @@ func (c *collector) take(result dlp.Result[report]) error {
 	r := result.Value
 	if result.Err != nil {
 		if errors.Is(result.Err, context.Canceled) {
-			c.feeder.finished(result.Index)
+			c.feeder.finished(result.Index, true)
 			c.tally.interrupted++
 			return nil
 		}
@@ -78,7 +83,8 @@ func (c *collector) take(result dlp.Result[report]) error {
 		c.feeder.giveBack(result.Index)
 		return err
 	}
-	c.feeder.finished(result.Index)
+	// Its output is kept before an item behind a barrier may look for it.
+	defer func() { c.feeder.finished(result.Index, r.failed()) }()
 	if result.Resumed {
 		return c.takeResumed(t, &r, result.Rank)
 	}

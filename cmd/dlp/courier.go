@@ -16,6 +16,7 @@ const (
 	tagPiece = 1 // to rank 0
 	tagAck   = 2 // from rank 0: a piece is kept, another one may come
 	tagEnd   = 3 // from rank 0: end what runs
+	tagBusy  = 4 // to rank 0: how many slots work
 )
 
 // piece is a part of an item's output on its way to rank 0.

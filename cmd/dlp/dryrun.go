@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/dlp-mpi/dlp-go/cmd/dlp/internal/command"
+	"github.com/dlp-mpi/dlp-go/cmd/dlp/internal/source"
 )
 
 // printCommands prints the commands of all items, as they could be typed. The
@@ -24,6 +25,9 @@ func (o *options) printCommands(to io.Writer) error {
 			return fmt.Errorf("items: %w", err)
 		}
 		index++
+		if item.Barrier != source.NoBarrier {
+			fmt.Fprintln(out, "#DLP", item.Barrier)
+		}
 		args, err := o.template.Args(command.Values{Item: item, Number: index, Slot: 1})
 		if err != nil {
 			return fmt.Errorf("item %d: %w", index, err)

@@ -27,6 +27,8 @@ type feeder struct {
 	read    int   // of the source
 	all     bool  // there are no more
 	err     error // of the source
+	failed  bool  // an item has, for good
+	checked bool  // so what follows a barrier is not done
 }
 
 // newFeeder opens the source. With wait, items that have been given may come
@@ -51,6 +53,9 @@ func (f *feeder) tasks(yield func(task) bool) {
 			f.mu.Unlock()
 			break
 		}
+		if item.Barrier != source.NoBarrier && !f.allFinished(yield) || !f.passes(item.Barrier) {
+			return
+		}
 		if !f.again(yield) || !yield(f.give(f.next(item))) || !f.pause() {
 			return
 		}
@@ -58,13 +63,33 @@ func (f *feeder) tasks(yield func(task) bool) {
 	f.mu.Lock()
 	f.all = true
 	f.mu.Unlock()
-	for f.wait && f.again(yield) && f.unfinished() {
+	if f.wait {
+		f.allFinished(yield)
+	}
+}
+
+// allFinished waits until all items are finished that were given, and returns
+// false if no more is wanted.
+func (f *feeder) allFinished(yield func(task) bool) bool {
+	for f.again(yield) {
+		if !f.unfinished() {
+			return true
+		}
 		select {
 		case <-f.changed:
 		case <-f.stop:
-			return
+			return false
 		}
 	}
+	return false
+}
+
+// passes says whether an item behind a barrier is to be done.
+func (f *feeder) passes(b source.Barrier) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.checked = b == source.AfterSuccess && f.failed
+	return !f.checked
 }
 
 // next numbers an item of the source.
@@ -130,10 +155,11 @@ func (f *feeder) task(index int) task {
 	return f.pending[index]
 }
 
-// finished forgets an item.
-func (f *feeder) finished(index int) {
+// finished forgets an item, which may have failed.
+func (f *feeder) finished(index int, failed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.failed = f.failed || failed
 	delete(f.pending, index)
 	f.change()
 }
@@ -153,6 +179,13 @@ func (f *feeder) change() {
 	case f.changed <- struct{}{}:
 	default:
 	}
+}
+
+// ended says whether the list has ended at a barrier, since an item had failed.
+func (f *feeder) ended() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.checked
 }
 
 // state is how many items there were, whether those are all, and the error of

@@ -34,7 +34,7 @@ func TestLastItemComesBack(t *testing.T) {
 			f.giveBack(index)
 		}
 		<-given
-		f.finished(100)
+		f.finished(100, false)
 		_, ok := <-given
 		assert.False(t, ok)
 	})

@@ -49,6 +49,9 @@ func (o *options) run() error {
 // onRank is the map on one rank of a job, and returns the exit status.
 func (o *options) onRank(ctx context.Context, world *dlp.Comm) (int, error) {
 	slots, err := survey(ctx, world, o)
+	if errors.Is(err, errNoGPUs) && !world.IsRoot() {
+		return statusFailed, nil // rank 0 says so
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +59,7 @@ func (o *options) onRank(ctx context.Context, world *dlp.Comm) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	runner, err := run.NewRunner(os.TempDir())
+	runner, err := newRunner()
 	if err != nil {
 		return 0, err
 	}
@@ -69,15 +72,19 @@ func (o *options) onRank(ctx context.Context, world *dlp.Comm) (int, error) {
 	h := newHalt(world.Stopping())
 	defer h.end()
 	var c *collector
-	if _, err := dlp.CallOnRoot(ctx, world, func() (int, error) {
-		c, err = openCollector(o, world, runner, os.TempDir(), h.asked)
-		return 0, err
-	}); err != nil {
-		return 0, err
+	refused, err := dlp.CallOnRoot(ctx, world, func() (bool, error) {
+		var err error
+		if c, err = openCollector(o, world, runner, os.TempDir(), h.asked); err != nil {
+			newPrinter().say("%v", err)
+		}
+		return err != nil, nil
+	})
+	if err != nil || refused {
+		return statusFailed, err
 	}
 	m := &mapping{options: o, world: world, runner: runner, slots: slots, halt: h, collector: c}
 	if c != nil {
-		c.slots = sum(counts)
+		c.slots, c.busy = sum(counts), newBusy(world, counts)
 	}
 	if world.Size() > 1 {
 		if m.comm, err = world.DupTolerant(ctx); err != nil {
@@ -86,6 +93,14 @@ func (o *options) onRank(ctx context.Context, world *dlp.Comm) (int, error) {
 		defer m.comm.Close()
 	}
 	return m.run(ctx)
+}
+
+// newRunner is what runs items on this rank.
+func newRunner() (*run.Runner, error) {
+	if info, err := os.Stat(os.TempDir()); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("TMPDIR is %s, which is no directory here: output of items is kept there for a while", os.TempDir())
+	}
+	return run.NewRunner(os.TempDir())
 }
 
 func sum(numbers []int) (sum int) {
@@ -104,6 +119,7 @@ type mapping struct {
 	slots     []slot
 	halt      *halt
 	collector *collector // of rank 0; else nil
+	busySlots func() int // of this rank
 }
 
 // run is the loop.
@@ -121,6 +137,7 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 			helpers.Go(func() { courier.depot.receive(helping, m.comm) })
 		}
 		m.halt.kill = func() { m.endAll(end) }
+		helpers.Go(func() { m.sayStopping(helping) })
 	} else {
 		helpers.Go(func() {
 			if _, _, err := dlp.Recv[int](helping, m.comm, 0, tagEnd); err == nil {
@@ -130,6 +147,14 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 	}
 	s := newSite(m.options, m.world, m.runner, m.slots, courier)
 	defer s.close()
+	if m.progress && m.comm != nil {
+		if m.collector != nil {
+			helpers.Go(func() { m.collector.busy.hear(helping, m.comm) })
+		} else {
+			helpers.Go(func() { m.tellBusy(helping, s.busySlots) })
+		}
+	}
+	m.busySlots = s.busySlots
 	work := s.work
 	if m.failFast {
 		work = func(ctx context.Context, t task) (report, error) { return s.workUntil(ctx, working, t) }
@@ -143,6 +168,15 @@ func (m *mapping) run(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	return m.collect(ctx, work)
+}
+
+// sayStopping says what a signal means, when there is one.
+func (m *mapping) sayStopping(ctx context.Context) {
+	select {
+	case <-m.world.Stopping():
+		m.collector.printer.say("asked to stop: nothing more is started, and what runs has %v to end; a second signal kills it", m.grace)
+	case <-ctx.Done():
+	}
 }
 
 var errFailFast = errors.New("another item has failed, and --fail-fast ends all")
@@ -178,6 +212,7 @@ func (m *mapping) collect(ctx context.Context, work func(context.Context, task) 
 			m.halt.killOnce()
 		}
 		c.depot.forget(m.world.Lost())
+		c.busy.lose(m.world.Lost())
 	}
 	stopShow()
 	broken = errors.Join(broken, c.close())
@@ -187,7 +222,7 @@ func (m *mapping) collect(ctx context.Context, work func(context.Context, task) 
 // verdict says what has become of the map, and returns the exit status.
 func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) {
 	c := m.collector
-	given, _, err := c.feeder.state()
+	given, all, err := c.feeder.state()
 	if err != nil {
 		broken = errors.Join(fmt.Errorf("items: %w", err), broken)
 	}
@@ -195,7 +230,7 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 		last = context.Cause(ctx)
 	}
 	if last != nil && !errors.Is(last, dlp.ErrStopped) {
-		return 0, errors.Join(last, broken)
+		return 0, errors.Join(inWords(last), broken)
 	}
 	c.printer.text(c.tally.list())
 	if c.list != nil && c.list.newline {
@@ -205,7 +240,10 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 		c.printer.say("lost rank %v", lost)
 	}
 	if !m.quiet {
-		c.printer.say("%s", c.tally.summary(c.slots))
+		c.printer.say("%s", c.tally.summary(c.slots, given == 0 && all && broken == nil))
+	}
+	if c.feeder.ended() {
+		c.printer.say("an item has failed: what follows #DLP BARRIER CHECK is not done")
 	}
 	left := given - c.tally.done - c.tally.failures
 	switch {
@@ -213,10 +251,32 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 		c.printer.say("%v", broken)
 		return statusFailed, nil
 	case (last != nil || left > 0) && m.halt.byUser():
-		c.printer.say("stopped before the end, at least %s not done", counted(max(left, 1), "item"))
+		c.printer.say("stopped before the end: %s", m.rest(left, all))
 		return statusStopped, nil
 	case c.tally.failures > 0 || left > 0:
 		return statusFailed, nil
 	}
 	return 0, nil
+}
+
+// rest says what is left after a stop, and how it can be done.
+func (m *mapping) rest(left int, all bool) string {
+	text := counted(left, "item") + " not done"
+	if !all {
+		text = "not all items were read, and " + text
+	}
+	if m.journal != "" {
+		text += "; the same command does the rest"
+	}
+	return text
+}
+
+// inWords is an error of the loop on rank 0 without the names of the loop's own
+// functions, which say nothing to a user of dlp map.
+func inWords(err error) error {
+	var e *dlp.Error
+	if errors.As(err, &e) && e.Op == "map" {
+		return e.Err
+	}
+	return err
 }

@@ -53,6 +53,7 @@ func parseMap(c *cli.Context) (*options, error) {
 	if c.IsSet("j") && o.slots < 1 {
 		return nil, usage("-j %d: a rank runs at least one item at once", o.slots)
 	}
+	o.source.Commands = len(program) == 0 && o.worker == ""
 	return o, o.check()
 }
 
@@ -70,6 +71,8 @@ func (o *options) check() error {
 		return usage("--worker gets the items on stdin: there is no other COMMAND, --shell or --stdin-item")
 	case o.worker != "" && (o.lineBuffer || o.resultsLocal != ""):
 		return usage("--line-buffer and --results-local are for commands that are started for each item, not for --worker")
+	case o.source.Commands && o.source.Pack > 1:
+		return usage("-n is for a COMMAND or --worker: here each line is a command of its own")
 	case o.retryFailed && o.journal == "":
 		return usage("--retry-failed is for --journal")
 	case o.json && o.worker == "":

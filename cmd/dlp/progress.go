@@ -35,6 +35,7 @@ func (m *mapping) showProgress() (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
+				m.collector.busy.set(0, m.busySlots())
 				if p.term {
 					p.setBar(m.collector.progressText(launch.TerminalWidth()))
 				} else {
@@ -54,7 +55,11 @@ func (m *mapping) showProgress() (stop func()) {
 func (c *collector) progressText(width int) string {
 	done, failures, begin := c.tally.counts()
 	given, all, _ := c.feeder.state()
-	s := progress.State{Done: done + failures, Busy: min(c.slots, given-done-failures), Took: time.Since(begin), Unit: "slot"}
+	nodes := c.busy.nodes()
+	s := progress.State{Done: done + failures, Took: time.Since(begin), Unit: "slot"}
+	for _, n := range nodes {
+		s.Busy += n.work
+	}
 	if all {
 		s.Total = given
 	}
@@ -62,6 +67,7 @@ func (c *collector) progressText(width int) string {
 	if width > 0 {
 		text = s.Bar()
 	}
+	text += busyText(nodes)
 	if failures > 0 {
 		text += fmt.Sprintf(", %d failed", failures)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/dlp-mpi/dlp-go/test/mpi"
 	"github.com/dlp-mpi/dlp-go/test/need"
+
+	"github.com/dlp-mpi/dlp-go/test/alive"
 )
 
 // underRanks is dlp map under a launcher, with real programs in bin.
@@ -70,18 +72,18 @@ func TestLineBufferOfRanks(t *testing.T) {
 // is gone.
 func TestKilledRank(t *testing.T) {
 	bin := binaries(t)
-	a := newAlive(t)
+	a := alive.New(t)
 	dir := t.TempDir()
 	script := `[ $DLP_RANK = 1 ] && mkdir "$0/$DLP_SLOT" && { exec 9>"$1"; setsid sleep 1000 & echo hello >&9; [ -d "$0/0" ] && [ -d "$0/1" ] && kill -9 $PPID; sleep 1000; }
 		head -c 100000 /dev/zero | tr '\0' x; echo; sleep 0.05`
-	cmd := underRanks(t, bin, []string{"ameexec", "--continue", "-n", "3"}, "-j", "2", "sh", "-c", script, dir, a.path, "{}")
+	cmd := underRanks(t, bin, []string{"ameexec", "--continue", "-n", "3"}, "-j", "2", "sh", "-c", script, dir, a.Path, "{}")
 	cmd.Stdin = strings.NewReader(strings.Repeat("item\n", 60))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())
-	a.wait(t, 1)
+	a.Wait(t, 1)
 	cmd.Wait()
-	a.gone(t)
+	a.Gone(t)
 	assert.Equal(t, 137, cmd.ProcessState.ExitCode(), "of the rank that was killed: %s", &stderr)
 	assert.Equal(t, strings.Repeat(strings.Repeat("x", 100000)+"\n", 60), stdout.String())
 	assert.Contains(t, stderr.String(), "dlp map: 60 done, 0 failed in ")
@@ -91,15 +93,15 @@ func TestKilledRank(t *testing.T) {
 // A signal to one rank stops all.
 func TestSignalOfRanks(t *testing.T) {
 	bin := binaries(t)
-	a := newAlive(t)
-	cmd := underRanks(t, bin, []string{"ameexec", "-n", "2"}, "--grace", "0.1", "-j", "1", "sh", "-c", a.family("sleep 1000"), "sh", "{}", ":::", "1", "2", "3")
+	a := alive.New(t)
+	cmd := underRanks(t, bin, []string{"ameexec", "-n", "2"}, "--grace", "0.1", "-j", "1", "sh", "-c", family(a, "sleep 1000"), "sh", "{}", ":::", "1", "2", "3")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Start())
-	a.wait(t, 6)
+	a.Wait(t, 6)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	cmd.Wait()
-	a.gone(t)
+	a.Gone(t)
 	assert.Equal(t, 75, cmd.ProcessState.ExitCode(), &stderr)
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"os/exec"
@@ -10,57 +9,27 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/test/alive"
 )
-
-// alive watches processes through a FIFO that they hold open.
-type alive struct {
-	path string
-	fifo *os.File
-	text *bufio.Scanner
-}
-
-func newAlive(t *testing.T) *alive {
-	path := filepath.Join(t.TempDir(), "alive")
-	require.NoError(t, syscall.Mkfifo(path, 0o600))
-	return &alive{path: path}
-}
-
-// wait returns when so many processes have said hello.
-func (a *alive) wait(t *testing.T, count int) {
-	var err error
-	a.fifo, err = os.Open(a.path)
-	require.NoError(t, err)
-	t.Cleanup(func() { a.fifo.Close() })
-	a.text = bufio.NewScanner(a.fifo)
-	for range count {
-		require.True(t, a.text.Scan(), "no process is left")
-		require.Equal(t, "hello", a.text.Text())
-	}
-}
-
-// gone returns when no process holds the FIFO any more.
-func (a *alive) gone(t *testing.T) {
-	for a.text.Scan() {
-	}
-	require.NoError(t, a.text.Err())
-}
 
 // family is the shell script of an item that starts others, in its process
 // group and outside of it, and holds the FIFO.
-func (a *alive) family(rest string) string {
-	return `exec 9>"` + a.path + `"; sh -c 'echo hello >&9; sleep 1000' & setsid sh -c 'echo hello >&9; sleep 1000' & echo hello >&9; ` + rest
+func family(a *alive.Watch, rest string) string {
+	return `exec 9>"` + a.Path + `"; sh -c 'echo hello >&9; sleep 1000' & setsid sh -c 'echo hello >&9; sleep 1000' & echo hello >&9; ` + rest
 }
 
 // started is dlp map whose items say hello.
-func started(t *testing.T, a *alive, rest string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := dlpMap(t, append(args, "-j", "2", "sh", "-c", a.family(rest), "sh", "{}", ":::", "1", "2", "3")...)
+func started(t *testing.T, a *alive.Watch, rest string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	cmd := dlpMap(t, append(args, "-j", "2", "sh", "-c", family(a, rest), "sh", "{}", ":::", "1", "2", "3")...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Start())
-	a.wait(t, 6)
+	a.Wait(t, 6)
 	return cmd, &stderr
 }
 
@@ -94,55 +63,74 @@ func TestSignalDrains(t *testing.T) {
 
 // Items that do not end within the grace are ended, and count as not done.
 func TestGrace(t *testing.T) {
-	a := newAlive(t)
+	a := alive.New(t)
 	cmd, stderr := started(t, a, "sleep 1000", "--grace", "0.1")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	cmd.Wait()
 	assert.Equal(t, 75, cmd.ProcessState.ExitCode(), stderr)
 	assert.Contains(t, stderr.String(), "no item was done")
-	a.gone(t)
+	a.Gone(t)
 }
 
 // The second signal kills, whatever the items make of SIGTERM.
 func TestSecondSignalKills(t *testing.T) {
-	a := newAlive(t)
+	a := alive.New(t)
 	cmd, stderr := started(t, a, "trap '' TERM; while :; do sleep 1; done")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM)) // a second one of a kind may be one with the first
 	cmd.Wait()
-	a.gone(t)
+	a.Gone(t)
 	assert.Equal(t, 143, cmd.ProcessState.ExitCode(), stderr)
 }
 
 // When dlp is killed, so is all that it has started.
 func TestKilled(t *testing.T) {
-	a := newAlive(t)
+	a := alive.New(t)
 	cmd, _ := started(t, a, "sleep 1000")
 	require.NoError(t, cmd.Process.Kill())
 	cmd.Wait()
-	a.gone(t)
+	a.Gone(t)
 }
 
 // What an item leaves behind ends with dlp.
 func TestLeftBehind(t *testing.T) {
-	a := newAlive(t)
-	cmd := dlpMap(t, "-q", "sh", "-c", `exec 9>"$0"; setsid sh -c 'echo hello >&9; sleep 1000' & sleep 0.2`, a.path, ":::", "1")
+	a := alive.New(t)
+	cmd := dlpMap(t, "-q", "sh", "-c", `exec 9>"$0"; setsid sh -c 'echo hello >&9; sleep 1000' & sleep 0.2`, a.Path, ":::", "1")
 	require.NoError(t, cmd.Start())
-	a.wait(t, 1)
+	a.Wait(t, 1)
 	require.NoError(t, cmd.Wait())
-	a.gone(t)
+	a.Gone(t)
 }
 
 // Slurm sends the signal that asks a job to stop to its items as well: such an
 // item has not failed.
 func TestSignalToAll(t *testing.T) {
-	a := newAlive(t)
+	a := alive.New(t)
 	ready := filepath.Join(t.TempDir(), "ready")
 	rest := `if [ $DLP_ITEM = 1 ]; then while ! [ -e "` + ready + `" ]; do sleep 0.01; done; kill -TERM $PPID; kill -TERM 0; fi; sleep 1000`
 	cmd, stderr := started(t, a, rest, "--grace", "0.1")
 	require.NoError(t, os.WriteFile(ready, nil, 0o666))
 	cmd.Wait()
-	a.gone(t)
+	a.Gone(t)
 	assert.Equal(t, 75, cmd.ProcessState.ExitCode(), stderr)
 	assert.NotContains(t, stderr.String(), "failed on rank")
+}
+
+// Before the end of the job dlp stops by itself.
+func TestStopBefore(t *testing.T) {
+	for _, launcher := range [][]string{nil, {"ameexec", "-n", "2"}} {
+		args := []string{"-q", "-j", "1", "--stop-before", "1000", "--range", "1-1000", "sleep", "0.2{}"}
+		cmd := dlpMap(t, args...)
+		if launcher != nil {
+			cmd = underRanks(t, binaries(t), launcher, args...)
+		}
+		end := time.Now().Add(1002 * time.Second)
+		cmd.Env = append(cmd.Env, "SLURM_JOB_ID=1", "SLURM_JOB_END_TIME="+strconv.FormatInt(end.Unix(), 10))
+		if launcher == nil {
+			cmd.Env = append(cmd.Env, "AME_BOOTSTRAP=single")
+		}
+		r := finish(t, cmd)
+		assert.Equal(t, 75, r.status, r.stderr)
+		assert.Contains(t, r.stderr, " items not done\n")
+	}
 }

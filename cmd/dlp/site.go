@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -68,8 +69,17 @@ func survey(ctx context.Context, world *dlp.Comm, o *options) ([]slot, error) {
 			return nil, err
 		}
 	}
+	if o.gpusPerItem > 0 {
+		for rank := range shares { // an error of any is one of all
+			if _, err := slotsOf(shares, rank, o); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return slotsOf(shares, world.Rank(), o)
 }
+
+var errNoGPUs = errors.New("GPUs")
 
 // slotsOf is survey, given what all ranks have.
 func slotsOf(shares []share, rank int, o *options) ([]slot, error) {
@@ -87,7 +97,7 @@ func slotsOf(shares []share, rank int, o *options) ([]slot, error) {
 		gpus = part(own.GPUs, of, at)
 		fit := len(gpus) / o.gpusPerItem
 		if fit == 0 {
-			return nil, fmt.Errorf("--gpus-per-item %d: rank %d on %s has %d GPUs (%s)", o.gpusPerItem, rank, own.Host, len(gpus), strings.Join(gpuVariables, ", "))
+			return nil, fmt.Errorf("--gpus-per-item %d: rank %d on %s has %d %w (%s)", o.gpusPerItem, rank, own.Host, len(gpus), errNoGPUs, strings.Join(gpuVariables, ", "))
 		}
 		n = min(n, fit)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 // shownFailures is how many items that failed are named at the end.
@@ -128,10 +130,14 @@ func printable(text string) string {
 	}, strings.ToValidUTF8(text, "?"))
 }
 
-// summary is one sentence about the whole map with a number of slots.
-func (y *tally) summary(slots int) string {
+// summary is one sentence about the whole map with a number of slots; empty says
+// that there was no item.
+func (y *tally) summary(slots int, empty bool) string {
 	elapsed := time.Since(y.begin)
-	if y.done+y.failures == 0 {
+	switch {
+	case empty:
+		return "no item was done: the list is empty"
+	case y.done+y.failures == 0:
 		return "no item was done"
 	}
 	if y.done+y.failures == y.resumed {
@@ -206,15 +212,5 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// rounded drops the digits of a duration that nobody reads.
-func rounded(d time.Duration) time.Duration {
-	switch {
-	case d > time.Minute:
-		return d.Round(time.Second)
-	case d > time.Second:
-		return d.Round(100 * time.Millisecond)
-	case d > time.Millisecond:
-		return d.Round(100 * time.Microsecond)
-	}
-	return d.Round(time.Microsecond)
-}
+// rounded is a duration without the digits that nobody reads.
+func rounded(d time.Duration) time.Duration { return progress.Round(d) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -66,6 +67,7 @@ type site struct {
 	courier  *courier
 	workers  *workers // of --worker; else nil
 
+	working    atomic.Int64 // slots
 	reluctance reluctance
 }
 
@@ -120,8 +122,13 @@ func (s *site) close() {
 	}
 }
 
+// busySlots is how many slots work.
+func (s *site) busySlots() int { return min(int(s.working.Load()), len(s.slots)) }
+
 // work runs the command of an item, until it succeeds or its attempts are used up.
 func (s *site) work(ctx context.Context, t task) (report, error) {
+	s.working.Add(1)
+	defer s.working.Add(-1)
 	slot := dlp.Slot(ctx)
 	for attempt := 1; ; attempt++ {
 		once := s.once

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/test/need"
+
+	"github.com/dlp-mpi/dlp-go/test/alive"
 )
 
 const examples = "../../examples/"
@@ -97,15 +99,15 @@ func TestWorkersLongLines(t *testing.T) {
 
 // Workers end when dlp does, also those that do not heed the end of stdin.
 func TestWorkersEnd(t *testing.T) {
-	a := newAlive(t)
-	stubborn := fmt.Sprintf(`sh -c 'trap "" TERM; exec 9>%s; echo hello >&9; while :; do read -r x && echo $x || sleep 1; done'`, a.path)
+	a := alive.New(t)
+	stubborn := fmt.Sprintf(`sh -c 'trap "" TERM; exec 9>%s; echo hello >&9; while :; do read -r x && echo $x || sleep 1; done'`, a.Path)
 	cmd := dlpMap(t, "-j1", "--worker", stubborn)
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	fmt.Fprintln(stdin, "a")
-	a.wait(t, 1)
+	a.Wait(t, 1)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	cmd.Wait()
-	a.gone(t)
+	a.Gone(t)
 }

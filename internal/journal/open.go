@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -28,8 +29,12 @@ var ErrDescription = errors.New("it is of something else")
 func Open(path string, d Description, start Start, sync bool) (*Journal, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
-		if errors.Is(err, syscall.ELOOP) {
+		var why *fs.PathError
+		switch {
+		case errors.Is(err, syscall.ELOOP):
 			err = errors.New("it is a symbolic link")
+		case errors.As(err, &why):
+			err = why.Err
 		}
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}

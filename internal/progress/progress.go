@@ -35,10 +35,10 @@ func (s State) Text() string {
 	fmt.Fprintf(&b, ", %s/s", rateText(rate))
 	switch {
 	case s.Last:
-		fmt.Fprintf(&b, ", took %v", roundTime(s.Took))
+		fmt.Fprintf(&b, ", took %v", Round(s.Took))
 	case s.Total > 0 && s.Done > 0:
 		left := time.Duration(float64(s.Total-s.Done) / rate * float64(time.Second))
-		fmt.Fprintf(&b, ", %v left, %s busy", roundTime(left), unitsText(s.Busy, s.Unit))
+		fmt.Fprintf(&b, ", %v left, %s busy", Round(left), unitsText(s.Busy, s.Unit))
 	default:
 		fmt.Fprintf(&b, ", %s busy", unitsText(s.Busy, s.Unit))
 	}
@@ -74,14 +74,17 @@ func unitsText(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// roundTime drops the digits of a duration that nobody reads.
-func roundTime(d time.Duration) time.Duration {
+// Round drops the digits of a duration that nobody reads.
+func Round(d time.Duration) time.Duration {
 	switch {
 	case d > time.Minute:
 		return d.Round(time.Second)
 	case d > time.Second:
 		return d.Round(100 * time.Millisecond)
-	default:
+	case d > 100*time.Millisecond:
 		return d.Round(time.Millisecond)
+	case d > time.Millisecond:
+		return d.Round(100 * time.Microsecond)
 	}
+	return d.Round(time.Microsecond)
 }

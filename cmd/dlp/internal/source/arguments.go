@@ -69,7 +69,7 @@ func pair(left, right [][]string) [][]string {
 // product yields before with every row of the lists; false means stop.
 func product(lists [][][]string, before []string, yield func(Item, error) bool) bool {
 	if len(lists) == 0 {
-		return yield(Item{before}, nil)
+		return yield(Item{Columns: before}, nil)
 	}
 	for _, row := range lists[0] {
 		if !product(lists[1:], append(before[:len(before):len(before)], row...), yield) {

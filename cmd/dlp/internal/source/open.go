@@ -15,6 +15,7 @@ type Spec struct {
 	NUL       bool   // lines end with it, not with a newline
 	Separator string // of columns
 	Pack      int    // items in one
+	Commands  bool   // lines are commands for a shell, and may have directives between them
 }
 
 // Check says what is wrong with a Spec, without looking at files.
@@ -35,6 +36,11 @@ func (s Spec) Check() error {
 	}
 	_, _, err := s.fixed()
 	return err
+}
+
+// Stdin says whether items are read from there.
+func (s Spec) Stdin() bool {
+	return s.Arguments == nil && s.Range == "" && (s.File == "" || s.File == "-")
 }
 
 // fixed returns the items of a command line.
@@ -60,7 +66,7 @@ func (s Spec) Open(stdin io.Reader) (iter.Seq2[Item, error], io.Closer, error) {
 		return Pack(items, s.Pack), io.NopCloser(nil), nil
 	}
 	var closer io.Closer = io.NopCloser(nil)
-	if s.File != "" && s.File != "-" {
+	if !s.Stdin() {
 		file, err := os.Open(s.File)
 		if err != nil {
 			return nil, nil, err
@@ -71,5 +77,9 @@ func (s Spec) Open(stdin io.Reader) (iter.Seq2[Item, error], io.Closer, error) {
 	if s.NUL {
 		end = 0
 	}
-	return Pack(Lines(stdin, end, s.Separator), s.Pack), closer, nil
+	items = Lines(stdin, end, s.Separator)
+	if s.Commands {
+		items = Directives(items)
+	}
+	return Pack(items, s.Pack), closer, nil
 }

@@ -22,6 +22,7 @@ import (
 // element of each list of arguments.
 type Item struct {
 	Columns []string
+	Barrier Barrier // before it
 }
 
 // Text is the item as one string, its columns with a blank between them.
@@ -54,9 +55,9 @@ func Lines(r io.Reader, end byte, separator string) iter.Seq2[Item, error] {
 
 func columns(line, separator string) Item {
 	if separator == "" {
-		return Item{[]string{line}}
+		return Item{Columns: []string{line}}
 	}
-	return Item{strings.Split(line, separator)}
+	return Item{Columns: strings.Split(line, separator)}
 }
 
 // Range yields the whole numbers from first to last, both included, in steps;
@@ -85,7 +86,7 @@ func Range(text string) (iter.Seq2[Item, error], error) {
 	}
 	return func(yield func(Item, error) bool) {
 		for n := first; ; n += step {
-			if !yield(Item{[]string{fmt.Sprintf("%0*d", width, n)}}, nil) || n > math.MaxUint64-step || n+step > last {
+			if !yield(Item{Columns: []string{fmt.Sprintf("%0*d", width, n)}}, nil) || n > math.MaxUint64-step || n+step > last {
 				return
 			}
 		}
