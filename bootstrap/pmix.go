@@ -47,7 +47,10 @@ func (m pmixMethod) join(ctx context.Context, env Env, tell func(string)) (*Worl
 
 func (pmixMethod) meet(ctx context.Context, env Env, tell func(string)) (*World, error) {
 	client, err := pmix.Connect(ctx, environ.Nonempty(env))
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && fencesOnce(env): // it may not even answer
+		return nil, adviseFile(env, err)
+	case err != nil:
 		return nil, adviseScript(env, err)
 	}
 	x := &pmixExchange{env: env, client: client}

@@ -3,11 +3,13 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/pmix"
 	"github.com/dlp-mpi/dlp-go/test/fakeenv"
@@ -31,6 +33,19 @@ func TestFenceAdvice(t *testing.T) {
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
+}
+
+// A server of PMIx 3.1 does not even answer the second program of a task.
+func TestSecondProgramIsNotAnswered(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	env := slurmPMIxEnv().With("PMIX_SERVER_URI41", "pmix-server.1;tcp4://"+listener.Addr().String(), "PMIX_VERSION", "3.1.5")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = pmixMethod{}.join(ctx, env.Lookup, func(string) {})
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorContains(t, err, "PMIx 3.1.5 serves one program of each task: if another one has used it before, set AME_BOOTSTRAP=pmix-file")
 }
 
 // The text of rank 0 may come after the fence that should have brought it.

@@ -87,6 +87,13 @@ func joinAgain(ctx context.Context, env Env, client *pmix.Client, number int, te
 		number+1, environ.Value(env, "PMIX_VERSION"), err)
 }
 
+// adviseFile says what to do where the server is good for one program alone,
+// and may have served it already.
+func adviseFile(env Env, err error) error {
+	return fmt.Errorf("%w; PMIx %s serves one program of each task: if another one has used it before, "+
+		"set AME_BOOTSTRAP=pmix-file, and AME_RENDEZVOUS_DIR to a directory that all ranks see", err, environ.Value(env, "PMIX_VERSION"))
+}
+
 // adviseFence says what to do when not all ranks came to the fence in time.
 // The servers of Slurm 22.05 now and then refuse each other's connections
 // (docs/launchers.md), which looks like a missing rank from here.
@@ -95,8 +102,7 @@ func adviseFence(env Env, err error) error {
 	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	case fencesOnce(env):
-		return fmt.Errorf("%w: not all ranks came; PMIx %s serves one program of each task: if another one has used it before, "+
-			"set AME_BOOTSTRAP=pmix-file, and AME_RENDEZVOUS_DIR to a directory that all ranks see", err, environ.Value(env, "PMIX_VERSION"))
+		return adviseFile(env, fmt.Errorf("%w: not all ranks came", err))
 	case environ.AnySet(env, "SLURM_STEP_ID"):
 		return fmt.Errorf("%w: not all ranks came; if all have started, set SLURM_PMIX_DIRECT_CONN=false or use srun --mpi=none", err)
 	}

@@ -62,7 +62,7 @@ func (s *Server) answer(hello *rankHello) rootAnswer {
 	case s.isComplete():
 		return refuse(verdictOtherProgram, "rank 0 on %s is of another program of this task: its job is complete", s.member.node)
 	case s.taken(hello, false):
-		return refuse(verdictTaken, "rank 0 on %s has a rank %d already: was the program started twice in this step?", s.member.node, hello.rank)
+		return refuse(verdictTaken, "rank 0 on %s has a rank %d already: was the program started twice in this step? Each on its own comes up with AME_BOOTSTRAP=single", s.member.node, hello.rank)
 	}
 	proof, reason := s.member.prover.common(hello)
 	if proof == 0 {

@@ -132,7 +132,7 @@ func TestRankTwice(t *testing.T) {
 	_, errs := l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
 	require.NoError(t, errs[0])
 	_, errs = l.join(t, t.Context(), []fakeenv.Map{l.task(1, 2)})
-	require.ErrorContains(t, errs[0], "rank 1 on n1 and rank 0 do not come together: rank 0 on n1 has a rank 1 already: was the program started twice in this step? (no other rank 0 was found)")
+	require.ErrorContains(t, errs[0], "rank 1 on n1 and rank 0 do not come together: rank 0 on n1 has a rank 1 already: was the program started twice in this step? Each on its own comes up with AME_BOOTSTRAP=single (no other rank 0 was found)")
 	require.NoError(t, root.server.Close())
 }
 
