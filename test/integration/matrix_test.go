@@ -192,4 +192,14 @@ PMIxDirectConn=no in mpi.conf; a user can set SLURM_PMIX_DIRECT_CONN=false, or
 use srun --mpi=none. Without direct connections, a fence of that SLURM waits for
 no other node. Programs of this toolkit come up all the same.
 
+Now and then the same launches are run on other releases (go test -tags integration
+./test/integration -releases noble): Ubuntu 20.04 (SLURM 19.05, MPICH 3.3, Open MPI
+4.0, PMIx 3.1), Debian 11 (20.11, 3.4, 4.1, 4.0), Ubuntu 22.04 (21.08, 4.0, 4.1,
+4.1), Ubuntu 24.04 (23.11, 4.2, 4.1, 5.0) and the next Debian (26.05, 5.0, 6.0,
+7.0). What failed there lies with the release: options that its SLURM or MPICH
+does not have (--overlap, --interactive, -pmi-port), srun --mpi=pmix where its SLURM
+has no such plugin that loads (Ubuntu 22.04, the next Debian), and a second program
+of a task under the first two, whose PMIx serves one. These two also lay five ranks out
+on three nodes in another way than the tests expect.
+
 `
