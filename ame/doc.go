@@ -12,8 +12,8 @@
 // carry what they are and their number: ranks that are in different ones get an
 // error that names both. When a rank is lost, every waiting and later call on
 // the communicators that it is in returns an error with its rank, its node and
-// the cause. No call waits busily for longer than a millisecond, and
-// one that has waited in vain not again for more than a tenth of that.
+// the cause. No call waits busily for longer than about a fifth of a
+// millisecond.
 //
 // # Limits
 //

@@ -24,7 +24,7 @@ type job struct {
 	connectionsOnly bool // ranks of this node use no memory
 
 	lending atomic.Int32  // links whose token their owner does not have
-	sharing atomic.Int32  // links that are in memory, or were to be
+	sharing atomic.Int32  // links that are in memory, or are to be
 	sent    atomic.Uint64 // messages that this rank has sent to others
 	comms   atomic.Uint32 // numbers of communicators that this rank has given out
 

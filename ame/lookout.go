@@ -21,7 +21,7 @@ type lookout struct {
 // a party that often waits for long uses no processor for it.
 const (
 	shortLook = 50 * time.Microsecond
-	longLook  = time.Millisecond
+	longLook  = 200 * time.Microsecond
 	maxYields = 5000 // where the clock stands still
 )
 

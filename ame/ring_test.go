@@ -87,3 +87,13 @@ func FuzzRing(f *testing.F) {
 		reader.empty()
 	})
 }
+
+// The rings of a process have a bound together, whatever runs on its node.
+func TestRingSize(t *testing.T) {
+	for ranks, want := range map[int]int{1: 4 << 20, 2: 4 << 20, 5: 4 << 20, 8: 2 << 20, 17: 1 << 20, 64: 256 << 10, 1000: 256 << 10} {
+		size := ringSizeFor(ranks)
+		assert.Equal(t, want, size, "%d ranks", ranks)
+		assert.Zero(t, size&(size-1))
+		assert.LessOrEqual(t, 2*size*min(ranks-1, maxSharing), ringsBudget)
+	}
+}

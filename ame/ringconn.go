@@ -14,19 +14,18 @@ import (
 // process that ends ends its ringConn, too, and what it has put before is read.
 type ringConn struct {
 	net.Conn
-	lookout  // of readers
-	in, out  *ring
-	hasBytes func() bool // there are some in in
-	recall   func()      // makes somebody read from this end, see token
-	start    time.Time
-	bells    [64]byte // bytes that have woken a reader
+	in, out        *ring
+	reader, writer lookout
+	recall         func() // makes somebody read from this end, see token
+	start          time.Time
+	bells          [64]byte // bytes that have woken a reader
 
 	readEnd, writeEnd atomic.Int64 // deadlines, since start; 0: none
 	asleep            atomic.Bool  // a reader reads from Conn
 	closed            atomic.Bool
 }
 
-// A writer that finds no room looks for longLook, and then from time to time.
+// A writer that finds no room looks for it, and then from time to time.
 const (
 	firstSleep = 50 * time.Microsecond
 	lastSleep  = 20 * time.Millisecond
@@ -34,8 +33,7 @@ const (
 
 func newRingConn(base net.Conn, in, out *ring, l lookout, recall func()) *ringConn {
 	return &ringConn{
-		Conn: base, lookout: l, in: in, out: out, recall: recall, start: time.Now(),
-		hasBytes: func() bool { return !in.empty() },
+		Conn: base, in: in, out: out, reader: l, writer: l, recall: recall, start: time.Now(),
 	}
 }
 
@@ -48,7 +46,7 @@ func (c *ringConn) Read(b []byte) (int, error) {
 		if n > 0 || err != nil {
 			return n, err
 		}
-		if end := c.deadline(); !end.IsZero() && c.look(c.hasBytes, end) {
+		if end := c.deadline(&c.readEnd); !end.IsZero() && c.reader.look(c.hasBytes, end) {
 			continue
 		}
 		if !c.in.beforeSleep() {
@@ -67,7 +65,7 @@ func (c *ringConn) sleep() error {
 	defer c.asleep.Store(false)
 	for end := int64(-1); end != c.readEnd.Load(); { // it may be set at the same time
 		end = c.readEnd.Load()
-		c.Conn.SetReadDeadline(c.deadline())
+		c.Conn.SetReadDeadline(c.deadline(&c.readEnd))
 	}
 	_, err := c.Conn.Read(c.bells[:])
 	return err
@@ -75,7 +73,22 @@ func (c *ringConn) sleep() error {
 
 // Write returns when all of b is in the ring, which says nothing about its
 // receipt. On an error a part of it may be there.
-func (c *ringConn) Write(b []byte) (n int, err error) {
+func (c *ringConn) Write(b []byte) (n int, err error) { return c.write(b, false) }
+
+// writeBoth is Write of a header and its body, for which the reader is woken
+// once.
+func (c *ringConn) writeBoth(header, body []byte) (n int64, err error) {
+	first, err := c.write(header, true)
+	if err != nil {
+		return int64(first), err
+	}
+	second, err := c.write(body, false)
+	return int64(first + second), err
+}
+
+// write is Write. With more to follow, it wakes the reader only if that has to
+// make room.
+func (c *ringConn) write(b []byte, more bool) (n int, err error) {
 	for {
 		if c.closed.Load() {
 			return n, net.ErrClosed
@@ -88,7 +101,7 @@ func (c *ringConn) Write(b []byte) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if put > 0 && c.out.ringing() {
+		if put > 0 && !(more && n == len(b)) && c.out.ringing() {
 			if _, err := c.Conn.Write([]byte{0}); err != nil {
 				return n, err
 			}
@@ -105,29 +118,26 @@ func (c *ringConn) Write(b []byte) (n int, err error) {
 // awaitRoom waits until there is room or this end is closed. It returns false
 // at the deadline.
 func (c *ringConn) awaitRoom() bool {
-	begin := c.now()
-	pause := firstSleep
-	for looks := 0; c.out.full() && !c.closed.Load(); looks++ {
-		now := c.now()
-		if end := c.writeEnd.Load(); end != 0 && now >= end {
+	if c.writer.look(c.hasRoom, c.deadline(&c.writeEnd)) {
+		return true
+	}
+	c.recall() // the other end may wait for room, too
+	for pause := firstSleep; !c.hasRoom(); pause = min(2*pause, lastSleep) {
+		if end := c.deadline(&c.writeEnd); !end.IsZero() && !time.Now().Before(end) {
 			return false
 		}
-		if now-begin < int64(longLook) {
-			c.yield()
-			continue
-		}
-		if pause == firstSleep {
-			c.recall() // the other end may wait for room, too
-		}
 		time.Sleep(pause)
-		pause = min(2*pause, lastSleep)
 	}
 	return true
 }
 
-func (c *ringConn) now() int64 { return int64(time.Since(c.start)) }
+// hasBytes says, to the reader, whether a look has been worth it.
+func (c *ringConn) hasBytes() bool { return !c.in.empty() }
 
-// since is the point of time t in terms of now.
+// hasRoom says, to the writer, whether it need not wait.
+func (c *ringConn) hasRoom() bool { return !c.out.full() || c.closed.Load() }
+
+// since is the point of time t as readEnd and writeEnd have it.
 func (c *ringConn) since(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -138,8 +148,9 @@ func (c *ringConn) since(t time.Time) int64 {
 	return 1
 }
 
-func (c *ringConn) deadline() time.Time {
-	if end := c.readEnd.Load(); end != 0 {
+// deadline is the point of time that since has made of it.
+func (c *ringConn) deadline(of *atomic.Int64) time.Time {
+	if end := of.Load(); end != 0 {
 		return c.start.Add(time.Duration(end))
 	}
 	return time.Time{}

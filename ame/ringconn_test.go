@@ -14,15 +14,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ringPair returns the two ends of a way through memory beside a connection.
-func ringPair(t *testing.T, size int) (a, b *ringConn) {
+// tcpPair returns the two ends of a connection.
+func tcpPair(t *testing.T) (near, far net.Conn) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	near, err := net.Dial("tcp", listener.Addr().String())
+	near, err = net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)
-	far, err := listener.Accept()
+	far, err = listener.Accept()
 	require.NoError(t, err)
+	return near, far
+}
+
+// ringPair returns the two ends of a way through memory beside a connection.
+func ringPair(t *testing.T, size int) (a, b *ringConn) {
+	near, far := tcpPair(t)
 	aw, br := newRing(size)
 	bw, ar := newRing(size)
 	a = newRingConn(near, ar, aw, lookout{polls: 10, yield: runtime.Gosched}, func() {})

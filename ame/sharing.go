@@ -30,12 +30,8 @@ const (
 	// sharingFrames is how many frames make a link a busy one.
 	sharingFrames = 16
 
-	// maxSharing bounds how many links of a process are in memory, of
-	// 2 * ringSize bytes each.
+	// maxSharing bounds how many links of a process are in memory.
 	maxSharing = 64
-
-	// ringSize is how many bytes fit into one direction of a link.
-	ringSize = 128 << 10
 )
 
 // sharing is what a link knows about memory that both ends have.
@@ -58,13 +54,14 @@ func (s *stream) crossed() {
 }
 
 // mayShare lets the link go over to memory if both ends are processes of one
-// node. It is called before anybody uses the link.
+// node. It is called before anybody uses the link. A rank that wants connections
+// only offers nothing, and declines what is offered: the other end may not know.
 func (j *job) mayShare(s *stream) {
 	own, other := j.mesh.peer(j.rank), j.mesh.peer(s.rank)
-	if j.connectionsOnly || !sameNode(own, other) || own.PID == other.PID {
+	if !sameNode(own, other) || own.PID == other.PID {
 		return
 	}
-	s.sharing.job, s.sharing.offers = j, j.rank < s.rank
+	s.sharing.job, s.sharing.offers = j, j.rank < s.rank && !j.connectionsOnly
 }
 
 // offer makes memory and offers it to the other end.
@@ -74,7 +71,7 @@ func (s *stream) offer() {
 		j.sharing.Add(-1)
 		return
 	}
-	r, o, err := newRegion(ringsLength)
+	r, o, err := newRegion(ringsLength(j.ringSize()))
 	if err != nil {
 		j.sharing.Add(-1)
 		j.log.Debug("no memory for a link", "rank", j.rank, "peer", s.rank, "error", err)
@@ -94,7 +91,7 @@ func (s *stream) shares(body []byte) error {
 	}
 	stage, more := body[0], body[1:]
 	switch {
-	case stage == sharingOffer && !s.sharing.offers && s.memory.Load() == nil:
+	case stage == sharingOffer && s.rank < j.rank && s.memory.Load() == nil:
 		o, ok := parseOffer(more)
 		if !ok {
 			return errors.New("memory frame without an offer")
@@ -128,13 +125,17 @@ func (s *stream) shares(body []byte) error {
 	return nil
 }
 
-// openOffered opens memory that a rank offers, if this one has not too much yet.
+// openOffered opens memory that a rank offers, if this one wants it and has not
+// too much yet.
 func (j *job) openOffered(rank int, o memoryOffer) (*region, error) {
+	if j.connectionsOnly {
+		return nil, errors.New("this rank uses connections only")
+	}
 	if j.sharing.Add(1) > maxSharing {
 		j.sharing.Add(-1)
 		return nil, fmt.Errorf("%d links are in memory already", maxSharing)
 	}
-	r, err := openRegion(j.mesh.peer(rank).PID, o, ringsLength)
+	r, err := openRegion(j.mesh.peer(rank).PID, o, ringsLength(j.ringSize()))
 	if err != nil {
 		j.sharing.Add(-1)
 	}
@@ -194,13 +195,18 @@ func (s *stream) ringsIn(r *region, lower bool) *ringConn {
 }
 
 // lookout returns the one for processes of this node.
-func (j *job) lookout() lookout {
-	ranks := 0
+func (j *job) lookout() lookout { return processLookout(j.neighbours()) }
+
+// ringSize is that of each link of a rank of this node.
+func (j *job) ringSize() int { return ringSizeFor(j.neighbours()) }
+
+// neighbours is how many ranks run on this node, this one among them.
+func (j *job) neighbours() (ranks int) {
 	own := j.mesh.peer(j.rank)
 	for _, p := range j.mesh.directory() {
 		if sameNode(p, own) {
 			ranks++
 		}
 	}
-	return processLookout(ranks)
+	return ranks
 }

@@ -27,13 +27,7 @@ type sharingEnd struct {
 // one that it is another process of its node, with the given process id.
 func sharingPair(t *testing.T, pids [2]int) (ends [2]*sharingEnd) {
 	requireSegment(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	near, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	far, err := listener.Accept()
-	require.NoError(t, err)
+	near, far := tcpPair(t)
 	for rank, conn := range []net.Conn{near, far} {
 		j := newJob(&Config{Rank: rank, Size: 2, Logger: slog.New(slog.DiscardHandler)})
 		other := 1 - rank
@@ -48,6 +42,12 @@ func sharingPair(t *testing.T, pids [2]int) (ends [2]*sharingEnd) {
 		})
 	}
 	return ends
+}
+
+// wantConnections is AME_MEMORY=0 on one rank.
+func (e *sharingEnd) wantConnections() {
+	e.job.connectionsOnly = true
+	e.job.mayShare(e.stream)
 }
 
 // run reads until the other end says bye.
@@ -78,9 +78,9 @@ func (e *sharingEnd) run() {
 	}
 }
 
-// send writes n frames of many lengths and a bye.
-func (e *sharingEnd) send(t *testing.T, n int) {
-	for tag := range n {
+// send writes frames of many lengths, with the tags from from up to to.
+func (e *sharingEnd) send(t *testing.T, from, to int) {
+	for tag := from; tag < to; tag++ {
 		body := make([]byte, tag*tag%70_000)
 		for i := range body {
 			body[i] = byte(tag + i)
@@ -88,8 +88,18 @@ func (e *sharingEnd) send(t *testing.T, n int) {
 		h := header{kind: kindMessage, source: uint32(e.job.rank), dest: uint32(e.peer()), tag: uint32(tag), length: uint64(len(body))}
 		assert.NoError(t, e.write(context.Background(), &h, body))
 	}
+}
+
+func (e *sharingEnd) bye(t *testing.T) {
 	h := header{kind: kindBye, source: uint32(e.job.rank), dest: uint32(e.peer())}
 	assert.NoError(t, e.write(context.Background(), &h, nil))
+}
+
+// writesToMemory says whether that is where the next frame goes.
+func (e *sharingEnd) writesToMemory() bool {
+	e.writing <- struct{}{}
+	defer func() { <-e.writing }()
+	return e.out != e.conn
 }
 
 // A busy link goes over to memory, in the middle of traffic both ways, and every
@@ -99,23 +109,31 @@ func TestLinkGoesOverToMemory(t *testing.T) {
 	own := os.Getpid()
 	for name, test := range map[string]struct {
 		pids   [2]int
-		only   bool // connections, says rank 1
+		before func(ends [2]*sharingEnd)
 		shares bool
 	}{
-		"shared":               {[2]int{own, own}, false, true},
-		"cannot be opened":     {[2]int{1 << 30, own}, false, false},
-		"too many are already": {[2]int{own, own}, true, false},
+		"shared":                 {[2]int{own, own}, func([2]*sharingEnd) {}, true},
+		"cannot be opened":       {[2]int{1 << 30, own}, func([2]*sharingEnd) {}, false},
+		"too many are there":     {[2]int{own, own}, func(ends [2]*sharingEnd) { ends[1].job.sharing.Store(maxSharing) }, false},
+		"only rank 1 wants none": {[2]int{own, own}, func(ends [2]*sharingEnd) { ends[1].wantConnections() }, false},
+		"only rank 0 wants none": {[2]int{own, own}, func(ends [2]*sharingEnd) { ends[0].wantConnections() }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ends := sharingPair(t, test.pids)
-			if test.only {
-				ends[1].job.sharing.Store(maxSharing)
-			}
+			test.before(ends)
 			const frames = 400
 			var wg sync.WaitGroup
 			for _, e := range ends {
 				go e.run()
-				wg.Go(func() { e.send(t, frames) })
+				wg.Go(func() {
+					e.send(t, 0, frames/2)
+					if test.shares { // it may take longer than the frames
+						assert.Eventually(t, ends[0].writesToMemory, 10*time.Second, time.Millisecond)
+						assert.Eventually(t, ends[1].writesToMemory, 10*time.Second, time.Millisecond)
+					}
+					e.send(t, frames/2, frames)
+					e.bye(t)
+				})
 			}
 			wg.Wait()
 			for _, e := range ends {
@@ -125,9 +143,7 @@ func TestLinkGoesOverToMemory(t *testing.T) {
 					require.EqualValues(t, i, tag)
 				}
 				assert.Equal(t, test.shares, e.in != e.conn, "reads from memory")
-				require.NoError(t, e.lock(context.Background()))
-				assert.Equal(t, test.shares, e.out != e.conn, "writes to memory")
-				<-e.writing
+				assert.Equal(t, test.shares, e.writesToMemory(), "writes to memory")
 			}
 		})
 	}
@@ -137,14 +153,14 @@ func TestLinkGoesOverToMemory(t *testing.T) {
 func TestWhoMayShare(t *testing.T) {
 	a, b := &Node{"x", NodeID{1}}, &Node{"x", NodeID{2}}
 	for name, test := range map[string]struct {
-		own, other Peer
-		only       bool
-		want       bool
+		own, other  Peer
+		only        bool
+		job, offers bool
 	}{
-		"two processes":    {Peer{a, 1}, Peer{a, 2}, false, true},
-		"one process":      {Peer{a, 1}, Peer{a, 1}, false, false},
-		"two nodes":        {Peer{a, 1}, Peer{b, 2}, false, false},
-		"connections only": {Peer{a, 1}, Peer{a, 2}, true, false},
+		"two processes":    {Peer{a, 1}, Peer{a, 2}, false, true, true},
+		"one process":      {Peer{a, 1}, Peer{a, 1}, false, false, false},
+		"two nodes":        {Peer{a, 1}, Peer{b, 2}, false, false, false},
+		"connections only": {Peer{a, 1}, Peer{a, 2}, true, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(&Config{Size: 2, ConnectionsOnly: test.only, Logger: slog.New(slog.DiscardHandler)})
@@ -155,7 +171,8 @@ func TestWhoMayShare(t *testing.T) {
 			defer far.Close()
 			s := j.newLink(1, near)
 			j.mayShare(s)
-			assert.Equal(t, test.want, s.sharing.job != nil)
+			assert.Equal(t, test.job, s.sharing.job != nil, "takes frames about memory")
+			assert.Equal(t, test.offers, s.sharing.offers)
 		})
 	}
 }

@@ -172,6 +172,8 @@ func (s *stream) put(ctx context.Context, h *header, body []byte) (n int64, err 
 		var written int
 		written, err = s.out.Write(s.scratch)
 		n = int64(written)
+	} else if c, ok := s.out.(*ringConn); ok {
+		n, err = c.writeBoth(s.scratch, body)
 	} else {
 		both := net.Buffers{s.scratch, body}
 		n, err = both.WriteTo(s.out)

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/test/alive"
-
 	"github.com/dlp-mpi/dlp-go/test/terminal"
 )
 

@@ -35,7 +35,7 @@ func mapCommand(args []string) *cli.Command {
 
 func mapFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "arg-file", Aliases: []string{"a"}, Usage: "read items from `FILE`, one a line", DefaultText: "stdin"},
+		&cli.StringFlag{Name: "arg-file", Aliases: []string{"a"}, Usage: "read items from `FILE`, one a line; without a COMMAND these are commands", DefaultText: "stdin"},
 		&cli.BoolFlag{Name: "null", Aliases: []string{"0"}, DisableDefaultText: true, Usage: "items end with a NUL byte in place of a newline"},
 		&cli.StringFlag{Name: "colsep", Aliases: []string{"C"}, Usage: "cut lines into columns {1} {2}.. at `TEXT`"},
 		&cli.StringFlag{Name: "range", Usage: "the items are the numbers `FIRST-LAST[:STEP]`"},

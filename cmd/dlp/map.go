@@ -49,7 +49,7 @@ func (o *options) run() error {
 // onRank is the map on one rank of a job, and returns the exit status.
 func (o *options) onRank(ctx context.Context, world *dlp.Comm) (int, error) {
 	slots, err := survey(ctx, world, o)
-	if errors.Is(err, errNoGPUs) && !world.IsRoot() {
+	if errors.As(err, new(tooFewGPUs)) && !world.IsRoot() {
 		return statusFailed, nil // rank 0 says so
 	}
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/alive"
 	"github.com/dlp-mpi/dlp-go/test/mpi"
 	"github.com/dlp-mpi/dlp-go/test/need"
-
-	"github.com/dlp-mpi/dlp-go/test/alive"
 )
 
 // underRanks is dlp map under a launcher, with real programs in bin.

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dlp-mpi/dlp-go/internal/journal"
+	"github.com/dlp-mpi/dlp-go/internal/progress"
 )
 
 // reportCommand is dlp report.
@@ -185,7 +186,7 @@ func (s *journalState) sum(items map[journal.ID]journalItem, begins []time.Time)
 func (s *journalState) print(to io.Writer) error {
 	var b []byte
 	add := func(format string, args ...any) { b = fmt.Appendf(b, format+"\n", args...) }
-	add("%d done, %d failed, in %s; %s of work in %s", s.Done, s.Failed, counted(s.Starts, "start"), rounded(s.Work), rounded(s.Elapsed))
+	add("%d done, %d failed, in %s; %s of work in %s", s.Done, s.Failed, counted(s.Starts, "start"), progress.Round(s.Work), progress.Round(s.Elapsed))
 	if s.Elapsed > 0 {
 		add("on average %.1f items ran at once", s.Work.Seconds()/s.Elapsed.Seconds())
 	}
@@ -201,10 +202,10 @@ func (s *journalState) print(to io.Writer) error {
 		add("failed: item %d (%s) on rank %d (%s): %s", item.Index+1, short(item.Item), item.Rank, item.Host, item.How)
 	}
 	for _, item := range s.Slowest {
-		add("slow: item %d (%s) took %s on rank %d (%s)", item.Index+1, short(item.Item), rounded(item.Took), item.Rank, item.Host)
+		add("slow: item %d (%s) took %s on rank %d (%s)", item.Index+1, short(item.Item), progress.Round(item.Took), item.Rank, item.Host)
 	}
 	for _, rank := range s.Ranks {
-		add("rank %d (%s): %s, %s of work", rank.Rank, rank.Host, counted(rank.Items, "item"), rounded(rank.Work))
+		add("rank %d (%s): %s, %s of work", rank.Rank, rank.Host, counted(rank.Items, "item"), progress.Round(rank.Work))
 	}
 	_, err := to.Write(b)
 	return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -79,7 +78,11 @@ func survey(ctx context.Context, world *dlp.Comm, o *options) ([]slot, error) {
 	return slotsOf(shares, world.Rank(), o)
 }
 
-var errNoGPUs = errors.New("GPUs")
+// tooFewGPUs is that a rank has too few. All ranks know, since each knows the
+// shares of all.
+type tooFewGPUs struct{ text string }
+
+func (e tooFewGPUs) Error() string { return e.text }
 
 // slotsOf is survey, given what all ranks have.
 func slotsOf(shares []share, rank int, o *options) ([]slot, error) {
@@ -97,7 +100,8 @@ func slotsOf(shares []share, rank int, o *options) ([]slot, error) {
 		gpus = part(own.GPUs, of, at)
 		fit := len(gpus) / o.gpusPerItem
 		if fit == 0 {
-			return nil, fmt.Errorf("--gpus-per-item %d: rank %d on %s has %d %w (%s)", o.gpusPerItem, rank, own.Host, len(gpus), errNoGPUs, strings.Join(gpuVariables, ", "))
+			return nil, tooFewGPUs{fmt.Sprintf("--gpus-per-item %d: rank %d on %s has %d GPUs (%s)",
+				o.gpusPerItem, rank, own.Host, len(gpus), strings.Join(gpuVariables, ", "))}
 		}
 		n = min(n, fit)
 	}

@@ -149,7 +149,7 @@ func (y *tally) summary(slots int, empty bool) string {
 	}
 	speedup := y.work.Seconds() / elapsed.Seconds()
 	return fmt.Sprintf("%d done, %d failed%s in %s: %s of work on %s, speed-up %.1f, efficiency %.0f %%%s",
-		y.done, y.failures, earlier, rounded(elapsed), rounded(y.work), counted(slots, "slot"), speedup, 100*speedup/float64(slots), y.limit(slots, elapsed))
+		y.done, y.failures, earlier, progress.Round(elapsed), progress.Round(y.work), counted(slots, "slot"), speedup, 100*speedup/float64(slots), y.limit(slots, elapsed))
 }
 
 // limitFrom is how long a map takes of which it is worth saying what has limited
@@ -169,9 +169,9 @@ func (y *tally) limit(slots int, elapsed time.Duration) string {
 	case items < slots:
 		return "; there were fewer items than slots"
 	case tail > elapsed/10:
-		return fmt.Sprintf("; most slots were idle in the last %s, which waited for item %d", rounded(tail), last+1)
+		return fmt.Sprintf("; most slots were idle in the last %s, which waited for item %d", progress.Round(tail), last+1)
 	case y.work/time.Duration(items) < 20*time.Millisecond:
-		return fmt.Sprintf("; items take %s on average, which is little beside what each costs: -n takes several at once", rounded(y.work/time.Duration(items)))
+		return fmt.Sprintf("; items take %s on average, which is little beside what each costs: -n takes several at once", progress.Round(y.work/time.Duration(items)))
 	}
 	return ""
 }
@@ -211,6 +211,3 @@ func counted(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
-
-// rounded is a duration without the digits that nobody reads.
-func rounded(d time.Duration) time.Duration { return progress.Round(d) }

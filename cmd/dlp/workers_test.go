@@ -10,9 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/dlp-mpi/dlp-go/test/need"
-
 	"github.com/dlp-mpi/dlp-go/test/alive"
+	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
 const examples = "../../examples/"

@@ -1,5 +1,5 @@
 # Targets for the SLURM cluster in docker (test/integration). RELEASE chooses
-# the Debian release: make cluster-up RELEASE=trixie.
+# the release of Debian or Ubuntu: make cluster-up RELEASE=trixie.
 
 .PHONY: cluster-up cluster-shell cluster-logs cluster-down test-cluster
 

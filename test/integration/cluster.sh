@@ -13,7 +13,7 @@
 #   cluster.sh clean           remove those images
 #   cluster.sh watch           wait for the end of standard input, then down
 #
-# RELEASE is the Debian release, bookworm (default) or trixie. PROJECT tells
+# RELEASE is the release of Debian or Ubuntu (default: bookworm). PROJECT tells
 # clusters apart; the default belongs to this directory and RELEASE. MPI_PORTS
 # are the ports that steps reserve; empty for none (default 20000-20199).
 set -eu

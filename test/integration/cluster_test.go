@@ -26,7 +26,7 @@ import (
 const allReleases = "bookworm,trixie"
 
 var (
-	releaseList = flag.String("releases", allReleases, "Debian releases to test, separated by commas")
+	releaseList = flag.String("releases", allReleases, "releases of Debian and Ubuntu to test, separated by commas")
 	update      = flag.Bool("update", false, "write docs/launchers.md instead of comparing with it")
 )
 
