@@ -75,6 +75,9 @@ func (j *job) sayBye(links []link) {
 		case <-l.over():
 		case <-ctx.Done():
 		}
+		if p, ok := l.(*pairLink); ok {
+			p.settle(ctx)
+		}
 	}
 	closeLinks(links)
 	byes.Wait()

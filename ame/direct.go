@@ -183,8 +183,8 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 		conn.Close()
 		return err
 	}
-	l := p.job.newLink(rank, conn)
-	p.job.mayShare(l)
+	l := p.job.newPairLink(p.job.newLink(rank, conn))
+	p.job.mayShare(l.stream)
 	comes := p.job.mesh.comes(rank)
 	taken()
 	if !p.job.adopt(l, func() {
@@ -194,6 +194,9 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 		}
 	}) {
 		return fmt.Errorf("rank %d is gone, or the job is over", rank)
+	}
+	if count := p.job.mesh.resumed(rank); count != nil { // the other end has had it, and lost it
+		p.job.goOn(l, *count)
 	}
 	p.job.log.Debug("link of its own", "rank", p.job.rank, "peer", rank, "address", conn.RemoteAddr())
 	return nil

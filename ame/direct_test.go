@@ -242,54 +242,6 @@ func TestPairAfterRootLeft(t *testing.T) {
 	})
 }
 
-// A link of a pair that breaks while both live may have lost messages, so the
-// job ends, with both ranks named.
-func TestPairBreaks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		comms := pair(t, asIs)
-		begin := time.Now()
-		comms[1].job.mesh.to(2).close()
-		for rank, err := range each(comms, func(c *Comm) error { _, err := c.Recv(t.Context(), AnySource, AnyTag); return err }) {
-			assert.ErrorContains(t, err, "gave up: its link to rank ", "rank %d", rank)
-		}
-		assert.LessOrEqual(t, time.Since(begin), verdictTime+tellTime)
-	})
-}
-
-// silent is a link whose other end shows no sign of life.
-type silent struct{ link }
-
-func (silent) sign() bool { return false }
-
-// A rank that hears nothing of another one leaves it to rank 0 to declare that
-// lost, which finds it out later. If rank 0 does not, the job ends.
-func TestPairFallsSilent(t *testing.T) {
-	const limit = 10 * time.Second
-	for _, found := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			comms := pair(t, func(configs []Config) { configs[0].Heartbeat = limit })
-			time.Sleep(time.Minute) // in which nobody is missed
-			m := comms[1].job.mesh
-			m.mu.Lock()
-			m.members[2].link = silent{m.members[2].link}
-			m.mu.Unlock()
-			begin := time.Now()
-			if found {
-				time.Sleep(2 * limit)
-				kill(comms[2])
-			}
-			_, err := comms[1].Recv(t.Context(), 2, 2)
-			if found {
-				assert.ErrorIs(t, err, ErrLost)
-				assert.Nil(t, comms[1].job.failure(), "it is no failure of the job")
-				return
-			}
-			assert.ErrorContains(t, err, "gave up: its link to rank 2 broke: no sign of life for 10s (pid ")
-			assert.LessOrEqual(t, time.Since(begin), 4*limit)
-		})
-	}
-}
-
 // A member's listener takes ranks of this job's run alone.
 func TestPairListenerRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

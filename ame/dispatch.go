@@ -19,7 +19,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if int(h.dest) != j.rank {
 		return nil, j.relay(l, h, body)
 	}
-	if j.rank == 0 && (h.kind == kindAsk || h.kind == kindAddresses) {
+	if j.rank == 0 && (h.kind == kindAsk || h.kind == kindAddresses || h.kind == kindResume) {
 		return nil, fmt.Errorf("%v frame to rank 0", h.kind)
 	}
 	if h.kind.counts() {
@@ -51,7 +51,9 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		j.mesh.hears(int(h.source))
 		return nil, nil
 	case kindHeartbeat:
-		return nil, nil
+		return nil, j.alive(l, body)
+	case kindResume:
+		return nil, j.resume(int(h.source), body)
 	case kindMemory:
 		if int(h.source) != l.peer() {
 			return nil, fmt.Errorf("memory frame of rank %d", h.source)
@@ -59,7 +61,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		return nil, l.shares(body)
 	case kindBye:
 		if j.rank != 0 && l.peer() != 0 {
-			j.pairLeft(l.peer())
+			j.pairLeft(l)
 		} else {
 			j.left(l.peer())
 		}

@@ -47,6 +47,7 @@ const (
 	kindProbe     kind = 34 // rank 0: "how do you stand?"
 	kindStanding  kind = 35 // the answer
 	kindMemory    kind = 36 // the two ends of a link agree to use memory, see sharing
+	kindResume    kind = 37 // the source has got so many frames over the link of the two, which has ended
 )
 
 var kindNames = map[kind]string{
@@ -55,7 +56,7 @@ var kindNames = map[kind]string{
 	kindFail: "fail", kindAsk: "ask", kindAddresses: "addresses", kindSwitch: "switch", kindWhere: "where",
 	kindCredit: "credit", kindHeartbeat: "heartbeat",
 	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk", kindClosed: "closed",
-	kindStuck: "stuck", kindProbe: "probe", kindStanding: "standing", kindMemory: "memory",
+	kindStuck: "stuck", kindProbe: "probe", kindStanding: "standing", kindMemory: "memory", kindResume: "resume",
 }
 
 func (k kind) String() string {
@@ -75,7 +76,7 @@ func (k kind) counts() bool { return k == kindMessage || k == kindPart || k == k
 // isRelayed says whether rank 0 passes such frames on between two others.
 func (k kind) isRelayed() bool {
 	switch k {
-	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit, kindClosed:
+	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit, kindClosed, kindResume:
 		return true
 	}
 	return false

@@ -309,7 +309,7 @@ func TestChunks(t *testing.T) {
 		assert.Equal(t, want.header, h)
 		assert.Equal(t, want.body, string(body))
 	}
-	assert.Empty(t, r.bodies)
+	assert.Empty(t, r.bodies.bodies)
 }
 
 // A body on its way lets other frames pass between two of its chunks.

@@ -25,11 +25,12 @@ type frameReader struct {
 	ahead  uint64 // maxAhead
 	begun  bool   // the header of the next two has been read, its bytes have not
 	frame  header
-	into   *body            // what the bytes of frame belong to
-	end    uint64           // length of into when frame is done
-	plain  body             // of a frame that is not in chunks
-	spares *spares          // nil: none
-	bodies map[uint32]*body // in chunks, by source
+	into   *body           // what the bytes of frame belong to
+	end    uint64          // length of into when frame is done
+	plain  body            // of a frame that is not in chunks
+	spares *spares         // nil: none
+	bodies *unfinished     // in chunks
+	took   func(h *header) // nil; or it is told of each frame, of its chunks by themselves
 }
 
 // body is a body of which some bytes may be missing.
@@ -40,7 +41,7 @@ type body struct {
 }
 
 func newFrameReader(self int, from io.Reader) *frameReader {
-	return &frameReader{self: self, from: bufio.NewReaderSize(from, readBuffer), ahead: maxAhead}
+	return &frameReader{self: self, from: bufio.NewReaderSize(from, readBuffer), ahead: maxAhead, bodies: &unfinished{}}
 }
 
 // read returns the next frame, one for this rank with its whole body.
@@ -56,11 +57,14 @@ func (r *frameReader) read() (header, []byte, error) {
 			return header{}, nil, fmt.Errorf("in the middle of a %v frame of %d bytes: %w", r.frame.kind, r.frame.length, err)
 		}
 		r.begun = false
+		if r.took != nil {
+			r.took(&r.frame)
+		}
 		if b.done < b.length && int(r.frame.dest) == r.self {
 			continue // the rest comes in chunks
 		}
-		if b == r.bodies[b.source] {
-			delete(r.bodies, b.source)
+		if b != &r.plain {
+			r.bodies.remove(b)
 		}
 		h, bytes := b.header, b.bytes
 		b.bytes = nil
@@ -95,7 +99,10 @@ func (r *frameReader) begin() error {
 
 // assemble finds out to which body the bytes of a frame for this rank belong.
 func (r *frameReader) assemble(h header) error {
-	open := r.bodies[h.source]
+	if h.kind != kindChunk && h.flags&flagChunked == 0 {
+		return nil
+	}
+	open := r.bodies.of(h.source)
 	switch {
 	case h.kind == kindChunk && open == nil:
 		return fmt.Errorf("chunk of no body from rank %d", h.source)
@@ -103,16 +110,21 @@ func (r *frameReader) assemble(h header) error {
 		return fmt.Errorf("chunk of %d bytes from rank %d where %d are missing", h.length, h.source, open.length-open.done)
 	case h.kind == kindChunk:
 		r.into, r.end = open, open.done+h.length
-	case h.flags&flagChunked != 0 && open != nil:
+	case open != nil:
 		return fmt.Errorf("rank %d begins a body in the middle of another", h.source)
-	case h.flags&flagChunked != 0:
-		if r.bodies == nil {
-			r.bodies = map[uint32]*body{}
-		}
+	default:
 		r.into, r.end = &body{header: h}, 0
-		r.bodies[h.source] = r.into
+		r.bodies.add(r.into)
 	}
 	return nil
+}
+
+// giveUp lets another reader go on with the bodies of this one, which reads no
+// more: a frame that has not come whole comes again.
+func (r *frameReader) giveUp() {
+	if r.begun && r.frame.kind == kindChunk {
+		r.into.done = r.end - r.frame.length
+	}
 }
 
 // fill reads what is missing up to end bytes, straight into its place. At most

@@ -91,11 +91,11 @@ func FuzzChunks(f *testing.F) {
 		for {
 			_, _, err := r.read()
 			held := 0
-			for _, b := range r.bodies {
+			for _, b := range r.bodies.bodies {
 				held += len(b.bytes)
 				require.LessOrEqual(t, b.done, uint64(len(b.bytes)))
 			}
-			require.LessOrEqual(t, held, 2*len(wire)+16*len(r.bodies))
+			require.LessOrEqual(t, held, 2*len(wire)+16*len(r.bodies.bodies))
 			if err != nil {
 				return
 			}

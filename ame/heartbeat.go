@@ -74,7 +74,7 @@ func (j *job) silent(l link, limit time.Duration) {
 	if j.mesh.gone(l.peer()) != nil {
 		return
 	}
-	j.broke(l.peer(), j.silence(l.peer(), limit), nil)
+	j.broke(l, j.silence(l.peer(), limit), nil)
 }
 
 // silence says what is known of a rank that has shown no sign of life.

@@ -20,6 +20,7 @@ type job struct {
 	pairing    *pairing // makes links to ranks other than 0; nil on rank 0
 	lanes      *lanes   // of what rank 0 relays
 	spares     spares
+	bodies     unfinished
 
 	connectionsOnly bool // ranks of this node use no memory
 
@@ -71,7 +72,7 @@ func newJob(cfg *Config) *job {
 // newLink makes conn the link to a rank.
 func (j *job) newLink(rank int, conn net.Conn) *stream {
 	l := newStream(j.rank, rank, conn)
-	l.frames.spares = &j.spares
+	l.frames.spares, l.frames.bodies = &j.spares, &j.bodies
 	return l
 }
 

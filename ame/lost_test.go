@@ -24,11 +24,18 @@ func kill(c *Comm) {
 	c.job.endLife()
 	c.job.mu.Unlock()
 	for _, l := range c.job.mesh.links() {
-		if tcp, ok := l.(*stream).conn.(*net.TCPConn); ok {
+		if tcp, ok := streamOf(l).conn.(*net.TCPConn); ok {
 			tcp.SetLinger(0) // a reset
 		}
 		l.close()
 	}
+}
+
+func streamOf(l link) *stream {
+	if p, ok := l.(*pairLink); ok {
+		return p.stream
+	}
+	return l.(*stream)
 }
 
 // waits are the ways to wait for another rank; victim takes no part.

@@ -29,6 +29,7 @@ type member struct {
 	link    link          // to it; nil: none
 	opening bool          // one is being made, by this rank or the other one
 	tried   bool          // this rank has tried to make one
+	resume  *uint64       // how many frames the rank has got over it, of a link that has ended
 	comes   chan struct{} // closed when frames from it come over link; till then by way of rank 0
 	gone    *trouble      // why it takes and sends nothing more; nil while it is up
 	left    chan struct{} // closed when gone is set
@@ -170,14 +171,7 @@ func (m *mesh) only(rank int) link {
 }
 
 // over says whether frames from the member come over its link.
-func (p *member) over() bool {
-	select {
-	case <-p.comes:
-		return true
-	default:
-		return false
-	}
-}
+func (p *member) over() bool { return isClosed(p.comes) }
 
 // sending returns the lock of bodies to a rank, see member, and whether this
 // rank is to make a link to it now, see wants.

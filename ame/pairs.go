@@ -1,5 +1,7 @@
 package ame
 
+import "fmt"
+
 // A pair of ranks other than 0 may get a link of its own. Frames between the
 // two go by way of rank 0 until then, and go over to it without losing their
 // order: each side sends, by way of rank 0, that what follows comes over the
@@ -12,7 +14,7 @@ func (m *mesh) wants(rank int) bool {
 		return false
 	}
 	p := m.member(rank)
-	if p.tried || p.opening || p.link != nil || p.gone != nil {
+	if p.tried || p.resume != nil || p.opening || p.link != nil || p.gone != nil {
 		return false
 	}
 	p.tried, p.opening = true, true
@@ -25,7 +27,7 @@ func (m *mesh) takes(rank int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.member(rank)
-	if m.closed || p.link != nil || p.gone != nil || p.opening && m.self < rank {
+	if m.closed || p.link != nil || p.resume != nil || p.gone != nil || p.opening && m.self < rank {
 		return false
 	}
 	p.opening = true
@@ -54,4 +56,44 @@ func (m *mesh) comes(rank int) chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.member(rank).comes
+}
+
+// returns notes that what follows from the rank at the other end of l comes by
+// way of rank 0 again.
+func (m *mesh) returns(l link) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.member(l.peer()); p.link == l && p.gone == nil {
+		p.comes = make(chan struct{})
+	}
+}
+
+// resumes notes how many frames a rank has got over its link to this one, which
+// has ended there. It returns the link, nil if this rank is yet to have it.
+func (m *mesh) resumes(rank int, count uint64) (link, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.member(rank)
+	if p.resume != nil {
+		return nil, fmt.Errorf("a link to rank %d ends twice", m.self)
+	}
+	p.resume = &count
+	return p.link, nil
+}
+
+// resumed returns what resumes has noted of a rank, nil if nothing.
+func (m *mesh) resumed(rank int) *uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.member(rank).resume
+}
+
+// disconnect lets frames to the rank at the other end of l, which has ended, go by
+// way of rank 0 again, for good: resumes has been called.
+func (m *mesh) disconnect(l link) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.member(l.peer()); p.link == l {
+		p.link = nil
+	}
 }

@@ -103,8 +103,11 @@ func (j *job) recall() {
 func (j *job) ended(l link, err error) {
 	defer close(l.over())
 	l.close()
+	if p, ok := l.(*pairLink); ok && err != errDone {
+		p.breaks(lossText(err))
+	}
 	if err == errDone || j.mesh.gone(l.peer()) != nil || j.isClosed() {
 		return
 	}
-	j.broke(l.peer(), lossText(err), err)
+	j.broke(l, lossText(err), err)
 }

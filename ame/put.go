@@ -36,10 +36,16 @@ func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, 
 	if h.kind.counts() {
 		j.waits.sent.Add(1)
 	}
+	var err error
 	if len(body) <= chunk {
-		return l, nil, l.write(ctx, h, body)
+		err = l.write(ctx, h, body)
+	} else {
+		err = writeChunks(ctx, l, h, body)
 	}
-	return l, nil, writeChunks(ctx, l, h, body)
+	if len(body) >= lentBody {
+		l.settled()
+	}
+	return l, nil, err
 }
 
 func writeChunks(ctx context.Context, l link, h *header, body []byte) error {

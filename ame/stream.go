@@ -62,6 +62,7 @@ func newStream(self, peer int, conn net.Conn) *stream {
 func (s *stream) peer() int           { return s.rank }
 func (s *stream) reading() *token     { return s.token }
 func (s *stream) over() chan struct{} { return s.ended }
+func (s *stream) settled()            {}
 func (s *stream) sign() bool          { return s.signs.sign() }
 
 func (s *stream) close() {
