@@ -32,14 +32,14 @@ type executeOptions struct {
 // get the error, and Execute returns it on all ranks. Errors and panics of tasks
 // are matters of their futures alone.
 //
-// Options are Slots, RootWorks, Retries, ItemTimeout, OnLoss, StopOn, StopBefore and
-// Progress, which do for tasks what they do for items in MapFromRoot. So the tasks of a lost rank go
+// Options are Slots, RootWorks, Retries, ItemTimeout, OnLoss, StopOn, StopBefore, Journal
+// and Progress, which do for tasks what they do for items in MapFromRoot. So the tasks of a lost rank go
 // to others, and one that two ranks were lost with has failed. With one rank tasks
 // run beside body.
 //
 // In body and in tasks c cannot be used for collectives and loops. Only rank 0
 // submits tasks: a task that makes more work returns that, and body submits it.
-func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Executor) error, opts ...ExecuteOption) error {
+func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Executor) error, opts ...ExecuteOption) (failed error) {
 	o := executeOptions{loopOptions: loopOptions{slots: 1, policy: Continue}}
 	for _, opt := range opts {
 		opt.applyExecute(&o)
@@ -55,13 +55,17 @@ func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Ex
 		return err
 	}
 	defer leave()
-	l, err := c.startLoop(ctx, announcement{op: o.signature(), length: loop.Unknown}, nil, o.loopOptions)
+	book, err := openTaskbook(c, &o)
+	if err == nil {
+		defer book.closeInto(&failed)
+	}
+	l, err := c.startLoop(ctx, announcement{op: o.signature(), length: loop.Unknown, refuse: err}, nil, o.loopOptions)
 	if err != nil {
 		return c.errorf(opExecute, err)
 	}
 	defer l.finish()
 	if c.IsRoot() {
-		return executeBody(ctx, l, &o, body)
+		return executeBody(ctx, l, &o, book, body)
 	}
 	w := l.worker()
 	if err := o.serve(l, w).run(ctx); err != nil {
@@ -117,8 +121,8 @@ func (o *executeOptions) serve(l *managed, w *loop.Worker) *labour[*loop.Input] 
 }
 
 // executeBody is rank 0's part.
-func executeBody(ctx context.Context, l *managed, o *executeOptions, body func(context.Context, *Executor) error) error {
-	ex := newExecutor(l, o.funcs)
+func executeBody(ctx context.Context, l *managed, o *executeOptions, book *taskbook, body func(context.Context, *Executor) error) error {
+	ex := newExecutor(l, o.funcs, book)
 	if l.rootWorks {
 		defer beside(ctx, o.serve(l, l.worker()).run)()
 	}
@@ -138,6 +142,7 @@ func executeBody(ctx context.Context, l *managed, o *executeOptions, body func(c
 		if left != nil {
 			ex.abandon(l.comm.fromRank(0, left))
 		}
+		l.server.Leave(nil) // so it does not matter how rank 0's own work ends
 	}()
 	defer context.AfterFunc(ctx, func() { ex.abandon(l.comm.fromRank(0, context.Cause(ctx))) })()
 	if left = body(ctx, ex); left != nil {

@@ -17,6 +17,7 @@ type Future[R any] struct {
 	done    chan struct{} // closed when the following are set
 	item    loop.Item
 	err     error // in its place
+	resumed bool
 	decoded func() (R, error)
 
 	mu       sync.Mutex
@@ -40,14 +41,16 @@ func (f *Func[A, R]) Submit(ex *Executor, a A, opts ...TaskOption) *Future[R] {
 	}
 	in := inputOf(ex.managed.comm, a)
 	in.Timeout = o.timeout
-	future.index, future.added = ex.submit(f, in, future)
+	future.index, future.added = ex.submit(f, in, future, func(index int) (loop.Item, bool, error) {
+		return f.look(ex.book, index, &a)
+	})
 	return future
 }
 
 // settle implements settler.
 func (f *Future[R]) settle(item loop.Item, err error) {
 	f.mu.Lock()
-	f.item, f.err = item, err
+	f.item, f.err, f.resumed = item, err, item.Resumed
 	close(f.done)
 	watchers := f.watchers
 	f.watchers = nil
@@ -105,6 +108,17 @@ func (f *Future[R]) Result(ctx context.Context) (R, error) {
 	case <-ctx.Done():
 		var none R
 		return none, f.ex.errorOf(context.Cause(ctx))
+	}
+}
+
+// Resumed says whether the result is that of an earlier start, see Journal. It is
+// false until the future is done.
+func (f *Future[R]) Resumed() bool {
+	select {
+	case <-f.done:
+		return f.resumed
+	default:
+		return false
 	}
 }
 
