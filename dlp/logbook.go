@@ -152,6 +152,9 @@ func (b *logbook[T]) plan(items []T) (finished []int, err error) {
 		return nil, nil
 	}
 	b.list, b.records.kind = b.items.all(items), b.kind
+	if !b.file.Known() {
+		return nil, nil
+	}
 	for index, id := range b.list {
 		offset, ok := b.file.Offset(id)
 		if ok && b.kind.again != nil {
