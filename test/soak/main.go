@@ -70,33 +70,29 @@ func run(ctx context.Context, length time.Duration, ranks int, ameexec string) e
 func soak(ctx context.Context, world *dlp.Comm, length time.Duration, folder string) error {
 	every := min(time.Minute, length/6)
 	start := time.Now()
-	next := start.Add(every)
 	var first, last []usage // on rank 0, by rank
-	for round := 0; ; round++ {
+	for round, taken := 1, 0; taken < int(length/every); round++ {
 		if err := work(ctx, world, round, folder); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		now, err := dlp.Bcast(ctx, world, time.Now().UnixNano()) // rank 0's clock counts
+		due, err := dlp.Bcast(ctx, world, time.Since(start) >= time.Duration(taken+1)*every) // by rank 0's clock
 		if err != nil {
 			return err
 		}
-		if time.Unix(0, now).Before(next) {
+		if !due {
 			continue
 		}
-		next = next.Add(every)
+		taken++
 		all, err := measure(ctx, world)
 		if err != nil {
 			return err
 		}
 		if world.IsRoot() {
-			fmt.Print(table(time.Since(start), round+1, all))
+			fmt.Print(table(time.Since(start), round, all))
 			if first == nil {
 				first = all
 			}
 			last = all
-		}
-		if time.Unix(0, now).Sub(start) >= length-every/2 {
-			break
 		}
 	}
 	return grown(first, last)
