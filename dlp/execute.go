@@ -29,8 +29,11 @@ type executeOptions struct {
 // When body has returned nil, Execute waits until all tasks that it has submitted
 // are done, and returns on all ranks. When body returns an error or panics, and
 // when ctx ends on a rank, nothing more is handed out, futures that are not done
-// get the error, and Execute returns it on all ranks. Errors and panics of tasks
-// are matters of their futures alone.
+// get the error, and Execute returns it on all ranks.
+//
+// Errors and panics of tasks are matters of their futures. Those that nobody has
+// asked for by Result when all tasks are done, and that were not cancelled, are an
+// error of Execute on all ranks, which names up to 20 of them.
 //
 // Options are Slots, RootWorks, Retries, ItemTimeout, OnLoss, StopOn, StopBefore, Journal
 // and Progress, which do for tasks what they do for items in MapFromRoot. So the tasks of a lost rank go
@@ -148,7 +151,16 @@ func executeBody(ctx context.Context, l *managed, o *executeOptions, book *taskb
 	if left = body(ctx, ex); left != nil {
 		return left
 	}
-	l.server.NoMore()
+	ex.close()
+	select {
+	case <-ex.drained:
+		if err := ex.failed.unasked(); err != nil {
+			l.server.Reject(err)
+		}
+		l.server.NoMore()
+	case <-collected:
+	case <-ctx.Done():
+	}
 	select {
 	case <-collected:
 	case <-ctx.Done():

@@ -26,16 +26,23 @@ type Executor struct {
 	over     bool
 	ended    error // if over: why, nil if all was done
 	rejected sync.Once
+
+	closing bool          // body has returned
+	drained chan struct{} // closed when that is so, and no task is pending
+	failed  failedTasks
 }
 
 // settler is a Future of any type.
 type settler interface {
 	// settle says what has become of the task: item, or err in its place.
 	settle(item loop.Item, err error)
+
+	// unasked is the error of the task if it has failed and nobody knows yet.
+	unasked() error
 }
 
 func newExecutor(l *managed, funcs []callable, book *taskbook) *Executor {
-	ex := &Executor{managed: l, book: book, kinds: map[callable]int{}, pending: map[int]settler{}}
+	ex := &Executor{managed: l, book: book, kinds: map[callable]int{}, pending: map[int]settler{}, drained: make(chan struct{})}
 	for kind, f := range funcs {
 		ex.kinds[f] = kind
 	}
@@ -64,7 +71,7 @@ func (ex *Executor) submit(f callable, in loop.Input, future settler, look func(
 	in.Kind = kind
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	if ex.over {
+	if ex.over || ex.closing {
 		err := ex.ended
 		if err == nil {
 			err = errExecutorOver
@@ -99,7 +106,7 @@ func (ex *Executor) cancel(index int) bool {
 	if !ok || !ex.managed.server.Withdraw(index, in) {
 		return false
 	}
-	delete(ex.pending, index)
+	ex.remove(index)
 	future.settle(loop.Item{}, errCancelled)
 	return true
 }
@@ -116,13 +123,7 @@ func (ex *Executor) collect(ctx context.Context) {
 			}
 		}
 		for _, item := range results {
-			ex.mu.Lock()
-			future, ok := ex.pending[item.Index]
-			delete(ex.pending, item.Index)
-			ex.mu.Unlock()
-			if ok {
-				future.settle(item, nil)
-			}
+			ex.settle(item)
 		}
 		if over {
 			ex.end(err)
@@ -132,6 +133,21 @@ func (ex *Executor) collect(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// settle tells the future of a task what has become of that.
+func (ex *Executor) settle(item loop.Item) {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	future, ok := ex.pending[item.Index]
+	if !ok {
+		return
+	}
+	future.settle(item, nil)
+	if item.HasFailed() {
+		ex.failed.add(future)
+	}
+	ex.remove(item.Index)
 }
 
 // reject ends the executor since its journal cannot be used.
