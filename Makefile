@@ -2,7 +2,7 @@
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  beside what else there is, as ratios from one run (QUICK=1: a first look)
 # make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
-# make chaos  ranks are killed, stopped and slowed in maps, for CHAOS_TIME (3m), by SEED
+# make chaos  ranks are killed, stopped, slowed and cut off in maps, for CHAOS_TIME (3m), by SEED
 # make soak   mixed work on 8 ranks for TIME (10m): no rank may grow
 # make lint   formatting, vet, staticcheck, shell scripts
 # make install PREFIX=/usr/local   commands, manual pages and completions
