@@ -42,7 +42,7 @@ type executeOptions struct {
 //
 // In body and in tasks c cannot be used for collectives and loops. Only rank 0
 // submits tasks: a task that makes more work returns that, and body submits it.
-func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Executor) error, opts ...ExecuteOption) (failed error) {
+func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Executor) error, opts ...ExecuteOption) error {
 	o := executeOptions{loopOptions: loopOptions{slots: 1, policy: Continue}}
 	for _, opt := range opts {
 		opt.applyExecute(&o)
@@ -58,7 +58,12 @@ func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Ex
 		return err
 	}
 	defer leave()
-	book, err := openTaskbook(c, &o)
+	return execute(ctx, c, &o, body)
+}
+
+// execute is one rank's part in an executor.
+func execute(ctx context.Context, c *Comm, o *executeOptions, body func(ctx context.Context, ex *Executor) error) (failed error) {
+	book, err := openTaskbook(c, o)
 	if err == nil {
 		defer book.closeInto(&failed)
 	}
@@ -68,7 +73,7 @@ func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Ex
 	}
 	defer l.finish()
 	if c.IsRoot() {
-		return executeBody(ctx, l, &o, book, body)
+		return executeBody(ctx, l, o, book, body)
 	}
 	w := l.worker()
 	if err := o.serve(l, w).run(ctx); err != nil {

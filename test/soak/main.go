@@ -38,6 +38,10 @@ func main() {
 	ranks := flag.Int("ranks", 8, "number of ranks")
 	ameexec := flag.String("ameexec", "bin/ameexec", "the launcher")
 	flag.Parse()
+	if *length < time.Second || *ranks < 1 {
+		fmt.Fprintln(os.Stderr, "soak: -time must be 1s or more, and -ranks 1 or more")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *length, *ranks, *ameexec)
 	stop()
