@@ -2,13 +2,14 @@
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  beside what else there is, as ratios from one run (QUICK=1: a first look)
 # make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
-# make chaos  ranks are killed, stopped and slowed in maps, for CHAOS_TIME (3m), by SEED
+# make chaos  ranks are killed, stopped, slowed and cut off in maps, for CHAOS_TIME (3m), by SEED
+# make soak   mixed work on 8 ranks for TIME (10m): no rank may grow
 # make lint   formatting, vet, staticcheck, shell scripts
 # make install PREFIX=/usr/local   commands, manual pages and completions
 # make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo install test test-unit fuzz chaos bench lint clean
+.PHONY: all build cross demo install test test-unit fuzz chaos soak bench lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -66,6 +67,10 @@ CHAOS_TIME ?= 3m
 SEED ?= 0
 chaos: build
 	go run ./test/chaos -time $(CHAOS_TIME) -seed $(SEED)
+
+TIME ?= 10m
+soak: build
+	go run ./test/soak -time $(TIME)
 
 bench:
 	go run ./bench

@@ -2,6 +2,7 @@ package ame
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -44,16 +45,31 @@ func (j *job) close() error {
 
 // outlast ends the calls of rank 0, lets the others know, and returns when no two
 // of them are left that may send each other something, or the job has failed. The
-// matcher drops what still comes.
+// matcher drops what still comes. The user is told, in case that rank 0 ends for an
+// error, which nothing shows here, and the others do not.
 func (j *job) outlast() {
 	j.matcher.end(&trouble{-1, ErrClosed})
 	for rank := 1; rank < j.size; rank++ {
 		j.tellLeft(rank, 0)
 	}
+	over := make(chan struct{})
+	defer close(over)
+	j.background(func() { j.remind(over, j.stayers) })
 	select {
 	case <-j.mesh.few:
 	case <-j.hasFailed:
 	}
+}
+
+// stayers says for whom rank 0 stays.
+func (j *job) stayers() string {
+	var ranks []int
+	for rank := 1; rank < j.size; rank++ {
+		if !j.isGone(rank) {
+			ranks = append(ranks, rank)
+		}
+	}
+	return fmt.Sprintf("rank 0 has closed, and stays until %s, which may need it for their messages, have closed, too; where it ends for an error, an Abort before Close ends them", j.named(ranks))
 }
 
 func (j *job) sayBye(links []link) {

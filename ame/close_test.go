@@ -292,3 +292,26 @@ func TestCloseWithoutACollective(t *testing.T) {
 		}
 	}
 }
+
+// The user is told for whom rank 0 stays.
+func TestRootSaysForWhomItStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		begin := time.Now()
+		comms := connectAll(t, func(tb testing.TB, size int) []Config {
+			configs := overMemory(tb, size)
+			configs[0].Stuck = func(text string) { told = append(told, fmt.Sprint(time.Since(begin), ": ", text)) }
+			return configs
+		}, 4)
+		errs := each(comms, func(c *Comm) error {
+			if c.Rank() > 0 {
+				time.Sleep(5*time.Second + time.Duration(c.Rank())*15*time.Second)
+			}
+			return c.Close()
+		})
+		assert.NoError(t, errors.Join(errs...))
+		require.Len(t, told, 2)
+		assert.Contains(t, told[0], "10s: rank 0 has closed, and stays until ranks 1-3, which may need it for their messages, have closed, too")
+		assert.Contains(t, told[1], "30s: rank 0 has closed, and stays until ranks 2-3, ")
+	})
+}

@@ -92,3 +92,33 @@ func TestSentBeforeClosed(t *testing.T) {
 		assert.NoError(t, err)
 	})
 }
+
+// What is sent to a rank that has closed the communicator is not dropped in
+// silence: later Sends fail, and so does Close.
+func TestSendToOneThatHasClosed(t *testing.T) {
+	for _, who := range []int{0, 2} {
+		t.Run(fmt.Sprint("rank ", who), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				comms := connectAll(t, overMemory, 3)
+				dups := make([]*Comm, 3)
+				noErrors(t, each(comms, func(c *Comm) (err error) {
+					dups[c.Rank()], err = c.Dup(t.Context())
+					return err
+				}))
+				require.NoError(t, dups[who].Close())
+				require.NoError(t, dups[1].Send(t.Context(), who, 1, text("lost")))
+				time.Sleep(time.Second) // until that is known
+				err := dups[1].Send(t.Context(), who, 1, text("late"))
+				assert.ErrorIs(t, err, ErrLeft)
+				assert.ErrorContains(t, err, "has closed its communicator")
+				assert.NoError(t, dups[1].Send(t.Context(), 2-who, 1, text("fine")))
+				err = dups[1].Close()
+				assert.ErrorContains(t, err, fmt.Sprintf("rank %d on ", who))
+				assert.ErrorContains(t, err, "dropped a message that this rank had sent")
+				assert.NoError(t, dups[1].Close())
+				assert.NoError(t, dups[2-who].Close())
+				noErrors(t, each(comms, (*Comm).Close))
+			})
+		})
+	}
+}

@@ -72,12 +72,18 @@ func (c *Comm) Peers() []Peer {
 // has been taken; on rank 0 it returns when all other ranks but one have closed,
 // or are lost, because what they send each other may come through it, or when the job has
 // failed. That another rank is in a collective which this one has not entered is
-// an error then. A second Close does nothing.
+// an error then. It is an error to close another communicator when it is known that
+// a rank has dropped what was sent to it there by Send, after it had closed. A
+// second Close does nothing.
 func (c *Comm) Close() error {
 	if c.id == 0 {
 		return c.job.close()
 	}
+	var err error
 	c.once.Do(func() {
+		if t := c.job.matcher.droppedBy(c.id); t != nil {
+			err = c.job.errorf("close", t.peer, errClosedEarly)
+		}
 		revokedBefore := c.job.matcher.isRevoked(c.id)
 		for _, id := range []commID{c.id, c.id.beside()} {
 			dropped, askers := c.job.matcher.close(id, &trouble{-1, ErrClosed})
@@ -85,14 +91,14 @@ func (c *Comm) Close() error {
 				c.job.giveBack(id, rank, cost)
 			}
 			for _, rank := range askers {
-				c.job.sayClosed(id, rank)
+				c.job.sayClosed(id, rank, closedAsked)
 			}
 		}
 		if !c.shrunk.Load() && revokedBefore {
 			c.job.declines(c.id)
 		}
 	})
-	return nil
+	return err
 }
 
 // Abort makes every waiting and every later call on all ranks of the job fail

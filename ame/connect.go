@@ -66,6 +66,11 @@ type Config struct {
 	// wait for each other for ever. It may be called from several goroutines.
 	Stuck func(text string)
 
+	// OneProcess says that all ranks are goroutines of this process. Rank 0 then
+	// says for all of them whether the process can do anything else, and if that is
+	// not certain calls Stuck once: in a synctest bubble time would pass for ever.
+	OneProcess bool
+
 	// Lost, if not nil, is called for each rank that is lost, before any call
 	// ends by it; by then this process may have little time left. It may be
 	// called more than once for a rank, and at the same time.

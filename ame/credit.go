@@ -91,6 +91,9 @@ func (c *Comm) sendCounted(ctx context.Context, h *header, rank int, body []byte
 		}
 		a.used -= given.cost
 	}
+	if t := c.job.matcher.takes(c.id, rank); t != nil {
+		return c.job.report(h.opName(), t)
+	}
 	h.flags |= flagCounted
 	err := c.send(ctx, h, rank, body)
 	if err == nil {

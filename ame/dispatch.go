@@ -40,7 +40,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		}
 		return nil, nil
 	case kindClosed:
-		j.matcher.closedBy(h.comm, int(h.source))
+		j.matcher.closedBy(h.comm, int(h.source), h.tag == closedDropped)
 		return nil, nil
 	case kindAsk:
 		j.background(func() { j.pairing.answer(int(h.source)) })
@@ -129,6 +129,7 @@ func (j *job) deliver(h *header, body []byte) *token {
 	via, c := j.matcher.deliver(h.comm, a)
 	if a.dropped && a.cost > 0 {
 		j.giveBack(h.comm, a.Source, a.cost)
+		j.sayClosed(h.comm, a.Source, closedDropped)
 	}
 	if c != nil {
 		j.mismatch(h.comm, c)

@@ -55,17 +55,18 @@ func freedomOfOne(stack string) freedom {
 	state, _, _ = strings.Cut(state, "]")
 	state, _, _ = strings.Cut(state, ",")
 	lines := strings.Split(body, "\n")
-	users, inCall := false, false
+	users, inCall, inTest := false, false, false
 	for i := 0; i+1 < len(lines); i += 2 {
 		function, file := lines[i], lines[i+1]
 		inCall = inCall || strings.Contains(function, "/ame.(*Comm).await(")
+		inTest = inTest || strings.HasPrefix(function, "testing.(*T).Run(")
 		users = users || !strings.HasPrefix(function, "created by ") && isUsers(function, file)
 	}
 	state = strings.TrimSuffix(state, " (durable)")
 	switch {
 	case inCall && state != "select", state == "running":
 		return free // it has been woken, and may not have got to run yet
-	case inCall, !users:
+	case inCall, !users, inTest && state == "chan receive": // the test waits for a part of it
 		return stuck
 	}
 	switch state {
@@ -85,6 +86,9 @@ func isUsers(function, file string) bool {
 	if i := strings.LastIndex(file, ":"); i > 0 && strings.HasSuffix(file[:i], "_test.go") {
 		return true
 	}
+	if function == "main.main()" && strings.Contains(file, "_testmain.go:") {
+		return false // waits for the tests
+	}
 	first, _, _ := strings.Cut(function, "/")
 	first, _, _ = strings.Cut(first, ".")
 	return !strings.HasPrefix(function, module) && !slices.Contains(standard, first)
@@ -94,5 +98,5 @@ func isUsers(function, file string) bool {
 // packages that may run goroutines.
 var standard = []string{
 	"bufio", "bytes", "context", "crypto", "database", "encoding", "errors", "fmt", "internal", "io", "iter", "log", "maps",
-	"net", "os", "reflect", "runtime", "slices", "sort", "strings", "sync", "syscall", "text", "time",
+	"net", "os", "reflect", "runtime", "slices", "sort", "strings", "sync", "syscall", "testing", "text", "time",
 }

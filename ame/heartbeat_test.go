@@ -64,6 +64,34 @@ func TestSilentRankIsLost(t *testing.T) {
 	})
 }
 
+// Of a thousand ranks that say nothing to each other for minutes none is lost, and
+// of them all just the one that falls silent, within the heartbeat.
+func TestOneOfAThousandIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, limit = 1000, 10 * time.Second
+		comms, raw := withRawLast(t, size, peerOn("raw", 4711), limit)
+		defer raw.Close()
+		go io.Copy(io.Discard, raw)
+		for begin := time.Now(); time.Since(begin) < 3*time.Minute; {
+			time.Sleep(limit / 3)
+			writeFrame(raw, header{kind: kindHeartbeat, source: size - 1}, "")
+		}
+		for _, c := range comms {
+			require.Empty(t, c.Lost(), "rank %d", c.Rank())
+		}
+		begin := time.Now()
+		for rank, err := range each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }) {
+			require.ErrorIs(t, err, ErrLost, "rank %d", rank)
+			require.ErrorContains(t, err, "rank 999 on raw: lost: no sign of life for 10s", "rank %d", rank)
+		}
+		assert.GreaterOrEqual(t, time.Since(begin), limit)
+		assert.LessOrEqual(t, time.Since(begin), limit+2*limit/looks)
+		for _, c := range comms {
+			require.Equal(t, []int{size - 1}, c.Lost(), "rank %d", c.Rank())
+		}
+	})
+}
+
 // A rank that takes nothing for long is not lost for it as long as it shows signs
 // of life. It hears later of those that are.
 func TestSlowRankHearsOfALossLater(t *testing.T) {

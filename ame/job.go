@@ -22,7 +22,8 @@ type job struct {
 	spares     spares
 	bodies     unfinished
 
-	connectionsOnly bool // ranks of this node use no memory
+	connectionsOnly bool
+	oneProcess      bool // all ranks are goroutines of this process
 
 	lending atomic.Int32  // links whose token their owner does not have
 	sharing atomic.Int32  // links that are in memory, or are to be
@@ -59,8 +60,8 @@ func newJob(cfg *Config) *job {
 	j := &job{
 		life: life, endLife: endLife,
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
-		connectionsOnly: cfg.ConnectionsOnly,
-		mesh:            mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
+		oneProcess: cfg.OneProcess, connectionsOnly: cfg.ConnectionsOnly,
+		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
 		up: make(chan struct{}), hasFailed: make(chan struct{}),
 		stalls: stalls{changed: make(chan struct{}, 1)},
 	}

@@ -171,17 +171,22 @@ func writeFrame(conn net.Conn, h header, body string) {
 
 // withRaw brings up a job of 3 whose rank 2 is a script that says to be self.
 func withRaw(t *testing.T, self Peer, heartbeat time.Duration) (comms []*Comm, raw net.Conn) {
-	configs := withHeartbeat(overMemory, heartbeat)(t, 3)
+	return withRawLast(t, 3, self, heartbeat)
+}
+
+// withRawLast is withRaw with so many ranks, of which the last one is raw.
+func withRawLast(t *testing.T, size int, self Peer, heartbeat time.Duration) (comms []*Comm, raw net.Conn) {
+	configs := withHeartbeat(overMemory, heartbeat)(t, size)
 	joined := make(chan net.Conn, 1)
 	go func() {
-		conn := rawMember(t, configs[2], self)
-		l := newStream(2, 0, conn)
+		conn := rawMember(t, configs[size-1], self)
+		l := newStream(size-1, 0, conn)
 		h, _, err := l.read()
 		assert.NoError(t, err)
 		assert.Equal(t, kindWelcome, h.kind)
 		joined <- conn
 	}()
-	comms, errs := start(t.Context(), configs[:2])
+	comms, errs := start(t.Context(), configs[:size-1])
 	noErrors(t, errs)
 	t.Cleanup(func() { closeAll(comms) })
 	return comms, <-joined

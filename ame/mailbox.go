@@ -96,8 +96,9 @@ type mailbox struct {
 	loss       *trouble // of a rank of the group: why no collective does
 	revoked    bool     // a rank has shrunk the communicator: nothing more is kept
 
-	closed map[int]*trouble // by rank: that it has closed the communicator
-	askers []int            // ranks that want to know when this one does
+	closed  map[int]*trouble // by rank: that it has closed the communicator
+	dropped *trouble         // that of the first of them which has dropped a message of this rank
+	askers  []int            // ranks that want to know when this one does
 }
 
 // take removes and returns the first arrival that p matches, or nil.

@@ -19,7 +19,9 @@ const MaxTag = math.MaxInt32
 //
 // Send does not wait for a Recv as long as less than EagerLimit bytes of what
 // this rank has sent to dest on c are not received. Then it does, until the
-// other rank has received more, is lost, or has closed.
+// other rank has received more, is lost, or has closed. What a rank has not received
+// when it closes c is dropped; what comes later is, too, and then later Sends to it
+// fail with ErrLeft, and so does Close of c.
 //
 // When ctx ends before the message has begun to leave, that harms nothing. When
 // it ends in the middle, the job fails on all ranks, because a part of the

@@ -27,6 +27,9 @@ func (j *job) remind(done <-chan struct{}, text func() string) {
 			if what := text(); what != "" {
 				j.stuck(what)
 			}
+			if j.oneProcess { // see Config
+				return
+			}
 			after = min(2*after, remindLongest)
 			timer.Reset(after)
 		case <-done:

@@ -71,7 +71,11 @@ func (c *Comm) partner(p pattern) string {
 // sayStanding tells rank 0 how this rank stands.
 func (j *job) sayStanding() {
 	j.background(func() {
-		s := j.waits.now(freedomHere)
+		look := freedomHere
+		if j.oneProcess {
+			look = func() freedom { return stuck } // rank 0 looks
+		}
+		s := j.waits.now(look)
 		body := s.appendTo(nil)
 		h := header{kind: kindStanding, source: uint32(j.rank), length: uint64(len(body))}
 		_, _, _ = j.put(context.Background(), &h, 0, body)
@@ -143,6 +147,9 @@ func (j *job) watchStalls() {
 			return
 		case tell:
 			j.stuck(fmt.Sprintf("all ranks wait, and nothing has happened for %v: %s", time.Since(state.since).Round(time.Second), state.text(j.named)))
+			if j.oneProcess {
+				return
+			}
 		case again:
 			pause = confirmTime / 2
 		}

@@ -68,13 +68,15 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 // Close ends this rank's part in the job. Calls of other ranks that need it end
 // with ErrLeft. On rank 0 it returns when all others but one have closed, or are lost,
 // since what they send each other may go by way of it; nothing else makes it
-// collective. A rank 0 that ends for an error calls Abort first, as Main does, and
-// waits for nobody; if a deferred Close runs because of a panic, it does that itself.
+// collective, and after 10 s a line on stderr names them. A rank 0 that ends for an
+// error calls Abort first, as Main does, and waits for nobody; if a deferred Close runs because of a panic, it does that itself.
 //
 // On rank 0 Close first waits for the other ranks to come out of loops that rank 0
 // left early. If such a loop has failed, by an error or a panic of its body, it
 // waits for 5 s; then it ends the job as Abort does, with an error that says which
-// ranks and items are left. Closing a Dup ends just that. A second Close does nothing.
+// ranks and items are left. Closing a Dup ends just that; it is an error if a rank is
+// known to have dropped what was sent to it there after it had closed. A second Close
+// does nothing.
 // To close the Comm of Init while this rank is inside a loop ends the job.
 //
 // Requests of c, of the Comm of Init those of all Comms, that nobody has waited

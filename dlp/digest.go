@@ -20,9 +20,10 @@ const maxSamples = 10_000
 // and for items that may differ, such as the paths of copies on each node. Of
 // more than 10,000 items the first, the last and evenly spread ones are
 // compared. A difference is an error on all ranks that names the first one. The
-// items of sequences are never compared.
+// items of sequences are never compared, nor are the tasks of Execute, where a Key is
+// for a Journal alone.
 func Key[T any](key func(item T) string) LoopOption {
-	return loopOption(func(o *loopOptions) { o.key = key })
+	return loopOption(func(o *loopOptions) { o.keys = append(o.keys, key) })
 }
 
 // samples are the items of a loop that are compared between the ranks. Nil:
@@ -87,4 +88,12 @@ func (s *samples) each() []uint64 {
 		digests[i] = s.digest(s.index(i))
 	}
 	return digests
+}
+
+// key is the Key of a loop, nil if there is none.
+func (o *loopOptions) key() any {
+	if len(o.keys) == 0 {
+		return nil
+	}
+	return o.keys[len(o.keys)-1]
 }

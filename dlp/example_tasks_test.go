@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/dlp-mpi/dlp-go/dlp"
@@ -71,4 +72,31 @@ func ExampleFunc_Map() {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	// Output: A B C
+}
+
+// Started again, the program has the results of finished tasks from the file.
+func ExampleJournal() {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	program := func(ctx context.Context, world *dlp.Comm) error {
+		double := dlp.NewFunc("double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
+		return dlp.Execute(ctx, world, func(ctx context.Context, ex *dlp.Executor) error {
+			future := double.Submit(ex, 4)
+			n, err := future.Result(ctx)
+			fmt.Println(n, future.Resumed())
+			return err
+		}, double, dlp.Journal(filepath.Join(folder, "run.journal")))
+	}
+	for range 2 {
+		if err := dlp.Run(context.Background(), 3, program); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	// Output:
+	// 8 false
+	// 8 true
 }

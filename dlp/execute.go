@@ -29,11 +29,14 @@ type executeOptions struct {
 // When body has returned nil, Execute waits until all tasks that it has submitted
 // are done, and returns on all ranks. When body returns an error or panics, and
 // when ctx ends on a rank, nothing more is handed out, futures that are not done
-// get the error, and Execute returns it on all ranks. Errors and panics of tasks
-// are matters of their futures alone.
+// get the error, and Execute returns it on all ranks.
 //
-// Options are Slots, RootWorks, Retries, ItemTimeout, OnLoss, StopOn, StopBefore and
-// Progress, which do for tasks what they do for items in MapFromRoot. So the tasks of a lost rank go
+// Errors and panics of tasks are matters of their futures. Those that nobody has
+// asked for by Result when all tasks are done, and that were not cancelled, are an
+// error of Execute on all ranks, which names up to 20 of them.
+//
+// Options are Slots, RootWorks, Retries, ItemTimeout, OnLoss, StopOn, StopBefore, Journal
+// and Progress, which do for tasks what they do for items in MapFromRoot. So the tasks of a lost rank go
 // to others, and one that two ranks were lost with has failed. With one rank tasks
 // run beside body.
 //
@@ -55,13 +58,22 @@ func Execute(ctx context.Context, c *Comm, body func(ctx context.Context, ex *Ex
 		return err
 	}
 	defer leave()
-	l, err := c.startLoop(ctx, announcement{op: o.signature(), length: loop.Unknown}, nil, o.loopOptions)
+	return execute(ctx, c, &o, body)
+}
+
+// execute is one rank's part in an executor.
+func execute(ctx context.Context, c *Comm, o *executeOptions, body func(ctx context.Context, ex *Executor) error) (failed error) {
+	book, err := openTaskbook(c, o)
+	if err == nil {
+		defer book.closeInto(&failed)
+	}
+	l, err := c.startLoop(ctx, announcement{op: o.signature(), length: loop.Unknown, refuse: err}, nil, o.loopOptions)
 	if err != nil {
 		return c.errorf(opExecute, err)
 	}
 	defer l.finish()
 	if c.IsRoot() {
-		return executeBody(ctx, l, &o, body)
+		return executeBody(ctx, l, o, book, body)
 	}
 	w := l.worker()
 	if err := o.serve(l, w).run(ctx); err != nil {
@@ -117,8 +129,8 @@ func (o *executeOptions) serve(l *managed, w *loop.Worker) *labour[*loop.Input] 
 }
 
 // executeBody is rank 0's part.
-func executeBody(ctx context.Context, l *managed, o *executeOptions, body func(context.Context, *Executor) error) error {
-	ex := newExecutor(l, o.funcs)
+func executeBody(ctx context.Context, l *managed, o *executeOptions, book *taskbook, body func(context.Context, *Executor) error) error {
+	ex := newExecutor(l, o.funcs, book)
 	if l.rootWorks {
 		defer beside(ctx, o.serve(l, l.worker()).run)()
 	}
@@ -138,12 +150,22 @@ func executeBody(ctx context.Context, l *managed, o *executeOptions, body func(c
 		if left != nil {
 			ex.abandon(l.comm.fromRank(0, left))
 		}
+		l.server.Leave(nil) // so it does not matter how rank 0's own work ends
 	}()
 	defer context.AfterFunc(ctx, func() { ex.abandon(l.comm.fromRank(0, context.Cause(ctx))) })()
 	if left = body(ctx, ex); left != nil {
 		return left
 	}
-	l.server.NoMore()
+	ex.close()
+	select {
+	case <-ex.drained:
+		if err := ex.failed.unasked(); err != nil {
+			l.server.Reject(err)
+		}
+		l.server.NoMore()
+	case <-collected:
+	case <-ctx.Done():
+	}
 	select {
 	case <-collected:
 	case <-ctx.Done():

@@ -17,22 +17,32 @@ import (
 type Executor struct {
 	managed *managed
 	kinds   map[callable]int // by function, its number on all ranks
+	book    *taskbook
 
-	mu      sync.Mutex
-	pending map[int]settler // by the index of their tasks
-	refused []settler       // whose tasks nobody will do, for a reason that is not known yet
-	over    bool
-	ended   error // if over: why, nil if all was done
+	mu       sync.Mutex
+	added    int             // how many tasks
+	pending  map[int]settler // by the index of their tasks
+	refused  []settler       // whose tasks nobody will do, for a reason that is not known yet
+	over     bool
+	ended    error // if over: why, nil if all was done
+	rejected sync.Once
+
+	closing bool          // body has returned
+	drained chan struct{} // closed when that is so, and no task is pending
+	failed  failedTasks
 }
 
 // settler is a Future of any type.
 type settler interface {
 	// settle says what has become of the task: item, or err in its place.
 	settle(item loop.Item, err error)
+
+	// unasked is the error of the task if it has failed and nobody knows yet.
+	unasked() error
 }
 
-func newExecutor(l *managed, funcs []callable) *Executor {
-	ex := &Executor{managed: l, kinds: map[callable]int{}, pending: map[int]settler{}}
+func newExecutor(l *managed, funcs []callable, book *taskbook) *Executor {
+	ex := &Executor{managed: l, book: book, kinds: map[callable]int{}, pending: map[int]settler{}, drained: make(chan struct{})}
 	for kind, f := range funcs {
 		ex.kinds[f] = kind
 	}
@@ -50,8 +60,9 @@ var (
 // errCancelled is why a future has failed whose task was cancelled.
 var errCancelled = fmt.Errorf("the task was cancelled before a rank had it: %w", context.Canceled)
 
-// submit adds a task, whose future is told what becomes of it.
-func (ex *Executor) submit(f callable, in loop.Input, future settler) (index int, ok bool) {
+// submit adds a task, whose future is told what becomes of it. look says whether
+// it is finished, if it gets this index.
+func (ex *Executor) submit(f callable, in loop.Input, future settler, look func(index int) (done loop.Item, finished bool, err error)) (index int, ok bool) {
 	kind, known := ex.kinds[f]
 	if !known {
 		future.settle(loop.Item{}, errNotGiven)
@@ -60,7 +71,7 @@ func (ex *Executor) submit(f callable, in loop.Input, future settler) (index int
 	in.Kind = kind
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	if ex.over {
+	if ex.over || ex.closing {
 		err := ex.ended
 		if err == nil {
 			err = errExecutorOver
@@ -68,7 +79,17 @@ func (ex *Executor) submit(f callable, in loop.Input, future settler) (index int
 		future.settle(loop.Item{}, err)
 		return 0, false
 	}
-	if index, ok = ex.managed.server.Add(in); ok {
+	done, finished, err := look(ex.added)
+	switch {
+	case err != nil:
+		ex.reject(err)
+	case finished:
+		index, ok = ex.managed.server.AddFinished(done)
+	default:
+		index, ok = ex.managed.server.Add(in)
+	}
+	if ok {
+		ex.added++
 		ex.pending[index] = future
 	} else {
 		ex.refused = append(ex.refused, future)
@@ -85,7 +106,7 @@ func (ex *Executor) cancel(index int) bool {
 	if !ok || !ex.managed.server.Withdraw(index, in) {
 		return false
 	}
-	delete(ex.pending, index)
+	ex.remove(index)
 	future.settle(loop.Item{}, errCancelled)
 	return true
 }
@@ -95,14 +116,14 @@ func (ex *Executor) cancel(index int) bool {
 func (ex *Executor) collect(ctx context.Context) {
 	for {
 		results, over, err := ex.managed.server.Take(ctx)
-		for _, item := range results {
-			ex.mu.Lock()
-			future, ok := ex.pending[item.Index]
-			delete(ex.pending, item.Index)
-			ex.mu.Unlock()
-			if ok {
-				future.settle(item, nil)
+		if len(results) > 0 {
+			if unsafe := ex.book.record(results); unsafe != nil {
+				ex.reject(unsafe) // at the end the futures get the error
+				continue
 			}
+		}
+		for _, item := range results {
+			ex.settle(item)
 		}
 		if over {
 			ex.end(err)
@@ -112,6 +133,26 @@ func (ex *Executor) collect(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// settle tells the future of a task what has become of that.
+func (ex *Executor) settle(item loop.Item) {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	future, ok := ex.pending[item.Index]
+	if !ok {
+		return
+	}
+	future.settle(item, nil)
+	if item.HasFailed() {
+		ex.failed.add(future)
+	}
+	ex.remove(item.Index)
+}
+
+// reject ends the executor since its journal cannot be used.
+func (ex *Executor) reject(err error) {
+	ex.rejected.Do(func() { ex.managed.server.Reject(ex.managed.comm.fromRank(0, err)) })
 }
 
 // abandon ends the executor early. The other ranks get err, too.

@@ -99,7 +99,7 @@ func fromRootShared[T, R any](ctx context.Context, c *Comm, a announcement, item
 		own.next = nextInput(own.worker)
 		defer beside(ctx, own.run)()
 	}
-	return yieldResults(ctx, c, l.server, book, l.policy, yield)
+	return yieldResults(ctx, c, l.server, book.records, l.policy, yield)
 }
 
 // nextInput returns the items that have travelled to a Worker.

@@ -27,6 +27,8 @@ type callable interface {
 	label() string     // its name
 	signature() string // name and types: the same on all ranks
 	check(c *Comm) error
+	fits(option any) bool
+	keep(c *Comm, o *loopOptions, all *records) (shelf, error)
 	call(ctx context.Context, c *Comm, t loop.Task, in *loop.Input, o *loopOptions) loop.Item
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
 )
@@ -17,6 +18,9 @@ type Future[R any] struct {
 	done    chan struct{} // closed when the following are set
 	item    loop.Item
 	err     error // in its place
+	failed  bool
+	resumed bool
+	asked   atomic.Bool // somebody knows, or does not care
 	decoded func() (R, error)
 
 	mu       sync.Mutex
@@ -40,14 +44,16 @@ func (f *Func[A, R]) Submit(ex *Executor, a A, opts ...TaskOption) *Future[R] {
 	}
 	in := inputOf(ex.managed.comm, a)
 	in.Timeout = o.timeout
-	future.index, future.added = ex.submit(f, in, future)
+	future.index, future.added = ex.submit(f, in, future, func(index int) (loop.Item, bool, error) {
+		return f.look(ex.book, index, &a)
+	})
 	return future
 }
 
 // settle implements settler.
 func (f *Future[R]) settle(item loop.Item, err error) {
 	f.mu.Lock()
-	f.item, f.err = item, err
+	f.item, f.err, f.failed, f.resumed = item, err, item.HasFailed(), item.Resumed
 	close(f.done)
 	watchers := f.watchers
 	f.watchers = nil
@@ -68,6 +74,21 @@ func (f *Future[R]) watch(tell func()) {
 		f.watchers = append(f.watchers, tell)
 		f.mu.Unlock()
 	}
+}
+
+// unasked implements settler.
+func (f *Future[R]) unasked() error {
+	if !f.failed || f.asked.Load() {
+		return nil
+	}
+	_, err := f.decoded()
+	return err
+}
+
+// outcome is what Result returns.
+func (f *Future[R]) outcome() (R, error) {
+	f.asked.Store(true)
+	return f.decoded()
 }
 
 // decode is what Result returns of a future that is done.
@@ -96,15 +117,26 @@ func (ex *Executor) errorOf(err error) error {
 func (f *Future[R]) Result(ctx context.Context) (R, error) {
 	select {
 	case <-f.done:
-		return f.decoded()
+		return f.outcome()
 	default:
 	}
 	select {
 	case <-f.done:
-		return f.decoded()
+		return f.outcome()
 	case <-ctx.Done():
 		var none R
 		return none, f.ex.errorOf(context.Cause(ctx))
+	}
+}
+
+// Resumed says whether the result is that of an earlier start, see Journal. It is
+// false until the future is done.
+func (f *Future[R]) Resumed() bool {
+	select {
+	case <-f.done:
+		return f.resumed
+	default:
+		return false
 	}
 }
 
@@ -112,8 +144,12 @@ func (f *Future[R]) Result(ctx context.Context) (R, error) {
 func (f *Future[R]) Done() <-chan struct{} { return f.done }
 
 // Cancel withdraws the task if no rank has it yet, and says whether it has. A rank
-// is given quick tasks a few at a time.
-func (f *Future[R]) Cancel() bool { return f.added && f.ex.cancel(f.index) }
+// is given quick tasks a few at a time. If the task fails after all, that is no
+// error of Execute.
+func (f *Future[R]) Cancel() bool {
+	f.asked.Store(true)
+	return f.added && f.ex.cancel(f.index)
+}
 
 // AsCompleted yields futures as they are done, those first that are done first.
 // When ctx ends before, that is the one error, and the last one that is yielded. A

@@ -37,7 +37,7 @@ type loopOptions struct {
 	progress  bool // the program asks for it
 	watched   bool // it is wanted where somebody watches
 	label     string
-	key       any // func(T) string of Key, or nil
+	keys      []any // func(T) string of Key
 
 	journal  *journalOptions // nil: none
 	sequence bool            // the items come one by one

@@ -86,7 +86,7 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 	}
 	defer leave()
 	defer items.close()
-	compared, err := samplesOf(items, o.key)
+	compared, err := samplesOf(items, o.key())
 	switch {
 	case err != nil:
 	case c.Size() == 1 && o.slots == 1:
@@ -160,7 +160,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 	}
 	defer l.finish()
 	if c.IsRoot() && !l.rootWorks {
-		return yieldResults(ctx, c, l.server, book, o.policy, yield)
+		return yieldResults(ctx, c, l.server, book.records, o.policy, yield)
 	}
 	w := l.worker()
 	own := labour[T]{
@@ -172,7 +172,7 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 		return own.run(ctx)
 	}
 	defer beside(ctx, own.run)()
-	return yieldResults(ctx, c, l.server, book, o.policy, yield)
+	return yieldResults(ctx, c, l.server, book.records, o.policy, yield)
 }
 
 // beside runs rank 0's own work beside its loop body. The returned function ends
@@ -189,7 +189,7 @@ func beside(ctx context.Context, run func(context.Context) error) (end func()) {
 }
 
 // yieldResults is rank 0's part: it runs the loop body on what comes.
-func yieldResults[T, R any](ctx context.Context, c *Comm, s *loop.Server, book *logbook[T], policy ErrorPolicy, yield func(Result[R], error) bool) error {
+func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, book *records, policy ErrorPolicy, yield func(Result[R], error) bool) error {
 	left := errLeft // until it is clear that yield has returned
 	defer func() {
 		if left == errLeft {

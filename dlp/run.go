@@ -16,7 +16,9 @@ import (
 // which Run closes. When a body returns an error, the calls of the other
 // ranks fail, so that they can end too; Run returns the error that came
 // first, or that of a Close if there was none. A panic in a body is passed on to Run's caller, once the other
-// ranks have ended.
+// ranks have ended. Ranks that wait for each other for ever get an error that says
+// where, within a second; where a goroutine of the process might still act, a line
+// on stderr says so after 10 s.
 func Run(ctx context.Context, n int, body func(ctx context.Context, c *Comm) error, opts ...Option) error {
 	if n < 1 {
 		return fmt.Errorf("dlp: run: %d ranks, at least 1 is needed", n)
@@ -108,7 +110,7 @@ func (r *run) failed(err error) {
 
 func (r *run) connect(ctx context.Context, rank int) (*Comm, error) {
 	job := fmt.Sprintf("run-%d-%p", os.Getpid(), r)
-	cfg := ame.Config{Rank: rank, Size: r.size, Host: r.host, Root: ame.Endpoint{Job: job, Key: r.key.Bytes()}, Logger: r.logger}
+	cfg := ame.Config{Rank: rank, Size: r.size, Host: r.host, Root: ame.Endpoint{Job: job, Key: r.key.Bytes()}, Logger: r.logger, Stuck: tellWaiting, OneProcess: true}
 	if rank == 0 {
 		cfg.Listener = r.listener
 	} else {

@@ -87,7 +87,7 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 	}
 	defer leave()
 	defer items.close()
-	compared, err := samplesOf(items, o.key)
+	compared, err := samplesOf(items, o.key())
 	switch {
 	case err != nil:
 	case c.Size() == 1:

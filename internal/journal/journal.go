@@ -8,26 +8,36 @@ import (
 	"time"
 )
 
-// syncEvery bounds how long what is written may be at risk if the machine fails.
-// If only the process does, nothing is.
-const syncEvery = time.Second
+const (
+	// syncEvery bounds how long what is written may be at risk if the machine fails.
+	// If only the process does, nothing is.
+	syncEvery = time.Second
 
-// Journal is an open file. Its methods may be called from several goroutines.
+	// syncSize, in bytes, is how much begins a sync before that, so that the disk
+	// works while the program does, and Close has little left to wait for.
+	syncSize = 4 << 20
+)
+
+// Journal is an open file. Put and Commit are for one goroutine at a time, its
+// other methods for any.
 type Journal struct {
 	path string
 	each bool // every Commit is synced
 	salt uint32
+
+	buf     []byte // what was Put
+	pending int    // finished items in it
 
 	mu       sync.Mutex
 	file     *os.File
 	size     int64
 	finished map[ID]int64   // before this start: offset of the record
 	added    int            // since then
-	buf      []byte         // what was Put
-	pending  int            // finished items in it
 	err      error          // of a write or sync: nothing is written any more
-	timer    *time.Timer    // of the next sync; nil: all is synced
-	syncing  sync.WaitGroup // syncs under way
+	timer    *time.Timer    // of the next sync; nil: there is nothing to sync
+	unsynced int64          // bytes that are for that
+	busy     bool           // a sync is under way
+	syncing  sync.WaitGroup // syncs under way, or due
 	closed   bool
 	ahead    window
 }
@@ -60,10 +70,11 @@ func (j *Journal) Lookup(id ID) (r Record, ok bool, err error) {
 	return r, true, nil
 }
 
+// Known says whether any item was finished before this start.
+func (j *Journal) Known() bool { return len(j.finished) > 0 }
+
 // Put adds a record to those that Commit writes. It does not keep its memory.
 func (j *Journal) Put(r *Record) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if int64(len(r.Body)) > maxBody-1024 {
 		return fmt.Errorf("journal %s: the result of item %d has %d bytes, more than a record can have", j.path, r.Index, len(r.Body))
 	}
@@ -81,14 +92,14 @@ func (j *Journal) Put(r *Record) error {
 // written survives the end of the process at once, and that of the machine after
 // a second, or at once with sync.
 func (j *Journal) Commit() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	b := j.buf
 	if j.buf = b[:0]; cap(b) > maxKept {
 		j.buf = nil
 	}
 	pending := j.pending
 	j.pending = 0
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	switch {
 	case j.err != nil:
 		return j.err
@@ -99,14 +110,20 @@ func (j *Journal) Commit() error {
 		return j.fail(err)
 	}
 	j.added += pending
-	switch {
-	case j.each:
+	if j.each {
 		if err := j.file.Sync(); err != nil {
 			return j.fail(err)
 		}
+		return nil
+	}
+	j.unsynced += int64(len(b))
+	switch {
 	case j.timer == nil:
 		j.syncing.Add(1)
 		j.timer = time.AfterFunc(syncEvery, j.syncLater)
+	case j.unsynced >= syncSize && !j.busy && j.timer.Stop():
+		j.busy = true
+		go j.syncLater()
 	}
 	return nil
 }
@@ -130,18 +147,18 @@ func (j *Journal) fail(err error) error {
 	return j.err
 }
 
-// syncLater syncs what was written in the last second. Commit goes on meanwhile.
+// syncLater syncs what was written. Commit goes on meanwhile.
 func (j *Journal) syncLater() {
 	defer j.syncing.Done()
 	j.mu.Lock()
-	j.timer = nil
+	j.timer, j.unsynced, j.busy = nil, 0, true
 	j.mu.Unlock()
-	if err := j.file.Sync(); err != nil {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if j.err == nil {
-			_ = j.fail(err)
-		}
+	err := j.file.Sync()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.busy = false
+	if err != nil && j.err == nil {
+		_ = j.fail(err)
 	}
 }
 

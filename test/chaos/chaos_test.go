@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,20 +26,62 @@ func TestSchedule(t *testing.T) {
 		kills, at := 0, 0
 		for _, e := range schedule(1, job) {
 			seen[e.kind]++
-			kills += map[kind]int{kill: 1, halt: 1, hunt: 2}[e.kind]
+			kills += map[kind]int{kill: 1, halt: 1, cut: 1, hunt: 2}[e.kind]
 			assert.GreaterOrEqual(t, e.at, max(at, 1))
 			assert.LessOrEqual(t, e.at, items)
 			assert.Less(t, e.rank, ranks)
 			assert.True(t, e.rank > 0 || e.kind == garbage, "rank 0 is spared")
 			assert.LessOrEqual(t, e.d, time.Second)
+			assert.True(t, linked(job) || e.kind != cut && e.kind != delay)
 			at = e.at
 		}
 		assert.Positive(t, kills)
 		assert.LessOrEqual(t, kills, maxKills)
 	}
-	assert.Len(t, seen, 6)
+	assert.Len(t, seen, 8)
 	assert.Equal(t, "  item 5: stop rank 3 for 20ms\n  item 6: kill rank 1\n",
 		text([]event{{at: 5, kind: stop, rank: 3, d: 20 * time.Millisecond}, {at: 6, kind: kill, rank: 1}}))
+}
+
+// A wire forwards both ways, late if it is told to, until it is cut.
+func TestWire(t *testing.T) {
+	l, err := newLinks()
+	require.NoError(t, err)
+	defer l.close()
+	root, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", l.port))
+	require.NoError(t, err)
+	defer root.Close()
+	near, err := net.Dial("tcp", l.of[3].listener.Addr().String())
+	require.NoError(t, err)
+	defer near.Close()
+	far, err := root.Accept()
+	require.NoError(t, err)
+	defer far.Close()
+	b := make([]byte, 5)
+	for _, ends := range [][2]net.Conn{{near, far}, {far, near}} {
+		_, err = ends[0].Write([]byte("hello"))
+		require.NoError(t, err)
+		_, err = io.ReadFull(ends[1], b)
+		require.NoError(t, err)
+		assert.Equal(t, "hello", string(b))
+	}
+	l.of[3].late = 50 * time.Millisecond
+	begin := time.Now()
+	_, err = near.Write(b)
+	require.NoError(t, err)
+	_, err = io.ReadFull(far, b)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, time.Since(begin), 50*time.Millisecond)
+	l.of[3].sever()
+	for _, end := range []net.Conn{near, far} {
+		_, err = end.Read(b)
+		assert.Error(t, err)
+	}
+	again, err := net.Dial("tcp", l.of[3].listener.Addr().String())
+	require.NoError(t, err)
+	defer again.Close()
+	_, err = again.Read(b)
+	assert.Error(t, err, "it stays cut")
 }
 
 // A table in which all items are done, by rank 1, but for what a test says.

@@ -29,8 +29,10 @@ const (
 type job struct {
 	ameexec, program string
 	plan             []event
+	linked           bool // the ranks reach rank 0 through this process
 
 	table     *table
+	links     *links
 	processes [ranks]*os.Process
 	over      <-chan struct{} // closed when the launcher has ended
 	outcome   outcome
@@ -50,9 +52,17 @@ func (j *job) run(ctx context.Context) (*outcome, error) {
 		return nil, err
 	}
 	defer j.table.close()
+	var how string
+	if j.linked {
+		if j.links, err = newLinks(); err != nil {
+			return nil, err
+		}
+		defer j.links.close()
+		how = j.links.text()
+	}
 	ctx, cancel := context.WithTimeout(ctx, overdue)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, j.ameexec, "--continue", "-n", fmt.Sprint(ranks), j.program, "rank", path)
+	cmd := exec.CommandContext(ctx, j.ameexec, "--continue", "-n", fmt.Sprint(ranks), j.program, "rank", path, how)
 	cmd.Env = append(os.Environ(), "AME_HEARTBEAT="+heartbeat.String())
 	cmd.Cancel = func() error { j.stacks(); return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
@@ -95,7 +105,14 @@ func (j *job) happen() {
 		case hunt:
 			j.hunt(e.rank)
 		case halt:
-			j.halt(e.rank)
+			j.halt(e.rank, func() {})
+		case cut:
+			j.halt(e.rank, func() {
+				j.links.of[e.rank].sever()
+				j.outcome.cut++
+			})
+		case delay:
+			j.aside.Go(func() { j.links.of[e.rank].slow(e.late, e.d) })
 		case stop:
 			j.aside.Go(func() { j.stop(e.rank, e.d) })
 		case slow:

@@ -16,6 +16,7 @@ type death struct{ rank, item int }
 type outcome struct {
 	dead   []death        // in the order in which they were killed
 	failed map[int][2]int // by item: the ranks that were lost with it
+	cut    int            // how many of the dead were cut off
 	took   time.Duration
 }
 

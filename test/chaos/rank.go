@@ -13,7 +13,14 @@ import (
 
 // rankMain is the program that the ranks run: a map, whose results rank 0 checks.
 // It prints a line for each item that has failed, and one at the end.
-func rankMain(path string) {
+// links is how it reaches rank 0, empty if in its own way.
+func rankMain(path, links string) {
+	if links != "" {
+		if err := useLinks(links); err != nil {
+			fmt.Fprintln(os.Stderr, "chaos:", err)
+			os.Exit(2)
+		}
+	}
 	dlp.Main(func(ctx context.Context, world *dlp.Comm) error {
 		t, err := openTable(path)
 		if err != nil {

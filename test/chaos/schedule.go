@@ -25,10 +25,12 @@ const (
 	stop                // stopped for a while, and continued
 	slow                // stopped most of the time, for a while
 	garbage             // a stranger connects to a port of it
+	cut                 // its link to rank 0 is cut: as a kill
+	delay               // what goes over that link is late, for a while
 )
 
 func (k kind) String() string {
-	return [...]string{"kill", "hunt", "halt", "stop", "slow", "garbage"}[k]
+	return [...]string{"kill", "hunt", "halt", "stop", "slow", "garbage", "cut", "delay"}[k]
 }
 
 // event is one thing that happens in a job.
@@ -36,12 +38,20 @@ type event struct {
 	at   int // when so many items have been begun
 	kind kind
 	rank int
-	d    time.Duration // of a stop or a slow time
+	d    time.Duration // of a stop, a slow time or a delay
+	late time.Duration // in a delay, what is forwarded at once
 	seed uint64        // of the garbage
 }
 
 // maxStop is the longest stop. Nobody may be lost for it.
 const maxStop = 800 * time.Millisecond
+
+// maxLate is how late a piece of what goes over a link may be.
+const maxLate = 50 * time.Millisecond
+
+// linked says whether the ranks of a job reach rank 0 by links that can be cut and
+// delayed.
+func linked(job uint64) bool { return job%2 == 1 }
 
 // schedule draws what happens in a job, in the order in which it happens.
 func schedule(seed, job uint64) []event {
@@ -60,6 +70,8 @@ func schedule(seed, job uint64) []event {
 			left--
 		case n == 2:
 			k = halt
+		case linked(job) && n < 7:
+			k = cut
 		}
 		add(k, 1+mortals[0], 0)
 		mortals = mortals[1:]
@@ -67,7 +79,7 @@ func schedule(seed, job uint64) []event {
 	// Whoever is to be lost since it stands still must not be continued before.
 	standing := map[int]bool{}
 	for _, e := range plan {
-		standing[e.rank] = e.kind == halt
+		standing[e.rank] = e.kind == halt || e.kind == cut
 	}
 	any := func() int {
 		for {
@@ -85,6 +97,12 @@ func schedule(seed, job uint64) []event {
 	for range 1 + random.IntN(6) {
 		add(garbage, random.IntN(ranks), 0)
 	}
+	if linked(job) {
+		for range 1 + random.IntN(4) {
+			add(delay, 1+random.IntN(ranks-1), time.Duration(1+random.Int64N(int64(time.Second))))
+			plan[len(plan)-1].late = time.Duration(1 + random.Int64N(int64(maxLate)))
+		}
+	}
 	slices.SortStableFunc(plan, func(a, b event) int { return a.at - b.at })
 	return plan
 }
@@ -96,6 +114,9 @@ func text(plan []event) string {
 		fmt.Fprintf(&b, "  item %d: %v rank %d", e.at, e.kind, e.rank)
 		if e.d > 0 {
 			fmt.Fprintf(&b, " for %v", e.d.Round(time.Millisecond))
+		}
+		if e.late > 0 {
+			fmt.Fprintf(&b, " by %v", e.late.Round(time.Millisecond))
 		}
 		b.WriteByte('\n')
 	}

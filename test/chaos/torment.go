@@ -55,8 +55,9 @@ func (j *job) kill(rank int) (item int, ok bool) {
 	return item, ok
 }
 
-// halt stops a rank in an item until others give it up for lost, as a kill.
-func (j *job) halt(rank int) {
+// halt stops a rank in an item until others give it up for lost, as a kill. lose is
+// called when it stands still, and may see to it that they do.
+func (j *job) halt(rank int, lose func()) {
 	p := j.process(rank)
 	if !j.await(func() bool { _, ok := j.table.at(rank); return ok }) || p.Signal(syscall.SIGSTOP) != nil {
 		return
@@ -70,6 +71,7 @@ func (j *job) halt(rank int) {
 	j.outcome.dead = append(j.outcome.dead, death{rank, item})
 	j.mu.Unlock()
 	before := j.table.Began[item].Load()
+	lose()
 	j.aside.Go(func() {
 		// Whoever stands still before its time is more patient with others. An
 		// item that has failed now goes to nobody.

@@ -39,17 +39,20 @@ func (m *manager) gaps() []span {
 }
 
 // AddFinished gives a loop whose items travel one that is finished, with its
-// result. Its index is the next one that Add would give.
-func (s *Server) AddFinished(item Item) {
+// result. Its index is the next one that Add would give. It is not ok if the loop
+// is over.
+func (s *Server) AddFinished(item Item) (index int, ok bool) {
 	s.change(func() {
-		if s.m.stopped || s.m.total != Unknown {
+		if ok = !s.m.stopped && s.m.total == Unknown; !ok {
 			return
 		}
-		item.Index = s.m.ready
+		index = s.m.ready
+		item.Index = index
 		s.m.ready++
 		s.m.skip = extend(s.m.skip, item.Index)
 		s.m.finished++
 		s.m.passOver()
 		s.deliver(item)
 	})
+	return index, ok
 }

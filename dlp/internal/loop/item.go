@@ -28,9 +28,9 @@ const itemOverhead = 128
 type Item struct {
 	Index    int
 	Rank     int
-	Attempt  int  // from 1; set by the Server
-	Resumed  bool // it was finished before the loop began
+	Attempt  int // from 1; set by the Server
 	Duration time.Duration
+	Resumed  bool // it was finished before the loop began
 	Status   Status
 	Payload  value.Payload // the value, or an error as Errors encodes it
 	Stack    []byte        // if Crashed

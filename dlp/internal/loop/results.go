@@ -2,8 +2,9 @@ package loop
 
 import "context"
 
-// Take returns the results that have come since the last call. It waits for
-// one. over says that there will be no more, err why the loop has failed.
+// Take returns results that have come since the last call, a batch of them, which
+// is the caller's until the next call. It waits for one. over says that there will
+// be no more, err why the loop has failed.
 func (s *Server) Take(ctx context.Context) (results []Item, over bool, err error) {
 	for {
 		results, over, err = s.poll()
