@@ -66,6 +66,15 @@ func overPairs(tb testing.TB, size int) []Config {
 	return configs
 }
 
+// overTLS is overPairs with encryption.
+func overTLS(tb testing.TB, size int) []Config {
+	configs := overPairs(tb, size)
+	for i := range configs {
+		configs[i].TLS = true
+	}
+	return configs
+}
+
 func listenHere() (net.Listener, []string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

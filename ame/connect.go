@@ -56,6 +56,10 @@ type Config struct {
 	// ConnectionsOnly keeps ranks of one node from sharing memory.
 	ConnectionsOnly bool
 
+	// TLS encrypts all connections, see docs/security.md. Where ranks differ in
+	// it, none of them finds the other. Memory that ranks share needs none.
+	TLS bool
+
 	// Waiting, if not nil, is called on rank 0 after 10 s of waiting for the
 	// others and every 30 s from then on.
 	Waiting func(missing Missing)
@@ -149,10 +153,16 @@ func (j *job) start(ctx context.Context, cfg *Config) error {
 		j.startWatch()
 		return nil
 	}
-	var i instance
-	rand.Read(i[:]) // never fails, crypto/rand
-	if j.rank == 0 {
-		return j.gatherRanks(ctx, cfg, credentials{size: j.size, job: cfg.Root.Job, key: cfg.Root.Key, instance: i})
+	me := credentials{rank: j.rank, size: j.size}
+	rand.Read(me.instance[:]) // never fails, crypto/rand
+	if cfg.TLS {
+		var err error
+		if me.encryption, err = newEncryption(); err != nil {
+			return j.errorf("connect", -1, err)
+		}
 	}
-	return j.joinRoot(ctx, cfg, own, i)
+	if j.rank == 0 {
+		return j.gatherRanks(ctx, cfg, me.at(cfg.Root))
+	}
+	return j.joinRoot(ctx, cfg, own, me)
 }

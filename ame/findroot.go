@@ -7,10 +7,10 @@ import (
 
 // findRoot connects to rank 0 at the endpoints that cfg has and that its Newer
 // returns, each until there is the next. It returns the last one, too.
-func findRoot(ctx context.Context, cfg *Config, i instance) (reached, Endpoint, error) {
+func findRoot(ctx context.Context, cfg *Config, me credentials) (reached, Endpoint, error) {
 	at := cfg.Root
 	for {
-		r, next, err := reachUntilNewer(ctx, cfg, at, i)
+		r, next, err := reachUntilNewer(ctx, cfg, at, me)
 		if err != nil || r.conn != nil {
 			return r, at, err
 		}
@@ -19,11 +19,8 @@ func findRoot(ctx context.Context, cfg *Config, i instance) (reached, Endpoint, 
 }
 
 // reachUntilNewer returns a connection to rank 0, or none and a newer endpoint.
-func reachUntilNewer(ctx context.Context, cfg *Config, at Endpoint, i instance) (reached, Endpoint, error) {
-	s := &search{
-		credentials: credentials{rank: cfg.Rank, size: cfg.Size, job: at.Job, key: at.Key, instance: i},
-		cfg:         cfg,
-	}
+func reachUntilNewer(ctx context.Context, cfg *Config, at Endpoint, me credentials) (reached, Endpoint, error) {
+	s := &search{credentials: me.at(at), cfg: cfg}
 	if cfg.Newer == nil {
 		r, err := s.reach(ctx, at.Addresses)
 		return r, at, err

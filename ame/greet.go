@@ -19,8 +19,12 @@ func greet(rw io.ReadWriter, o *opening) (answer []byte, err error) {
 	if _, err := rw.Write(o.mine); err != nil {
 		return nil, err
 	}
+	o.binding = bindingOf(rw)
 	reply := make([]byte, replySize)
 	if err := readPart(rw, reply, "hello"); err != nil {
+		if tls := speaksTLS(reply[0]); tls != nil {
+			return nil, tls
+		}
 		// A rank of another job closes without a word.
 		return nil, fmt.Errorf("%w; it is not rank %d, or was given another key, job or size than this rank", err, o.addressee)
 	}
@@ -45,7 +49,7 @@ func receive(rw io.ReadWriter, c *credentials) (*admission, error) {
 	if err := readPart(rw, theirs, "hello"); err != nil {
 		return nil, err
 	}
-	a, err := c.admit(theirs)
+	a, err := c.admit(theirs, bindingOf(rw))
 	if err != nil {
 		return nil, err
 	}

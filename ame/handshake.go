@@ -27,6 +27,13 @@ type credentials struct {
 	key        Key
 	run        run // zero on a rank that has not joined yet
 	instance   instance
+	encryption *encryption // nil: none
+}
+
+// at returns the credentials for the job of an endpoint.
+func (c credentials) at(e Endpoint) credentials {
+	c.job, c.key = e.Job, e.Key
+	return c
 }
 
 // errWrongKey is what a peer of our job and protocol gets whose proof is not ours.
@@ -67,6 +74,7 @@ type opening struct {
 	*credentials
 	addressee int
 	mine      []byte // hello in wire form
+	binding   []byte // of the connection, nil if it is not encrypted
 	theirs    hello  // once the listener has proved itself
 }
 
@@ -92,11 +100,11 @@ func (o *opening) answer(reply []byte) ([]byte, error) {
 		return nil, err
 	case int(h.rank) != o.addressee:
 		return nil, fmt.Errorf("%w: rank %d answers in place of rank %d", ErrAuth, h.rank, o.addressee)
-	case !hmac.Equal(reply[helloSize:], proof(o.key, roleListener, o.mine, theirs)):
+	case !hmac.Equal(reply[helloSize:], proof(o.key, roleListener, o.mine, theirs, o.binding)):
 		return nil, errWrongKey
 	}
 	o.theirs = h
-	return proof(o.key, roleOpener, o.mine, theirs), nil
+	return proof(o.key, roleOpener, o.mine, theirs, o.binding), nil
 }
 
 // admission is the listener's side of a handshake.
@@ -107,8 +115,8 @@ type admission struct {
 	want   []byte // the proof that is to come
 }
 
-// admit takes an opener's hello.
-func (c *credentials) admit(theirs []byte) (*admission, error) {
+// admit takes an opener's hello, over a connection with the given binding.
+func (c *credentials) admit(theirs, binding []byte) (*admission, error) {
 	h, err := parseHello(theirs)
 	if err == nil {
 		err = c.check(&h, roleOpener)
@@ -120,8 +128,8 @@ func (c *credentials) admit(theirs []byte) (*admission, error) {
 	mine := own.appendTo(nil)
 	return &admission{
 		credentials: c, opener: h,
-		reply: append(mine, proof(c.key, roleListener, theirs, mine)...),
-		want:  proof(c.key, roleOpener, theirs, mine),
+		reply: append(mine, proof(c.key, roleListener, theirs, mine, binding)...),
+		want:  proof(c.key, roleOpener, theirs, mine, binding),
 	}, nil
 }
 

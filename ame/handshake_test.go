@@ -59,8 +59,8 @@ func TestHelloWire(t *testing.T) {
 
 // Computed with Python: hmac.new(b"\x5a"*32, label+opener+listener, "sha256").
 func TestProof(t *testing.T) {
-	assert.Equal(t, "8190e2d961941643c322f5aba89a3e79dc1835a0623f45693dd079ca2abceb57", hex.EncodeToString(proof(testKey, roleListener, []byte(openerWire), []byte(listenerWire))))
-	assert.Equal(t, "035f0337bd53a4597c10701da7243adb9b1e7a6bc40a20732c83e2408a5f2f7f", hex.EncodeToString(proof(testKey, roleOpener, []byte(openerWire), []byte(listenerWire))))
+	assert.Equal(t, "8190e2d961941643c322f5aba89a3e79dc1835a0623f45693dd079ca2abceb57", hex.EncodeToString(proof(testKey, roleListener, []byte(openerWire), []byte(listenerWire), nil)))
+	assert.Equal(t, "035f0337bd53a4597c10701da7243adb9b1e7a6bc40a20732c83e2408a5f2f7f", hex.EncodeToString(proof(testKey, roleOpener, []byte(openerWire), []byte(listenerWire), nil)))
 }
 
 // What an opener may say wrong, and what rank 0 of a job of three makes of it.
@@ -91,7 +91,7 @@ func TestHelloRefused(t *testing.T) {
 			copy(b[c.offset:], c.bytes)
 			root := testCredentials(testConfig(0, 3))
 			root.run = run{1, 2, 3}
-			_, err := root.admit(b)
+			_, err := root.admit(b, nil)
 			assert.ErrorIs(t, err, ErrAuth)
 			assert.ErrorContains(t, err, c.want)
 		})
@@ -103,7 +103,7 @@ func TestHandshake(t *testing.T) {
 	root := testCredentials(testConfig(0, 3))
 	root.run = run{1}
 	o := testCredentials(testConfig(2, 3)).open(0)
-	a, err := root.admit(o.mine)
+	a, err := root.admit(o.mine, nil)
 	require.NoError(t, err)
 	answer, err := o.answer(a.reply)
 	require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestGreetRefuses(t *testing.T) {
 		"replayed": {func(conn net.Conn) {
 			io.CopyN(io.Discard, conn, int64(helloSize))
 			conn.Write([]byte(listenerWire))
-			conn.Write(proof(testKey, roleListener, []byte(openerWire), []byte(listenerWire)))
+			conn.Write(proof(testKey, roleListener, []byte(openerWire), []byte(listenerWire), nil))
 		}, "wrong key"},
 		"silent": {func(conn net.Conn) { io.Copy(io.Discard, conn) }, "no whole hello within 10s"},
 	} {

@@ -88,6 +88,9 @@ func (h *hello) appendTo(b []byte) []byte {
 // parseHello reads a hello from the first helloSize bytes of b.
 func parseHello(b []byte) (hello, error) {
 	_ = b[helloSize-1]
+	if err := speaksTLS(b[0]); err != nil {
+		return hello{}, err
+	}
 	if string(b[:len(helloMagic)]) != helloMagic {
 		return hello{}, fmt.Errorf("%w: it does not speak this protocol", ErrAuth)
 	}
@@ -115,12 +118,13 @@ func jobDigest(job string) [jobDigestSize]byte {
 	return [jobDigestSize]byte(digest[:jobDigestSize])
 }
 
-// proof is the HMAC-SHA-256, under the job's key, of a role's label and of
-// the two hellos in wire form, the opener's first.
-func proof(key Key, r role, opener, listener []byte) []byte {
+// proof is the HMAC-SHA-256, under the job's key, of a role's label, of the two
+// hellos in wire form, the opener's first, and of the connection's binding.
+func proof(key Key, r role, opener, listener, binding []byte) []byte {
 	mac := hmac.New(sha256.New, key)
 	io.WriteString(mac, r.label())
 	mac.Write(opener)
 	mac.Write(listener)
+	mac.Write(binding)
 	return mac.Sum(nil)
 }

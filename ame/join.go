@@ -9,16 +9,15 @@ import (
 
 // joinRoot is the start-up of every rank but 0: it connects to rank 0 and
 // waits to be welcomed.
-func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, i instance) error {
-	found, root, err := findRoot(ctx, cfg, i)
+func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, me credentials) error {
+	found, root, err := findRoot(ctx, cfg, me)
 	j.mesh.describe(0, Peer{Node: &Node{Host: root.Host}})
 	if err != nil {
 		return j.errorf("connect", 0, err)
 	}
 	conn := found.conn
-	j.pairing = &pairing{job: j, cfg: *cfg, own: credentials{
-		rank: j.rank, size: j.size, job: root.Job, key: root.Key, run: found.run, instance: i,
-	}}
+	j.pairing = &pairing{job: j, cfg: *cfg, own: me.at(root)}
+	j.pairing.own.run = found.run
 	l := j.newLink(0, conn)
 	body := appendRecord(appendPeer(nil, own), recordClaim, cfg.Claim)
 	h := header{kind: kindJoin, source: uint32(j.rank), length: uint64(len(body))}

@@ -147,7 +147,11 @@ func (a *attempt) try(ctx context.Context) (greeted, error) {
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	o := a.open(a.to)
-	answer, err := greet(conn, o)
+	var answer []byte
+	secured, err := a.encryption.dial(conn)
+	if err == nil {
+		answer, err = greet(secured, o)
+	}
 	if !stop() && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
 		err = errors.New("takes connections but has not greeted in time")
 	}
@@ -155,7 +159,7 @@ func (a *attempt) try(ctx context.Context) (greeted, error) {
 		conn.Close()
 		return greeted{}, err
 	}
-	return greeted{reached{conn, o.theirs.run}, answer, make(chan error, 1)}, nil
+	return greeted{reached{secured, o.theirs.run}, answer, make(chan error, 1)}, nil
 }
 
 // unreachable says what was tried, sorted, and what became of it.

@@ -163,10 +163,14 @@ func (r *reception) leave(conn net.Conn) (dropped bool) {
 func (r *reception) handle(conn net.Conn) {
 	defer r.handling.Done()
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
-	a, err := receive(conn, r.credentials)
+	var a *admission
+	secured, err := r.credentials.encryption.listen(conn)
+	if err == nil {
+		a, err = receive(secured, r.credentials)
+	}
 	if err == nil {
 		r.proved(conn)
-		err = r.admit(conn, a, func() { r.leave(conn) })
+		err = r.admit(secured, a, func() { r.leave(conn) })
 	}
 	if r.leave(conn) {
 		err = errDropped

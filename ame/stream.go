@@ -48,7 +48,11 @@ type stream struct {
 
 // newStream makes conn the link of rank self to rank peer.
 func newStream(self, peer int, conn net.Conn) *stream {
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	below := conn
+	if s, ok := conn.(*sealed); ok {
+		below = s.NetConn()
+	}
+	if tcp, ok := below.(*net.TCPConn); ok {
 		tcp.SetNoDelay(true)
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeEvery, Count: probes})
 	}
@@ -136,7 +140,7 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 	}
 	s.crossed()
 	n, err := s.put(ctx, h, body)
-	if err != nil && n == 0 && ctx.Err() != nil {
+	if err != nil && n == 0 && ctx.Err() != nil && bindingOf(s.out) == nil { // TLS goes on after no such end
 		return unsent{context.Cause(ctx)}
 	}
 	s.broken = err

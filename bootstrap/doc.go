@@ -38,6 +38,7 @@
 //	                what rank 0 has counts; 0: for ever, as to stop one in a
 //	                debugger
 //	AME_MEMORY      0: ranks of one node share no memory, and use connections      1
+//	AME_TLS         1, on all ranks: what they send each other is encrypted         0
 //	AME_INTERFACE   interface (ib0) or network (10.1.0.0/16) ranks listen on       all that are up
 //	AME_PORT_RANGE  ports ranks may listen on: 20000-20100, or one port            any free port
 //	AME_MPMD        1, on all ranks: different programs behind a script are one    0

@@ -132,14 +132,19 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-func TestMemory(t *testing.T) {
-	for value, want := range map[string]bool{"": true, "1": true, "true": true, "0": false, "false": false} {
-		on, err := Memory(fakeenv.Map{"AME_MEMORY": value}.Lookup)
-		assert.NoError(t, err)
-		assert.Equal(t, want, on, value)
+func TestOnOff(t *testing.T) {
+	for name, is := range map[string]struct {
+		on    func(Env) (bool, error)
+		unset bool
+	}{"AME_MEMORY": {Memory, true}, "AME_TLS": {TLS, false}} {
+		for value, want := range map[string]bool{"": is.unset, "1": true, "true": true, "0": false, "false": false} {
+			on, err := is.on(fakeenv.Map{name: value}.Lookup)
+			assert.NoError(t, err)
+			assert.Equal(t, want, on, "%s=%s", name, value)
+		}
+		_, err := is.on(fakeenv.Map{name: "little"}.Lookup)
+		assert.EqualError(t, err, "bootstrap: "+name+`="little" is neither 0 nor 1`)
 	}
-	_, err := Memory(fakeenv.Map{"AME_MEMORY": "little"}.Lookup)
-	assert.EqualError(t, err, `bootstrap: AME_MEMORY="little" is neither 0 nor 1`)
 }
 
 func TestHeartbeat(t *testing.T) {

@@ -42,14 +42,20 @@ func Heartbeat(env Env) (time.Duration, error) {
 }
 
 // Memory says whether ranks of one node may share memory: unless AME_MEMORY=0.
-func Memory(env Env) (bool, error) {
-	text, ok := environ.Lookup(env, "AME_MEMORY")
+func Memory(env Env) (bool, error) { return onOff(env, "AME_MEMORY", true) }
+
+// TLS says whether ranks encrypt what they send each other: with AME_TLS=1.
+func TLS(env Env) (bool, error) { return onOff(env, "AME_TLS", false) }
+
+// onOff returns what a variable says, unset if there is none.
+func onOff(env Env, name string, unset bool) (bool, error) {
+	text, ok := environ.Lookup(env, name)
 	if !ok {
-		return true, nil
+		return unset, nil
 	}
 	on, err := strconv.ParseBool(text)
 	if err != nil {
-		return false, fmt.Errorf("bootstrap: AME_MEMORY=%q is neither 0 nor 1", text)
+		return false, fmt.Errorf("bootstrap: %s=%q is neither 0 nor 1", name, text)
 	}
 	return on, nil
 }

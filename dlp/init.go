@@ -74,6 +74,10 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
+	encrypted, err := bootstrap.TLS(env)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	world, report, err := bootstrap.Find(ctx, env, bootstrap.WithWaiting(tellWaiting))
@@ -88,7 +92,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 	defer stop()
 	var others programs
 	cfg := configOf(world, &others, o.logger)
-	cfg.Heartbeat, cfg.ConnectionsOnly = heartbeat, !memory
+	cfg.Heartbeat, cfg.ConnectionsOnly, cfg.TLS = heartbeat, !memory, encrypted
 	backend, err := ame.Connect(ctx, cfg)
 	world.Warnings = append(world.Warnings, others.warnings()...)
 	if left := world.Release(err); left != nil {

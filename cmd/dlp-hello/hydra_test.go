@@ -17,6 +17,7 @@ import (
 func TestHydra(t *testing.T) {
 	mpiexec := need.Program(t, "mpiexec.hydra")
 	for _, size := range []int{1, 2, 4, 32} {
+		t.Setenv("AME_TLS", strconv.FormatBool(size == 4))
 		p := start(t, nil, "-n", strconv.Itoa(size), os.Args[0])
 		p.Path, p.Args[0] = mpiexec, mpiexec
 		require.NoError(t, p.Start())
