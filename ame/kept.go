@@ -53,9 +53,12 @@ func (k *kept) add(h *header, body []byte) {
 	k.frames = append(k.frames, f)
 }
 
-// undo takes the last frame back.
+// undo takes the last frame back, unless all have been given up meanwhile.
 func (k *kept) undo() {
 	last := len(k.frames) - 1
+	if last < 0 {
+		return
+	}
 	k.drop(&k.frames[last])
 	k.frames = k.frames[:last]
 }
