@@ -76,7 +76,11 @@ func (p *pairing) ask(ctx context.Context, rank int) ([]string, error) {
 
 // hear takes the answer to ask.
 func (p *pairing) hear(rank int, body []byte) error {
-	addresses, err := parseAddresses(body)
+	said, err := p.own.pairs.take(rank, body)
+	if err != nil {
+		return err
+	}
+	addresses, err := parseAddresses(said)
 	if err != nil {
 		return err
 	}
@@ -87,6 +91,15 @@ func (p *pairing) hear(rank int, body []byte) error {
 		answer <- addresses
 	}
 	return nil
+}
+
+// asked takes the question of a rank where this one takes links.
+func (p *pairing) asked(rank int, body []byte) error {
+	_, err := p.own.pairs.take(rank, body)
+	if err == nil {
+		p.job.background(func() { p.answer(rank) })
+	}
+	return err
 }
 
 // answer tells a rank where this one takes links, and begins to take them.

@@ -140,7 +140,8 @@ func TestLinkThatItsMakerDoesNotUse(t *testing.T) {
 			dial = configs[1].Dial
 			return configs
 		}, 3)
-		comms[2].job.pairing.listening.Do(comms[2].job.pairing.listen)
+		_, err := comms[1].job.pairing.ask(t.Context(), 2)
+		require.NoError(t, err)
 		conn, err := dial(t.Context(), "rank 2")
 		require.NoError(t, err)
 		answer, err := greet(conn, comms[1].job.pairing.own.open(2))
@@ -251,7 +252,8 @@ func TestPairListenerRefuses(t *testing.T) {
 		for name, change := range map[string]func(c *credentials){
 			"other run":    func(c *credentials) { c.run[0] ^= 1 },
 			"no run":       func(c *credentials) { c.run = run{} },
-			"wrong key":    func(c *credentials) { c.key = make(Key, 32) },
+			"wrong key":    func(c *credentials) { c.pairs = &keyring{keys: map[int]Key{2: make(Key, 32)}} },
+			"the job's":    func(c *credentials) { c.pairs = nil },
 			"says rank 0":  func(c *credentials) { c.rank = 0 },
 			"itself":       func(c *credentials) { c.rank = 2 },
 			"has one":      func(c *credentials) {},

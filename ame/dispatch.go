@@ -19,8 +19,8 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if int(h.dest) != j.rank {
 		return nil, j.relay(l, h, body)
 	}
-	if j.rank == 0 && (h.kind == kindAsk || h.kind == kindAddresses || h.kind == kindResume) {
-		return nil, fmt.Errorf("%v frame to rank 0", h.kind)
+	if l.peer() != 0 && (h.kind == kindAsk || h.kind == kindAddresses || h.kind == kindResume) {
+		return nil, fmt.Errorf("%v frame that rank 0 has not passed on", h.kind)
 	}
 	if h.kind.counts() {
 		j.waits.got.Add(1)
@@ -43,8 +43,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		j.matcher.closedBy(h.comm, int(h.source), h.tag == closedDropped)
 		return nil, nil
 	case kindAsk:
-		j.background(func() { j.pairing.answer(int(h.source)) })
-		return nil, nil
+		return nil, j.pairing.asked(int(h.source), body)
 	case kindAddresses:
 		return nil, j.pairing.hear(int(h.source), body)
 	case kindSwitch:
@@ -160,6 +159,10 @@ func (j *job) relay(from link, h *header, body []byte) error {
 		return fmt.Errorf("%v frame for rank %d", h.kind, h.dest)
 	}
 	from.reading().keep()
+	if h.kind == kindAsk || h.kind == kindAddresses {
+		body = append(body, j.pairKeys.of(h.source, h.dest)...)
+		h.length = uint64(len(body))
+	}
 	dest := int(h.dest)
 	if h.kind == kindWaiting && h.call.op == 0 {
 		// Answered in place of dest when that leaves.

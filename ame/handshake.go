@@ -28,6 +28,16 @@ type credentials struct {
 	run        run // zero on a rank that has not joined yet
 	instance   instance
 	encryption *encryption // nil: none
+	pairs      *keyring    // in place of key, between ranks other than 0; nil: key
+}
+
+// keyWith returns the key that proves this rank and another one to each other, nil
+// if there is none.
+func (c *credentials) keyWith(rank int) Key {
+	if c.pairs != nil {
+		return c.pairs.with(rank)
+	}
+	return c.key
 }
 
 // at returns the credentials for the job of an endpoint.
@@ -100,11 +110,11 @@ func (o *opening) answer(reply []byte) ([]byte, error) {
 		return nil, err
 	case int(h.rank) != o.addressee:
 		return nil, fmt.Errorf("%w: rank %d answers in place of rank %d", ErrAuth, h.rank, o.addressee)
-	case !hmac.Equal(reply[helloSize:], proof(o.key, roleListener, o.mine, theirs, o.binding)):
+	case !hmac.Equal(reply[helloSize:], proof(o.keyWith(o.addressee), roleListener, o.mine, theirs, o.binding)):
 		return nil, errWrongKey
 	}
 	o.theirs = h
-	return proof(o.key, roleOpener, o.mine, theirs, o.binding), nil
+	return proof(o.keyWith(o.addressee), roleOpener, o.mine, theirs, o.binding), nil
 }
 
 // admission is the listener's side of a handshake.
@@ -124,12 +134,16 @@ func (c *credentials) admit(theirs, binding []byte) (*admission, error) {
 	if err != nil {
 		return nil, err
 	}
+	key := c.keyWith(int(h.rank))
+	if key == nil {
+		return nil, errWrongKey
+	}
 	own := c.hello(roleListener, int(h.rank))
 	mine := own.appendTo(nil)
 	return &admission{
 		credentials: c, opener: h,
-		reply: append(mine, proof(c.key, roleListener, theirs, mine, binding)...),
-		want:  proof(c.key, roleOpener, theirs, mine, binding),
+		reply: append(mine, proof(key, roleListener, theirs, mine, binding)...),
+		want:  proof(key, roleOpener, theirs, mine, binding),
 	}, nil
 }
 

@@ -16,9 +16,10 @@ type job struct {
 	onLost     func(rank int)
 	mesh       *mesh
 	matcher    *matcher
-	memory     *memory  // in which ranks of this node meet
-	pairing    *pairing // makes links to ranks other than 0; nil on rank 0
-	lanes      *lanes   // of what rank 0 relays
+	memory     *memory   // in which ranks of this node meet
+	pairing    *pairing  // makes links to ranks other than 0; nil on rank 0
+	pairKeys   *pairKeys // on rank 0
+	lanes      *lanes    // of what rank 0 relays
 	spares     spares
 	bodies     unfinished
 
@@ -62,7 +63,7 @@ func newJob(cfg *Config) *job {
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
 		oneProcess: cfg.OneProcess, connectionsOnly: cfg.ConnectionsOnly,
 		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
-		up: make(chan struct{}), hasFailed: make(chan struct{}),
+		pairKeys: newPairKeys(), up: make(chan struct{}), hasFailed: make(chan struct{}),
 		stalls: stalls{changed: make(chan struct{}, 1)},
 	}
 	// What relays is counted in pumps itself, so these are not at zero.

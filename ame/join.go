@@ -17,7 +17,7 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, me credential
 	}
 	conn := found.conn
 	j.pairing = &pairing{job: j, cfg: *cfg, own: me.at(root)}
-	j.pairing.own.run = found.run
+	j.pairing.own.run, j.pairing.own.pairs = found.run, &keyring{}
 	l := j.newLink(0, conn)
 	body := appendRecord(appendPeer(nil, own), recordClaim, cfg.Claim)
 	h := header{kind: kindJoin, source: uint32(j.rank), length: uint64(len(body))}
