@@ -18,7 +18,7 @@ import (
 func text(s string) Payload { return Payload{Body: []byte(s)} }
 
 // transports are what most tests run over.
-var transports = map[string]transport{"memory": overMemory, "tcp": overTCP, "pairs": overPairs, "tls": overTLS}
+var transports = map[string]transport{"memory": overMemory, "tcp": overTCP, "pairs": overPairs}
 
 func TestMessages(t *testing.T) {
 	const size, n = 4, 200

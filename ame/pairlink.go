@@ -177,6 +177,8 @@ func (p *pairLink) resumes(ctx context.Context, life <-chan struct{}) error {
 		return nil
 	case <-p.job.mesh.left(p.rank):
 		return errors.New("the link has ended, and so has the other rank")
+	case <-p.job.mesh.left(0):
+		return errors.New("the link has ended, and so has rank 0")
 	case <-life:
 		return ErrClosed
 	case <-p.job.hasFailed:
@@ -190,7 +192,7 @@ func (p *pairLink) resumes(ctx context.Context, life <-chan struct{}) error {
 // has not arrived is on its way by rank 0.
 func (p *pairLink) settle(ctx context.Context) {
 	p.mu.Lock()
-	all := len(p.kept.frames) == 0
+	all := len(p.kept.frames) == 0 || p.inMemory()
 	p.mu.Unlock()
 	if !all && isClosed(p.broken) {
 		p.job.tellsLeft(p.rank)

@@ -106,6 +106,9 @@ func (l wrappingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
+// numberEvery is after how many bytes of a body its number stands again.
+const numberEvery = 512
+
 // numbered sends n messages of mixed lengths to each other rank, and receives as
 // many of each, whole and in order.
 func numbered(ctx context.Context, c *Comm, n int, random func(n int) int) error {
@@ -122,7 +125,7 @@ func numbered(ctx context.Context, c *Comm, n int, random func(n int) int) error
 		all.Go(func() {
 			for i, length := range lengths {
 				body := make([]byte, length)
-				for at := 0; at+8 <= length; at += 8 {
+				for at := 0; at+8 <= length; at += numberEvery {
 					binary.BigEndian.PutUint64(body[at:], uint64(i))
 				}
 				errs[2*other] = errors.Join(errs[2*other], c.Send(ctx, other, 1, Payload{Body: body}))
@@ -135,7 +138,7 @@ func numbered(ctx context.Context, c *Comm, n int, random func(n int) int) error
 					errs[2*other+1] = err
 					return
 				}
-				for at := 0; at+8 <= len(m.Body); at += 8 {
+				for at := 0; at+8 <= len(m.Body); at += numberEvery {
 					if got := binary.BigEndian.Uint64(m.Body[at:]); got != uint64(i) {
 						errs[2*other+1] = fmt.Errorf("rank %d: message %d of rank %d has %d at %d of %d", c.Rank(), i, other, got, at, len(m.Body))
 						return
@@ -152,7 +155,7 @@ func numbered(ctx context.Context, c *Comm, n int, random func(n int) int) error
 // messages arrive, whole and in order.
 func TestPairsBreakAnywhere(t *testing.T) {
 	broken := 0
-	for seed := range uint64(60) {
+	for seed := range uint64(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 0))
@@ -188,7 +191,7 @@ func TestPairsBreakAnywhere(t *testing.T) {
 			})
 		})
 	}
-	assert.Greater(t, broken, 60)
+	assert.Greater(t, broken, 20)
 }
 
 // Over TCP, a link that is reset takes what lies in the system with it.
