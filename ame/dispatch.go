@@ -13,9 +13,6 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	if int64(h.source) >= int64(j.size) || int64(h.dest) >= int64(j.size) {
 		return nil, fmt.Errorf("%v frame from rank %d to rank %d of %d", h.kind, h.source, h.dest, j.size)
 	}
-	if l.peer() != 0 && int(h.source) != l.peer() {
-		return nil, fmt.Errorf("%v frame in the name of rank %d", h.kind, h.source)
-	}
 	if int(h.dest) != j.rank {
 		return nil, j.relay(l, h, body)
 	}

@@ -144,6 +144,8 @@ func parseHeader(b []byte) (header, error) {
 		return header{}, fmt.Errorf("frame announces %d bytes, at most %d are allowed", h.length, uint64(maxBody))
 	case !h.kind.carriesData() && h.length > maxControlBody:
 		return header{}, fmt.Errorf("%v frame announces %d bytes, at most %d are allowed", h.kind, h.length, maxControlBody)
+	case h.kind.carriesData() && h.flags&flagChunked == 0 && h.length > chunk:
+		return header{}, fmt.Errorf("%v frame announces %d bytes, at most %d are allowed but in chunks", h.kind, h.length, chunk)
 	case h.flags&flagChunked != 0 && (!h.kind.carriesData() || h.kind == kindChunk):
 		return header{}, fmt.Errorf("%v frame in chunks", h.kind)
 	}

@@ -121,12 +121,13 @@ func TestBodyGrowsWithWhatComes(t *testing.T) {
 }
 
 func TestHugeLengthAllocatesLittle(t *testing.T) {
-	h := header{kind: kindMessage, source: 1, length: maxBody}
-	l := newStream(0, 1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(make([]byte, 5000)))})
+	h := header{kind: kindMessage, source: 1, flags: flagChunked, length: maxBody}
+	piece := header{kind: kindChunk, source: 1, length: chunk}
+	l := newStream(0, 1, readConn{Reader: io.MultiReader(bytes.NewReader(piece.appendTo(h.appendTo(nil))), bytes.NewReader(make([]byte, 5000)))})
 	l.frames.ahead = 1 << 10
 	_, _, err := l.read()
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.ErrorContains(t, err, "in the middle of a message frame of 4611686018427387904 bytes")
+	assert.ErrorContains(t, err, "in the middle of a chunk frame of 1048576 bytes")
 	assert.LessOrEqual(t, len(l.frames.into.bytes), 1<<14)
 }
 
@@ -299,7 +300,7 @@ func TestChunks(t *testing.T) {
 	frame(header{kind: kindChunk, source: 2, length: 2}, "AB")
 	frame(piece, "####")
 	frame(header{kind: kindChunk, source: 1, length: 4}, "cdef")
-	r := newFrameReader(0, bytes.NewReader(wire))
+	r := newFrameReader(0, 0, bytes.NewReader(wire))
 	for _, want := range []struct {
 		header header
 		body   string
@@ -353,6 +354,7 @@ func TestChunksRefused(t *testing.T) {
 		"of another's":           {[]header{open, {kind: kindChunk, source: 2}}, "chunk of no body from rank 2"},
 		"too long":               {[]header{open, {kind: kindChunk, source: 1, length: 7}}, "chunk of 7 bytes from rank 1 where 6 are missing"},
 		"one inside of another":  {[]header{open, open}, "rank 1 begins a body in the middle of another"},
+		"long and not in chunks": {[]header{{kind: kindPart, source: 1, length: chunk + 1}}, "part frame announces 1048577 bytes, at most 1048576 are allowed but in chunks"},
 		"a chunk without an end": {[]header{open, {kind: kindChunk, source: 1, length: 6}}, "in the middle of a chunk frame of 6 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -360,8 +362,25 @@ func TestChunksRefused(t *testing.T) {
 			for _, h := range c.frames {
 				wire = h.appendTo(wire)
 			}
-			_, _, err := newFrameReader(0, bytes.NewReader(wire)).read()
+			_, _, err := newFrameReader(0, 0, bytes.NewReader(wire)).read()
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// A rank that breaks the protocol adds nothing to what another one is saying: the
+// links of a job put bodies together in the same place.
+func TestChunkInTheNameOfAnother(t *testing.T) {
+	open := header{kind: kindMessage, source: 1, flags: flagChunked, length: 6}
+	piece := header{kind: kindChunk, source: 1, length: 3}
+	first, second := append(piece.appendTo(open.appendTo(nil)), "abc"...), append(piece.appendTo(nil), "def"...)
+	good := newFrameReader(0, 1, io.MultiReader(bytes.NewReader(first), bytes.NewReader(second)))
+	bad := newFrameReader(0, 2, bytes.NewReader(append(piece.appendTo(nil), "xyz"...)))
+	bad.bodies = good.bodies
+	require.NoError(t, good.begin())
+	_, _, err := bad.read()
+	assert.ErrorContains(t, err, "chunk frame in the name of rank 1")
+	_, body, err := good.read()
+	require.NoError(t, err)
+	assert.Equal(t, "abcdef", string(body))
 }

@@ -21,6 +21,7 @@ const (
 // that come in chunks. A read that a deadline ends is gone on with by the next.
 type frameReader struct {
 	self   int // rank of the job: whose chunks are put together
+	peer   int // at the other end: 0 passes on what others say, who speak for themselves alone
 	from   *bufio.Reader
 	ahead  uint64 // maxAhead
 	begun  bool   // the header of the next two has been read, its bytes have not
@@ -40,8 +41,8 @@ type body struct {
 	done  uint64 // bytes that are here
 }
 
-func newFrameReader(self int, from io.Reader) *frameReader {
-	return &frameReader{self: self, from: bufio.NewReaderSize(from, readBuffer), ahead: maxAhead, bodies: &unfinished{}}
+func newFrameReader(self, peer int, from io.Reader) *frameReader {
+	return &frameReader{self: self, peer: peer, from: bufio.NewReaderSize(from, readBuffer), ahead: maxAhead, bodies: &unfinished{}}
 }
 
 // read returns the next frame, one for this rank with its whole body.
@@ -84,6 +85,9 @@ func (r *frameReader) begin() error {
 	h, err := parseHeader(b)
 	if err != nil {
 		return err
+	}
+	if r.peer != 0 && int(h.source) != r.peer {
+		return fmt.Errorf("%v frame in the name of rank %d", h.kind, h.source)
 	}
 	r.from.Discard(headerSize)
 	r.frame, r.plain = h, body{header: h}

@@ -86,7 +86,7 @@ func FuzzChunks(f *testing.F) {
 	f.Add(bytes.Repeat(wire, 3), uint8(1))
 	f.Fuzz(func(t *testing.T, wire []byte, sources uint8) {
 		// Most of what a fuzzer invents has a source that is no rank.
-		r := newFrameReader(0, bytes.NewReader(rewrite(wire, sources)))
+		r := newFrameReader(0, 0, bytes.NewReader(rewrite(wire, sources)))
 		r.ahead = 16
 		for {
 			_, _, err := r.read()

@@ -199,7 +199,7 @@ func TestMemberBreaksProtocol(t *testing.T) {
 		want string
 	}{
 		"in the name of another": {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 1}, "") }, "message frame in the name of rank 1"},
-		"source out of range":    {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 3}, "") }, "from rank 3 to rank 0 of 3"},
+		"source out of range":    {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 3}, "") }, "in the name of rank 3"},
 		"dest out of range":      {func(conn net.Conn) { writeFrame(conn, header{kind: kindMessage, source: 2, dest: 1 << 31}, "") }, "to rank 2147483648 of 3"},
 		"left to a member":       {func(conn net.Conn) { writeFrame(conn, header{kind: kindLeft, source: 2, dest: 1}, "") }, "left frame for rank 1"},
 		"lost to rank 0":         {func(conn net.Conn) { writeFrame(conn, header{kind: kindLost, source: 2}, "") }, "lost frame after start-up"},

@@ -129,7 +129,7 @@ func TestStrangers(t *testing.T) {
 		"other version":        {func(conn net.Conn) { conn.Write([]byte(strings.Replace(openerWire, "\x00\x03", "\x00\x09", 1))) }, "protocol version 9, this is 3"},
 		"closes after verdict": {member(func(*Config) {}), "rank 1 before its join frame: EOF"},
 		"no join frame":        {frame(header{kind: kindMessage, source: 1}, ""), "message frame from rank 1 instead"},
-		"joins for another":    {frame(header{kind: kindJoin, source: 2}, ""), "join frame from rank 2 instead"},
+		"joins for another":    {frame(header{kind: kindJoin, source: 2}, ""), "join frame in the name of rank 2"},
 		"bad join frame":       {frame(header{kind: kindJoin, source: 1, length: 3}, "abc"), "peer entry cut short"},
 		"oversize join":        {frame(header{kind: kindJoin, source: 1, length: 1 << 40}, ""), "announces 1099511627776 bytes"},
 		"half a join":          {frame(header{kind: kindJoin, source: 1, length: 100}, "abc"), "in the middle of a join frame"},

@@ -58,7 +58,7 @@ func newStream(self, peer int, conn net.Conn) *stream {
 	}
 	s := &signs{Conn: conn}
 	return &stream{
-		rank: peer, conn: conn, in: conn, out: conn, signs: s, frames: newFrameReader(self, s), token: newToken(),
+		rank: peer, conn: conn, in: conn, out: conn, signs: s, frames: newFrameReader(self, peer, s), token: newToken(),
 		ended: make(chan struct{}), writing: make(chan struct{}, 1),
 	}
 }
