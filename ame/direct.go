@@ -63,7 +63,7 @@ func (p *pairing) ask(ctx context.Context, rank int) ([]string, error) {
 	}
 	p.waiting[rank] = answer
 	p.mu.Unlock()
-	if err := p.send(ctx, kindAsk, rank, nil); err != nil {
+	if err := p.byRoot(ctx, kindAsk, rank, nil); err != nil {
 		return nil, err
 	}
 	select {
@@ -108,7 +108,7 @@ func (p *pairing) answer(rank int) {
 	ctx, cancel := context.WithTimeout(p.job.life, pairTime)
 	defer cancel()
 	// Without the answer the other one gives up.
-	_ = p.send(ctx, kindAddresses, rank, appendAddresses(nil, p.addresses))
+	_ = p.byRoot(ctx, kindAddresses, rank, appendAddresses(nil, p.addresses))
 }
 
 func (p *pairing) listen() {
@@ -127,14 +127,25 @@ func (p *pairing) listen() {
 	})
 }
 
-// send writes a control frame to another rank. What ends ctx, such as Close,
-// does not end the write: a frame that is cut off would break the link.
-func (p *pairing) send(ctx context.Context, k kind, rank int, body []byte) error {
+// byRoot writes a frame to another rank that rank 0 puts the key of the two
+// behind, also if they have a link by now. What ends ctx, such as Close, does not
+// end the write: a frame that is cut off would break the link.
+func (p *pairing) byRoot(ctx context.Context, k kind, rank int, body []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	h := header{kind: k, source: uint32(p.job.rank), dest: uint32(rank), length: uint64(len(body))}
-	_, t, err := p.job.put(context.WithoutCancel(ctx), &h, rank, body)
+	return p.job.mesh.to(0).write(context.WithoutCancel(ctx), &h, body)
+}
+
+// switches tells a rank, behind all that goes there by the old way, that what
+// follows comes by the new one. ctx is as in byRoot.
+func (p *pairing) switches(ctx context.Context, rank int) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	h := header{kind: kindSwitch, source: uint32(p.job.rank), dest: uint32(rank)}
+	_, t, err := p.job.put(context.WithoutCancel(ctx), &h, rank, nil)
 	if t != nil {
 		return t.err
 	}
@@ -192,7 +203,7 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 		return context.Cause(life)
 	}
 	defer func() { <-sending }()
-	if err := p.send(life, kindSwitch, rank, nil); err != nil {
+	if err := p.switches(life, rank); err != nil {
 		conn.Close()
 		return err
 	}

@@ -29,6 +29,11 @@ func kill(c *Comm) {
 		}
 		l.close()
 	}
+	for rank := range c.job.size { // a Close of rank 0 that is under way is over
+		if rank != c.job.rank {
+			c.job.mesh.leave(rank, &trouble{rank, ErrClosed})
+		}
+	}
 }
 
 func streamOf(l link) *stream {

@@ -413,3 +413,20 @@ func TestKept(t *testing.T) {
 	assert.Nil(t, k.spare)
 	assert.NoError(t, k.forget(200))
 }
+
+// Two ranks may ask each other at the same time where they take links. An answer
+// that comes when they have one harms nothing.
+func TestAnswerBehindTheLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms := pair(t, asIs)
+		before := comms[1].job.mesh.to(2)
+		require.NotNil(t, before)
+		comms[2].job.pairing.answer(1)
+		require.NoError(t, comms[2].Send(t.Context(), 1, 1, text("behind it")))
+		_, err := comms[1].Recv(t.Context(), 2, 1)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		assert.Equal(t, before, comms[1].job.mesh.to(2))
+		closeAll(comms)
+	})
+}
