@@ -55,7 +55,7 @@ test: build
 	test/leftovers.sh; cat "$$reports"/* 2>/dev/null; exit $$status
 
 test-unit:
-	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -timeout 20m -shuffle=on ./...
+	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -shuffle=on ./...
 
 # Two side by side. The tests beside which CI runs this have the right of way.
 FUZZTIME ?= 20s

@@ -46,6 +46,16 @@ func overMemory(tb testing.TB, size int) []Config {
 	return configs
 }
 
+// overMemoryTelling is overMemory, and appends to told what rank 0 tells its user,
+// and after what time.
+func overMemoryTelling(told *[]string) transport {
+	return func(tb testing.TB, size int) []Config {
+		configs, begin := overMemory(tb, size), time.Now()
+		configs[0].Stuck = func(text string) { *told = append(*told, fmt.Sprint(time.Since(begin), ": ", text)) }
+		return configs
+	}
+}
+
 func overTCP(tb testing.TB, size int) []Config {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)

@@ -65,14 +65,14 @@ func (j *job) pairBroke(p *pairLink) {
 	})
 }
 
-// resume takes how many frames another rank has got over its link to this one,
+// hearResume takes how many frames another rank has got over its link to this one,
 // which has ended there.
-func (j *job) resume(rank int, body []byte) error {
+func (j *job) hearResume(rank int, body []byte) error {
 	count, err := parseCount(body)
 	if err != nil {
 		return err
 	}
-	l, err := j.mesh.resumes(rank, count)
+	l, err := j.mesh.noteResume(rank, count)
 	if p, ok := l.(*pairLink); ok && err == nil {
 		j.goOn(p, count)
 	}

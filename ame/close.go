@@ -92,7 +92,7 @@ func (j *job) sayBye(links []link) {
 		case <-ctx.Done():
 		}
 		if p, ok := l.(*pairLink); ok {
-			p.settle(ctx)
+			p.drain(ctx)
 		}
 	}
 	closeLinks(links)

@@ -297,12 +297,7 @@ func TestCloseWithoutACollective(t *testing.T) {
 func TestRootSaysForWhomItStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		begin := time.Now()
-		comms := connectAll(t, func(tb testing.TB, size int) []Config {
-			configs := overMemory(tb, size)
-			configs[0].Stuck = func(text string) { told = append(told, fmt.Sprint(time.Since(begin), ": ", text)) }
-			return configs
-		}, 4)
+		comms := connectAll(t, overMemoryTelling(&told), 4)
 		errs := each(comms, func(c *Comm) error {
 			if c.Rank() > 0 {
 				time.Sleep(5*time.Second + time.Duration(c.Rank())*15*time.Second)

@@ -219,7 +219,7 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 	}) {
 		return fmt.Errorf("rank %d is gone, or the job is over", rank)
 	}
-	if count := p.job.mesh.resumed(rank); count != nil { // the other end has had it, and lost it
+	if count := p.job.mesh.resumeNoted(rank); count != nil { // the other end has had it, and lost it
 		p.job.goOn(l, *count)
 	}
 	p.job.log.Debug("link of its own", "rank", p.job.rank, "peer", rank, "address", conn.RemoteAddr())

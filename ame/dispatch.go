@@ -49,7 +49,7 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 	case kindHeartbeat:
 		return nil, j.alive(l, body)
 	case kindResume:
-		return nil, j.resume(int(h.source), body)
+		return nil, j.hearResume(int(h.source), body)
 	case kindMemory:
 		if int(h.source) != l.peer() {
 			return nil, fmt.Errorf("memory frame of rank %d", h.source)

@@ -106,6 +106,19 @@ func bindingOf(conn any) []byte {
 	return nil
 }
 
+func isSealed(conn net.Conn) bool {
+	_, ok := conn.(*sealed)
+	return ok
+}
+
+// carrier is the connection over which conn goes: itself, if it is not encrypted.
+func carrier(conn net.Conn) net.Conn {
+	if s, ok := conn.(*sealed); ok {
+		return s.NetConn()
+	}
+	return conn
+}
+
 // speaksTLS returns an error that says so if the first byte of another end that is
 // expected not to encrypt is one of TLS.
 func speaksTLS(first byte) error {

@@ -63,8 +63,11 @@ func newJob(cfg *Config) *job {
 		rank: cfg.Rank, size: cfg.Size, log: cfg.Logger, onLost: cfg.Lost, stuck: cfg.Stuck,
 		oneProcess: cfg.OneProcess, connectionsOnly: cfg.ConnectionsOnly,
 		mesh: mesh, matcher: newMatcher(cfg.Rank), memory: &memory{},
-		pairKeys: newPairKeys(), up: make(chan struct{}), hasFailed: make(chan struct{}),
+		up: make(chan struct{}), hasFailed: make(chan struct{}),
 		stalls: stalls{changed: make(chan struct{}, 1)},
+	}
+	if cfg.Rank == 0 {
+		j.pairKeys = newPairKeys()
 	}
 	// What relays is counted in pumps itself, so these are not at zero.
 	j.lanes = &lanes{write: j.sendOn, spawn: j.pumps.Go, to: map[int]*lane{}}

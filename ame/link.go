@@ -16,8 +16,8 @@ type link interface {
 	// and the link takes no more of them.
 	write(ctx context.Context, h *header, body []byte) error
 
-	// settled says that the bodies which have been written may change from now on.
-	settled()
+	// bodiesMayChange says so of all that have been written.
+	bodiesMayChange()
 
 	// reading is the right to call read and readFor.
 	reading() *token

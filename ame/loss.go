@@ -10,9 +10,7 @@ import (
 // others cannot go on.
 func (j *job) lost(rank int, cause string) {
 	f := &failure{reason: reasonLost, peer: rank, text: cause}
-	select {
-	case <-j.up:
-	default:
+	if !isClosed(j.up) {
 		j.fail(f) // a job that is not up, or that has lost rank 0
 		return
 	}

@@ -173,6 +173,15 @@ func (m *mesh) only(rank int) link {
 // over says whether frames from the member come over its link.
 func (p *member) over() bool { return isClosed(p.comes) }
 
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // sending returns the lock of bodies to a rank, see member, and whether this
 // rank is to make a link to it now, see wants.
 func (m *mesh) sending(rank int) (lock chan struct{}, open bool) {

@@ -13,7 +13,7 @@ import (
 type fakeLink int
 
 func (l fakeLink) peer() int                                  { return int(l) }
-func (fakeLink) settled()                                     {}
+func (fakeLink) bodiesMayChange()                             {}
 func (fakeLink) write(context.Context, *header, []byte) error { return nil }
 func (fakeLink) reading() *token                              { return nil }
 func (fakeLink) read() (header, []byte, error)                { return header{}, nil, nil }

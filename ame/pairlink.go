@@ -52,16 +52,7 @@ func (p *pairLink) inMemory() bool { return p.memory.Load() != nil }
 func (p *pairLink) write(ctx context.Context, h *header, body []byte) error {
 	switch {
 	case h.kind == kindHeartbeat:
-		said := *h
-		body = binary.BigEndian.AppendUint64(nil, p.got.Load())
-		said.length = uint64(len(body))
-		p.mu.Lock()
-		if p.inMemory() {
-			p.kept = kept{pool: p.kept.pool} // of the time before
-		}
-		p.kept.shrink()
-		p.mu.Unlock()
-		return p.stream.write(ctx, &said, body)
+		return p.writeCount(ctx, h)
 	case !h.kind.isRelayed(), p.inMemory():
 		return p.stream.write(ctx, h, body)
 	}
@@ -70,11 +61,40 @@ func (p *pairLink) write(ctx context.Context, h *header, body []byte) error {
 	}
 	if isClosed(p.broken) {
 		<-p.order
-		if err := p.resumes(ctx, p.job.life.Done()); err != nil {
+		if err := p.awaitResume(ctx, p.job.life.Done()); err != nil {
 			return err
 		}
 		return p.job.mesh.to(0).write(ctx, h, body)
 	}
+	err := p.writeKept(ctx, h, body)
+	<-p.order
+	if err == nil || ctx.Err() != nil || p.inMemory() {
+		return err
+	}
+	p.breaks(lossText(err))
+	if lost := p.awaitResume(ctx, p.job.life.Done()); lost != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil // it is kept, and leaves by way of rank 0 without this call
+}
+
+// writeCount writes a sign of life that says how many frames have come. A link that
+// has only those keeps no memory for others.
+func (p *pairLink) writeCount(ctx context.Context, h *header) error {
+	p.mu.Lock()
+	if p.inMemory() {
+		p.kept = kept{pool: p.kept.pool} // of the time before
+	}
+	p.kept.shrink()
+	p.mu.Unlock()
+	said, count := *h, binary.BigEndian.AppendUint64(nil, p.got.Load())
+	said.length = uint64(len(count))
+	return p.stream.write(ctx, &said, count)
+}
+
+// writeKept writes a frame, and keeps it if anything of it may have left. The
+// caller holds order.
+func (p *pairLink) writeKept(ctx context.Context, h *header, body []byte) error {
 	p.mu.Lock()
 	p.kept.add(h, body)
 	p.mu.Unlock()
@@ -84,19 +104,11 @@ func (p *pairLink) write(ctx context.Context, h *header, body []byte) error {
 		p.kept.undo()
 		p.mu.Unlock()
 	}
-	<-p.order
-	if err == nil || ctx.Err() != nil || p.inMemory() {
-		return err
-	}
-	p.breaks(lossText(err))
-	if lost := p.resumes(ctx, p.job.life.Done()); lost != nil && ctx.Err() == nil {
-		return err
-	}
-	return nil // it is kept, and leaves by way of rank 0 without this call
+	return err
 }
 
-// settled copies the bodies that the other end does not have yet.
-func (p *pairLink) settled() {
+// bodiesMayChange copies those that the other end does not have yet.
+func (p *pairLink) bodiesMayChange() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.kept.own()
@@ -168,10 +180,10 @@ func (p *pairLink) breaks(cause string) {
 	p.stream.close()
 }
 
-// resumes waits until what was kept is on its way by rank 0, behind which other
+// awaitResume waits until what was kept is on its way by rank 0, behind which other
 // frames may follow. It returns an error if that does not come, or ctx or life
 // ends.
-func (p *pairLink) resumes(ctx context.Context, life <-chan struct{}) error {
+func (p *pairLink) awaitResume(ctx context.Context, life <-chan struct{}) error {
 	select {
 	case <-p.resumed:
 		return nil
@@ -188,15 +200,15 @@ func (p *pairLink) resumes(ctx context.Context, life <-chan struct{}) error {
 	}
 }
 
-// settle waits, for as long as ctx lasts, until the link has ended well, or what
+// drain waits, for as long as ctx lasts, until the link has ended well, or what
 // has not arrived is on its way by rank 0.
-func (p *pairLink) settle(ctx context.Context) {
+func (p *pairLink) drain(ctx context.Context) {
 	p.mu.Lock()
 	all := len(p.kept.frames) == 0 || p.inMemory()
 	p.mu.Unlock()
 	if !all && isClosed(p.broken) {
 		p.job.tellsLeft(p.rank)
-		_ = p.resumes(ctx, nil) // an error: the other rank is gone, or takes too long
+		_ = p.awaitResume(ctx, nil) // an error: the other rank is gone, or takes too long
 	}
 }
 
@@ -223,13 +235,4 @@ func (p *pairLink) resume(count uint64) error {
 	p.job.mesh.disconnect(p)
 	close(p.resumed)
 	return nil
-}
-
-func isClosed(c chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

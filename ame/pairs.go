@@ -68,9 +68,9 @@ func (m *mesh) returns(l link) {
 	}
 }
 
-// resumes notes how many frames a rank has got over its link to this one, which
+// noteResume notes how many frames a rank has got over its link to this one, which
 // has ended there. It returns the link, nil if this rank is yet to have it.
-func (m *mesh) resumes(rank int, count uint64) (link, error) {
+func (m *mesh) noteResume(rank int, count uint64) (link, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.member(rank)
@@ -81,15 +81,15 @@ func (m *mesh) resumes(rank int, count uint64) (link, error) {
 	return p.link, nil
 }
 
-// resumed returns what resumes has noted of a rank, nil if nothing.
-func (m *mesh) resumed(rank int) *uint64 {
+// resumeNoted returns what noteResume has noted of a rank, nil if nothing.
+func (m *mesh) resumeNoted(rank int) *uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.member(rank).resume
 }
 
 // disconnect lets frames to the rank at the other end of l, which has ended, go by
-// way of rank 0 again, for good: resumes has been called.
+// way of rank 0 again, for good: noteResume has been called.
 func (m *mesh) disconnect(l link) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

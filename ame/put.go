@@ -43,7 +43,7 @@ func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, 
 		err = writeChunks(ctx, l, h, body)
 	}
 	if len(body) >= lentBody {
-		l.settled()
+		l.bodiesMayChange()
 	}
 	return l, nil, err
 }

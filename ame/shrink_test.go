@@ -183,12 +183,7 @@ func TestShrinkWithoutThoseWhoGo(t *testing.T) {
 func TestShrinkWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		begin := time.Now()
-		comms := connectAll(t, func(tb testing.TB, size int) []Config {
-			configs := overMemory(tb, size)
-			configs[0].Stuck = func(text string) { told = append(told, fmt.Sprint(time.Since(begin), ": ", text)) }
-			return configs
-		}, 4)
+		comms := connectAll(t, overMemoryTelling(&told), 4)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		errs := each(comms, func(c *Comm) error {

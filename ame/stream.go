@@ -48,11 +48,7 @@ type stream struct {
 
 // newStream makes conn the link of rank self to rank peer.
 func newStream(self, peer int, conn net.Conn) *stream {
-	below := conn
-	if s, ok := conn.(*sealed); ok {
-		below = s.NetConn()
-	}
-	if tcp, ok := below.(*net.TCPConn); ok {
+	if tcp, ok := carrier(conn).(*net.TCPConn); ok {
 		tcp.SetNoDelay(true)
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeEvery, Count: probes})
 	}
@@ -66,7 +62,7 @@ func newStream(self, peer int, conn net.Conn) *stream {
 func (s *stream) peer() int           { return s.rank }
 func (s *stream) reading() *token     { return s.token }
 func (s *stream) over() chan struct{} { return s.ended }
-func (s *stream) settled()            {}
+func (s *stream) bodiesMayChange()    {}
 func (s *stream) sign() bool          { return s.signs.sign() }
 
 func (s *stream) close() {
@@ -140,7 +136,7 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 	}
 	s.crossed()
 	n, err := s.put(ctx, h, body)
-	if err != nil && n == 0 && ctx.Err() != nil && bindingOf(s.out) == nil { // TLS goes on after no such end
+	if err != nil && n == 0 && ctx.Err() != nil && !isSealed(s.out) { // TLS goes on after no such end
 		return unsent{context.Cause(ctx)}
 	}
 	s.broken = err

@@ -150,6 +150,32 @@ func (ex *Executor) settle(item loop.Item) {
 	ex.remove(item.Index)
 }
 
+// remove forgets a task that is done. The caller holds mu.
+func (ex *Executor) remove(index int) {
+	delete(ex.pending, index)
+	ex.drain()
+}
+
+// close takes no more tasks, and has drained closed when all are done.
+func (ex *Executor) close() {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	ex.closing = true
+	ex.drain()
+}
+
+// drain closes drained if it is time. The caller holds mu.
+func (ex *Executor) drain() {
+	if !ex.closing || len(ex.pending) > 0 {
+		return
+	}
+	select {
+	case <-ex.drained:
+	default:
+		close(ex.drained)
+	}
+}
+
 // reject ends the executor since its journal cannot be used.
 func (ex *Executor) reject(err error) {
 	ex.rejected.Do(func() { ex.managed.server.Reject(ex.managed.comm.fromRank(0, err)) })

@@ -49,29 +49,3 @@ func (t *failedTasks) unasked() error {
 	}
 	return fmt.Errorf("tasks have failed whose results nobody has asked for: %w", errors.Join(errs...))
 }
-
-// remove forgets a task that is done. The caller holds mu.
-func (ex *Executor) remove(index int) {
-	delete(ex.pending, index)
-	ex.drain()
-}
-
-// close takes no more tasks, and has drained closed when all are done.
-func (ex *Executor) close() {
-	ex.mu.Lock()
-	defer ex.mu.Unlock()
-	ex.closing = true
-	ex.drain()
-}
-
-// drain closes drained if it is time. The caller holds mu.
-func (ex *Executor) drain() {
-	if !ex.closing || len(ex.pending) > 0 {
-		return
-	}
-	select {
-	case <-ex.drained:
-	default:
-		close(ex.drained)
-	}
-}
