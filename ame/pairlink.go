@@ -131,6 +131,12 @@ func (p *pairLink) enter(ctx context.Context) error {
 		case <-less:
 		case <-p.broken:
 			return nil
+		case <-p.over():
+			if isClosed(p.broken) {
+				return nil
+			}
+			<-p.order
+			return errors.New("the other rank has closed the link")
 		case <-ctx.Done():
 			<-p.order
 			return unsent{context.Cause(ctx)}
@@ -138,11 +144,12 @@ func (p *pairLink) enter(ctx context.Context) error {
 	}
 }
 
-// full says whether nothing more can be kept, and what is closed when less is.
+// full says whether nothing more can be kept, and what is closed when less is. A
+// link that has gone over to memory meanwhile need not wait for that.
 func (p *pairLink) full() (full bool, less chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.kept.full(), p.less
+	return p.kept.full() && !p.inMemory(), p.less
 }
 
 // took counts a frame that has come. From time to time it tells the other end.

@@ -341,6 +341,40 @@ func TestKeptIsBounded(t *testing.T) {
 	})
 }
 
+// Whoever waits until less is kept goes on when the link has gone over to memory,
+// where nothing is kept, and when the other end closes, which then says no more.
+func TestFullLinkGoesOn(t *testing.T) {
+	full := func(t *testing.T) (other *Comm, p *pairLink, entered chan error) {
+		comms := pair(t, func([]Config) {})
+		p, entered = comms[1].job.mesh.to(2).(*pairLink), make(chan error, 1)
+		p.mu.Lock()
+		p.kept.copied = keptBound
+		p.mu.Unlock()
+		go func() { entered <- p.enter(context.Background()) }()
+		synctest.Wait()
+		require.Empty(t, entered)
+		return comms[2], p, entered
+	}
+	t.Run("memory", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, p, entered := full(t)
+			p.memory.Store(new(ringConn))
+			require.NoError(t, p.has(1))
+			require.NoError(t, <-entered)
+			p.memory.Store(nil)
+			<-p.order
+		})
+	})
+	t.Run("close", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			other, p, entered := full(t)
+			other.Close()
+			require.ErrorContains(t, <-entered, "closed the link")
+			assert.Empty(t, p.order)
+		})
+	})
+}
+
 // Once the other end has everything, and the link is idle, nothing is kept.
 func TestNothingIsKeptWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
