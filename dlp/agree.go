@@ -17,6 +17,7 @@ type agreed struct {
 	ame   *ame.Comm // of the loop alone
 	slots []int     // of each rank; on rank 0 alone
 	total int       // of all slots
+	timed bool      // the loop has a timeline
 }
 
 // agree makes sure that all ranks are in the same loop over the same items,
@@ -36,7 +37,7 @@ func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (l agr
 			verdict.Body = []byte{otherItems}
 		} else {
 			l.slots, l.total = slotsOf(all)
-			verdict.Body = binary.AppendUvarint([]byte{begins}, uint64(l.total))
+			verdict, differ = a.begin(l.slots, l.total)
 		}
 	}
 	if verdict, err = c.ame.Bcast(ctx, a.call(), verdict); err != nil {
@@ -44,8 +45,8 @@ func (c *Comm) agree(ctx context.Context, a announcement, items *samples) (l agr
 	}
 	switch {
 	case verdict.Format == value.FormatLoop && len(verdict.Body) > 1 && verdict.Body[0] == begins:
-		total, _ := binary.Uvarint(verdict.Body[1:])
-		l.total = int(total)
+		total, n := binary.Uvarint(verdict.Body[1:])
+		l.total, l.timed = int(total), string(verdict.Body[1+max(0, n):]) == timed
 		l.ame, err = c.own(ctx)
 		return l, err
 	case verdict.Format == value.FormatLoop:
@@ -64,6 +65,22 @@ func slotsOf(all []ame.Payload) (slots []int, total int) {
 		total += a.slots
 	}
 	return slots, total
+}
+
+// timed is behind the verdict of a loop that has a timeline.
+const timed = "t"
+
+// begin is the verdict that the loop begins, or why it cannot.
+func (a *announcement) begin(slots []int, total int) (verdict ame.Payload, err error) {
+	verdict = ame.Payload{Format: value.FormatLoop, Body: binary.AppendUvarint([]byte{begins}, uint64(total))}
+	if a.record == nil {
+		return verdict, nil
+	}
+	if err := a.record(slots); err != nil {
+		return errorPayload(err), err
+	}
+	verdict.Body = append(verdict.Body, timed...)
+	return verdict, nil
 }
 
 // beginAlone is agree of a rank that is alone: what ends a collective ends the
@@ -90,7 +107,7 @@ func (c *Comm) own(ctx context.Context) (*ame.Comm, error) {
 
 // Verdicts of rank 0.
 const (
-	begins     = 0 // the number of all slots follows
+	begins     = 0 // the number of all slots follows, and timed if there is a timeline
 	otherItems = 1 // the ranks have different items; all of them look for the first one
 )
 

@@ -15,11 +15,12 @@ import (
 // announcement is what a rank says of a managed loop that it begins.
 type announcement struct {
 	op       string
-	length   int    // number of items, or loop.Unknown
-	items    uint64 // digest of the items, 0 if they cannot be compared
-	slots    int    // how many items the rank works on at once
-	refuse   error  // why the loop cannot begin; of rank 0 alone
-	finished []int  // indices of items that are finished before the loop begins, ascending; of rank 0 alone
+	length   int                     // number of items, or loop.Unknown
+	items    uint64                  // digest of the items, 0 if they cannot be compared
+	slots    int                     // how many items the rank works on at once
+	refuse   error                   // why the loop cannot begin; of rank 0 alone
+	record   func(slots []int) error // begins the timeline; nil if there is none; of rank 0 alone
+	finished []int                   // indices of items that are finished before the loop begins, ascending; of rank 0 alone
 }
 
 // The kinds of managed loops.

@@ -69,20 +69,30 @@ func BenchmarkMapUnordered(b *testing.B) {
 	})
 }
 
-const journalItems = 500_000 // so that opening the file does not count
+const pairedItems = 500_000 // so that opening a file does not count
 
 // BenchmarkJournal is what a Journal costs a map of a trivial function on 3 ranks
-// connected by TCP: pairs of the same map without one and with one, in turn, and
-// the ratio of the medians. A first pair warms up.
+// connected by TCP.
 func BenchmarkJournal(b *testing.B) {
+	benchPairs(b, func(path string) MapOption { return Journal(path) })
+}
+
+// BenchmarkTimeline is what a Timeline costs the same map.
+func BenchmarkTimeline(b *testing.B) {
+	benchPairs(b, func(path string) MapOption { return Timeline(path) })
+}
+
+// benchPairs times pairs of the same map without an option and with it, in turn,
+// and reports the ratio of the medians. A first pair warms up.
+func benchPairs(b *testing.B, option func(path string) MapOption) {
 	job := startBreakable(b, 3, listen(b))
 	folder := b.TempDir()
-	var plain, kept []time.Duration
+	var plain, with []time.Duration
 	for rank, err := range job.run(func(c *Comm) error {
 		for i := range 1 + b.N {
-			for _, opts := range [][]MapOption{nil, {Journal(filepath.Join(folder, fmt.Sprint(i)))}} {
+			for _, opts := range [][]MapOption{nil, {option(filepath.Join(folder, fmt.Sprint(i)))}} {
 				start := time.Now()
-				for _, err := range MapUnordered(context.Background(), c, numbers(journalItems), square, opts...) {
+				for _, err := range MapUnordered(context.Background(), c, numbers(pairedItems), square, opts...) {
 					if err != nil {
 						return err
 					}
@@ -90,7 +100,7 @@ func BenchmarkJournal(b *testing.B) {
 				if took := time.Since(start); c.IsRoot() && i > 0 && opts == nil {
 					plain = append(plain, took)
 				} else if c.IsRoot() && i > 0 {
-					kept = append(kept, took)
+					with = append(with, took)
 				}
 			}
 		}
@@ -100,9 +110,9 @@ func BenchmarkJournal(b *testing.B) {
 			b.Fatal(rank, err)
 		}
 	}
-	b.ReportMetric(float64(median(plain))/float64(median(kept)), "rate/plain")
-	b.ReportMetric(float64(median(plain))/journalItems, "plain-ns/item")
-	b.ReportMetric(float64(median(kept))/journalItems, "journal-ns/item")
+	b.ReportMetric(float64(median(plain))/float64(median(with)), "rate/plain")
+	b.ReportMetric(float64(median(plain))/pairedItems, "plain-ns/item")
+	b.ReportMetric(float64(median(with))/pairedItems, "with-ns/item")
 }
 
 func median(times []time.Duration) time.Duration {

@@ -71,7 +71,7 @@ func execute(ctx context.Context, c *Comm, o *executeOptions, body func(ctx cont
 	if err != nil {
 		return c.errorf(opExecute, err)
 	}
-	defer l.finish()
+	defer func() { l.finish(&failed) }()
 	if c.IsRoot() {
 		return executeBody(ctx, l, o, book, body)
 	}

@@ -77,7 +77,7 @@ func fromRootShared[T, R any](ctx context.Context, c *Comm, a announcement, item
 	if err != nil {
 		return err
 	}
-	defer l.finish()
+	defer func() { l.finish(&failed) }()
 	own := labour[*loop.Input]{
 		slots: l.slots, options: o,
 		do: func(ctx context.Context, t loop.Task, in *loop.Input) loop.Item {
@@ -99,7 +99,7 @@ func fromRootShared[T, R any](ctx context.Context, c *Comm, a announcement, item
 		own.next = nextInput(own.worker)
 		defer beside(ctx, own.run)()
 	}
-	return yieldResults(ctx, c, l.server, book.records, l.policy, yield)
+	return yieldResults(ctx, l, book.records, yield)
 }
 
 // nextInput returns the items that have travelled to a Worker.

@@ -18,6 +18,8 @@ type options struct {
 	codec  Codec
 	logger *slog.Logger
 	grace  time.Duration
+
+	timeline string // where loops are recorded that do not say it; empty: nowhere
 }
 
 // WithCodec sets how values travel that are no numbers, strings, []byte or
@@ -110,6 +112,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 		}
 		return nil, err
 	}
+	o.timeline = os.Getenv(timelineVariable)
 	comm := newComm(backend, o, Info{
 		Rank: world.Rank, Size: world.Size, Method: world.Method, Job: world.Root.Job, Host: world.Host,
 		LocalRank: world.LocalRank, LocalSize: world.LocalSize,
@@ -121,7 +124,7 @@ func Init(ctx context.Context, opts ...Option) (*Comm, error) {
 }
 
 func newComm(backend *ame.Comm, o options, info Info) *Comm {
-	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{}, stop: newStopWish(), requests: &requests{}, services: &services{}}
+	return &Comm{ame: backend, codec: o.codec, info: info, root: true, loops: &loops{epoch: time.Now(), timeline: o.timeline}, stop: newStopWish(), requests: &requests{}, services: &services{}}
 }
 
 // configOf is what bootstrap has found out, as ame takes it.

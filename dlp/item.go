@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
@@ -18,16 +17,16 @@ import (
 // it is, elsewhere encoded for the way to rank 0.
 func callWork[T, R any](ctx context.Context, c *Comm, index int, item T, work func(context.Context, T) (R, error)) (done loop.Item) {
 	done = loop.Item{Index: index, Rank: c.Rank(), Status: loop.Value}
-	start := time.Now()
+	done.Began = c.clock()
 	defer func() {
 		if v := recover(); v != nil {
-			done.Duration = time.Since(start)
+			done.Duration = c.clock() - done.Began
 			setError(&done, loop.Crashed, fmt.Errorf("panic: %v", v))
 			done.Stack = debug.Stack()
 		}
 	}()
 	result, err := work(ctx, item)
-	done.Duration = time.Since(start)
+	done.Duration = c.clock() - done.Began
 	switch {
 	case err != nil:
 	case c.IsRoot():

@@ -3,10 +3,12 @@ package dlp
 import (
 	"cmp"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/ame"
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
 // SplitOption changes what SplitManaged does.
@@ -40,6 +42,7 @@ type loopOptions struct {
 	keys      []any // func(T) string of Key
 
 	journal  *journalOptions // nil: none
+	timeline string          // path; empty: none
 	sequence bool            // the items come one by one
 	retries  int
 	timeout  time.Duration // of an item
@@ -115,15 +118,26 @@ type managed struct {
 	slots     int    // of this rank
 	total     int    // of all slots
 	hide      func() // ends the progress display
+
+	entered time.Duration     // when this rank came to the loop, by its clock
+	section *timeline.Section // on rank 0, of the loop's timeline; nil: none
+	timed   bool              // this rank notes what it does
+	users   atomic.Int32      // of section: this rank, and the manager
 }
 
 // startLoop begins a managed loop on every rank, and starts its manager on rank
 // 0, which may outlive the loop there. A rank that is alone works itself.
 func (c *Comm) startLoop(ctx context.Context, a announcement, items *samples, o loopOptions) (*managed, error) {
-	l := &managed{comm: c, policy: o.policy, retries: o.retries, rootWorks: o.rootWorks || c.Size() == 1, slots: o.slots, hide: func() {}}
+	l := &managed{comm: c, policy: o.policy, retries: o.retries, rootWorks: o.rootWorks || c.Size() == 1, slots: o.slots, hide: func() {}, entered: c.clock()}
 	a.items, a.slots = items.sum(), o.slots
 	if c.IsRoot() && !l.rootWorks {
 		a.slots = 0
+	}
+	if path := c.timelinePath(&o); path != "" {
+		a.record = func(slots []int) (err error) {
+			l.section, err = c.openTimeline(path, a, slots, l.entered, &o)
+			return err
+		}
 	}
 	all := agreed{slots: []int{a.slots}, total: a.slots}
 	var err error
@@ -131,11 +145,16 @@ func (c *Comm) startLoop(ctx context.Context, a announcement, items *samples, o 
 		all, err = c.agree(ctx, a, items)
 	} else {
 		err = cmp.Or(c.beginAlone(ctx, a.op), a.refuse)
+		if all.timed = a.record != nil; err == nil && all.timed {
+			err = a.record(all.slots)
+		}
 	}
 	if err != nil {
+		closeTimeline(l.section, err)
 		return nil, err
 	}
-	l.ame = all.ame
+	l.ame, l.timed = all.ame, all.timed
+	l.users.Store(2)
 	if l.total = all.total; c.IsRoot() {
 		l.serve(a, all.slots, o)
 	}
@@ -148,9 +167,10 @@ func (l *managed) serve(a announcement, slots []int, o loopOptions) {
 		Size: l.comm.Size(), Total: a.length, Travels: a.travels(), Slots: slots,
 		RootWorks: l.rootWorks, Stop: o.policy == Stop, Errors: loopErrors{l.comm},
 		Redo: a.op == opSplit, Finished: a.finished, OnLoss: loop.LossPolicy(o.onLoss), Halting: l.comm.halting(&o),
-		Retries: o.retriesElsewhere(),
+		Retries: o.retriesElsewhere(), Timeline: l.section,
 	})
 	l.comm.loops.serve(l.server, func() {
+		l.leaveTimeline()
 		if l.ame != nil {
 			l.ame.Close()
 		}
@@ -159,10 +179,16 @@ func (l *managed) serve(a announcement, slots []int, o loopOptions) {
 }
 
 func (l *managed) worker() *loop.Worker {
+	var w *loop.Worker
 	if l.server != nil {
-		return l.server.NewWorker()
+		w = l.server.NewWorker()
+	} else {
+		w = loop.NewWorker(loopLink{l.ame}, l.slots, l.total, l.policy == Stop || l.retries > 0, loopErrors{l.comm})
 	}
-	return loop.NewWorker(loopLink{l.ame}, l.slots, l.total, l.policy == Stop || l.retries > 0, loopErrors{l.comm})
+	if l.timed {
+		w.Record(l.comm.loops.epoch, l.entered)
+	}
+	return w
 }
 
 // nextItem returns the next item that this rank is to work on. With ok ==
@@ -183,10 +209,15 @@ func nextItem[T any](ctx context.Context, w *loop.Worker, items *source[T]) (ite
 	}
 }
 
-// finish ends the loop on this rank. On rank 0 the manager goes on until all
-// others are out, and then closes the loop's communicator.
-func (l *managed) finish() {
+// finish ends the loop on this rank, with *failed. On rank 0 the manager goes on
+// until all others are out, and then closes the loop's communicator.
+func (l *managed) finish(failed *error) {
 	l.hide()
+	if l.section != nil {
+		l.section.End(*failed)
+		_ = l.section.Flush() // closeSection says it
+		l.leaveTimeline()
+	}
 	if l.server == nil {
 		l.ame.Close()
 	}

@@ -19,6 +19,9 @@ type loops struct {
 	askEnd sync.Once
 	end    time.Time // of the job, as jobEnd has found
 
+	epoch    time.Time // when the clock of this rank was 0
+	timeline string    // where loops are recorded that do not say it; empty: nowhere
+
 	mu      sync.Mutex
 	servers []*loop.Server // of the managers that still run
 }

@@ -3,10 +3,10 @@ package dlp
 import (
 	"context"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
 // Result is what has become of one item of MapUnordered.
@@ -102,9 +102,11 @@ func mapRange[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 
 // mapAlone is the loop of a rank that is alone and has one slot.
 func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work func(context.Context, T) (R, error), o loopOptions, yield func(Result[R], error) bool) (failed error) {
-	if err := c.beginAlone(ctx, "map"); err != nil {
+	section, err := c.timelineAlone(ctx, announcement{op: opMap, length: items.length()}, &o)
+	if err != nil {
 		return err
 	}
+	defer func() { closeTimeline(section, failed) }()
 	book, err := openLogbook[T, R](c, &o)
 	if err != nil {
 		return err
@@ -128,8 +130,10 @@ func mapAlone[T, R any](ctx context.Context, c *Comm, items *source[T], work fun
 		case err != nil:
 			return err
 		case isCut(workCtx, &f):
+			section.Own(timeline.Cut, 0, index, f.Began, f.Duration)
 			return halter.stops(index, items.length())
 		case !f.Resumed:
+			section.Own(f.State(), 0, index, f.Began, f.Duration)
 			halter.done(f.Duration)
 		}
 		index++
@@ -158,9 +162,9 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 	if err != nil {
 		return err
 	}
-	defer l.finish()
+	defer func() { l.finish(&failed) }()
 	if c.IsRoot() && !l.rootWorks {
-		return yieldResults(ctx, c, l.server, book.records, o.policy, yield)
+		return yieldResults(ctx, l, book.records, yield)
 	}
 	w := l.worker()
 	own := labour[T]{
@@ -172,76 +176,5 @@ func mapShared[T, R any](ctx context.Context, c *Comm, items *source[T], compare
 		return own.run(ctx)
 	}
 	defer beside(ctx, own.run)()
-	return yieldResults(ctx, c, l.server, book.records, o.policy, yield)
-}
-
-// beside runs rank 0's own work beside its loop body. The returned function ends
-// the work's ctx and waits for it. An error of the work reaches the loop by way of
-// the manager.
-func beside(ctx context.Context, run func(context.Context) error) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var own sync.WaitGroup
-	own.Go(func() { _ = run(ctx) })
-	return func() {
-		cancel()
-		own.Wait()
-	}
-}
-
-// yieldResults is rank 0's part: it runs the loop body on what comes.
-func yieldResults[R any](ctx context.Context, c *Comm, s *loop.Server, book *records, policy ErrorPolicy, yield func(Result[R], error) bool) error {
-	left := errLeft // until it is clear that yield has returned
-	defer func() {
-		if left == errLeft {
-			left = c.fromRank(0, unreturned("left the loop body"))
-		}
-		s.Leave(left)
-	}()
-	use := func(item *loop.Item) (more bool) {
-		r := resultOf[R](c, item)
-		*item = loop.Item{} // lets go of the value
-		if r.Err != nil && policy == Stop {
-			s.Reject(r.Err)
-			return true
-		}
-		return yield(r, nil)
-	}
-	more, err := book.replay(ctx, use)
-	var lost error // why results are not safe
-	for more && err == nil {
-		results, over, failed := s.Take(ctx)
-		if over {
-			left = nil
-			return failed
-		}
-		if err = failed; err != nil {
-			break
-		}
-		if unsafe := book.record(results); unsafe != nil {
-			if lost == nil {
-				s.Reject(c.fromRank(0, unsafe))
-			}
-			lost = unsafe
-			continue // what is not safe is not yielded
-		}
-		more, err = useEach(ctx, results, use)
-	}
-	if left = nil; err != nil {
-		left = c.fromRank(0, err)
-	}
-	return err
-}
-
-// useEach calls use with each result, as long as that wants more and ctx has not
-// ended.
-func useEach(ctx context.Context, results []loop.Item, use func(*loop.Item) (more bool)) (more bool, err error) {
-	for i := range results {
-		if ctx.Err() != nil {
-			return false, context.Cause(ctx)
-		}
-		if !use(&results[i]) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return yieldResults(ctx, l, book.records, yield)
 }

@@ -25,6 +25,7 @@ func Run(ctx context.Context, n int, body func(ctx context.Context, c *Comm) err
 	}
 	r := &run{size: n, options: newOptions(opts), listener: ame.NewMemoryListener(), key: secret.New()}
 	r.host, _ = os.Hostname()
+	r.options.timeline = os.Getenv(timelineVariable)
 	var wg sync.WaitGroup
 	for rank := range n {
 		wg.Go(func() { r.rank(ctx, rank, body) })

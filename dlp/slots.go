@@ -71,7 +71,7 @@ func (l *labour[X]) alone(ctx, workCtx context.Context) error {
 	for {
 		item, t, ok, err := l.next(ctx)
 		if err == nil && ok {
-			err = l.work(workCtx, t, item)
+			err = l.work(workCtx, 0, t, item)
 		}
 		if err != nil || !ok {
 			return err
@@ -80,10 +80,11 @@ func (l *labour[X]) alone(ctx, workCtx context.Context) error {
 }
 
 // work works on an item and reports what has become of it.
-func (l *labour[X]) work(ctx context.Context, t loop.Task, item X) error {
+func (l *labour[X]) work(ctx context.Context, slot int, t loop.Task, item X) error {
 	done := l.do(ctx, t, item)
+	done.Slot = slot
 	if isCut(ctx, &done) {
-		return l.worker.Undone(t.Index)
+		return l.worker.Undone(done)
 	}
 	return l.worker.Done(done)
 }
@@ -96,7 +97,7 @@ func (l *labour[X]) together(ctx, workCtx context.Context) error {
 	c.stop = stop
 	var slots sync.WaitGroup
 	for i := range l.slots {
-		slots.Go(func() { c.slot(context.WithValue(workCtx, slotKey{}, i), taking) })
+		slots.Go(func() { c.slot(i, context.WithValue(workCtx, slotKey{}, i), taking) })
 	}
 	slots.Wait()
 	switch {
@@ -126,7 +127,7 @@ type crew[X any] struct {
 }
 
 // slot works on items until there are no more, or another slot has failed.
-func (c *crew[X]) slot(ctx, taking context.Context) {
+func (c *crew[X]) slot(number int, ctx, taking context.Context) {
 	returned := false
 	defer func() {
 		if !returned {
@@ -134,9 +135,9 @@ func (c *crew[X]) slot(ctx, taking context.Context) {
 		}
 	}()
 	for {
-		item, t, ok, err := c.take(taking)
+		item, t, ok, err := c.take(number, taking)
 		if err == nil && ok {
-			err = c.work(ctx, t, item)
+			err = c.work(ctx, number, t, item)
 		}
 		if err != nil {
 			c.fail(err)
@@ -149,8 +150,9 @@ func (c *crew[X]) slot(ctx, taking context.Context) {
 }
 
 // take is next for one slot after the other.
-func (c *crew[X]) take(ctx context.Context) (item X, t loop.Task, ok bool, err error) {
+func (c *crew[X]) take(slot int, ctx context.Context) (item X, t loop.Task, ok bool, err error) {
 	c.turn <- struct{}{}
+	c.worker.Turn(slot)
 	defer func() { <-c.turn }()
 	if c.over {
 		return item, t, false, nil

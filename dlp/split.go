@@ -3,9 +3,9 @@ package dlp
 import (
 	"context"
 	"iter"
-	"time"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/loop"
+	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
 // SplitRoundRobin yields this rank's share of items, which all ranks have:
@@ -102,10 +102,12 @@ func splitRange[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 }
 
 // splitAlone is the loop of a rank that is alone.
-func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) error {
-	if err := c.beginAlone(ctx, "split"); err != nil {
+func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOptions, yield func(T, error) bool) (failed error) {
+	section, err := c.timelineAlone(ctx, announcement{op: opSplit, length: items.length()}, &o)
+	if err != nil {
 		return err
 	}
+	defer func() { closeTimeline(section, failed) }()
 	count := counter{total: items.length()}
 	defer showProgress(c, o, count.state)()
 	halter := halter{Halting: c.halting(&o)}
@@ -117,11 +119,14 @@ func splitAlone[T any](ctx context.Context, c *Comm, items *source[T], o loopOpt
 		if err := halter.stops(index, items.length()); err != nil {
 			return err
 		}
-		start := time.Now()
-		if !yield(item, nil) {
+		began := c.clock()
+		again := yield(item, nil)
+		took := c.clock() - began
+		section.Own(timeline.Done, 0, index, began, took)
+		if !again {
 			return nil
 		}
-		halter.done(time.Since(start))
+		halter.done(took)
 		index++
 		count.add()
 	}
@@ -135,7 +140,7 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 	if err != nil {
 		return err
 	}
-	defer l.finish()
+	defer func() { l.finish(&err) }()
 	if c.IsRoot() && o.dedicated {
 		return l.server.Supervise(ctx)
 	}
@@ -150,9 +155,9 @@ func splitShared[T any](ctx context.Context, c *Comm, items *source[T], compared
 			left = loop.Fail
 			return err
 		}
-		start := time.Now()
+		began := c.clock()
 		again := yield(item, nil)
-		err = w.Done(loop.Item{Index: t.Index, Duration: time.Since(start)})
+		err = w.Done(loop.Item{Index: t.Index, Began: began, Duration: c.clock() - began})
 		switch {
 		case !again:
 			left = loop.Break

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/dlp-mpi/dlp-go/dlp/internal/value"
 )
@@ -98,6 +99,9 @@ func (s *Server) window(rank int) (window, bool) {
 type outgoing struct {
 	windows []window
 	writing bool // somebody is at it
+
+	messages int           // that were written, for a timeline
+	sent     time.Duration // when the last one was
 }
 
 // isBulky says whether the answers to a rank take long to write.
@@ -132,6 +136,9 @@ func (s *Server) write(rank int) {
 		}
 		w := o.windows[0]
 		o.windows = slices.Delete(o.windows, 0, 1)
+		if !w.cut {
+			o.stamp(s.Timeline)
+		}
 		s.mu.Unlock()
 		if err := s.send(rank, w); err != nil {
 			s.unanswered(&PeerError{rank, err})

@@ -31,6 +31,7 @@ func parseReport(b []byte) (*report, error) {
 		r.items[i] = d.item()
 	}
 	r.more = d.int()
+	r.times = d.bytes()
 	if d.err == nil && len(d.rest) > 0 {
 		d.fail("bytes behind its end")
 	}

@@ -187,9 +187,10 @@ func (w *Worker) giveBack(intent Intent) *report {
 
 // Undone notes that this rank has ended its work on an item without a result,
 // because it was told to. Nobody does it again in this loop.
-func (w *Worker) Undone(index int) error {
+func (w *Worker) Undone(item Item) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.busy--
-	return w.flush(&report{end: Unknown, intent: working, back: []span{{index, 1}}})
+	w.notes.cut(&item)
+	return w.flush(&report{end: Unknown, intent: working, back: []span{{item.Index, 1}}})
 }

@@ -147,7 +147,7 @@ func TestServerCutsWhenTimeIsUp(t *testing.T) {
 		assert.Equal(t, answer{1, window{cut: true}}, <-l.sent)
 		<-cut
 		assert.Less(t, time.Since(start), time.Hour+time.Second)
-		require.NoError(t, w.Undone(task.Index))
+		require.NoError(t, w.Undone(Item{Index: task.Index}))
 		l.says(1, asks(Item{Index: 1}))
 		assert.Equal(t, homeward("stopped to be done by 2000-01-01 01:00:00, not done: item 0"), (<-l.sent).window)
 		_, ok, err := w.Next(t.Context())
@@ -173,7 +173,7 @@ func TestWorkerHeedsThatItIsToStop(t *testing.T) {
 		assert.Equal(t, report{end: Unknown, intent: halting, back: []span{{1, 7}}}, s.reports[1])
 		s.cuts.Store(true)
 		<-cut
-		require.NoError(t, w.Undone(task.Index))
+		require.NoError(t, w.Undone(Item{Index: task.Index}))
 		assert.Equal(t, []span{{0, 1}}, s.reports[3].back)
 		close(over)
 	})

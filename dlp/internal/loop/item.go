@@ -28,7 +28,9 @@ const itemOverhead = 128
 type Item struct {
 	Index    int
 	Rank     int
-	Attempt  int // from 1; set by the Server
+	Attempt  int           // from 1; set by the Server
+	Slot     int           // for a timeline, not reported
+	Began    time.Duration // the same, by the clock of the rank
 	Duration time.Duration
 	Resumed  bool // it was finished before the loop began
 	Status   Status

@@ -53,6 +53,7 @@ func (s *Server) loseRank(p *PeerError) {
 	}
 	leaves := fmt.Errorf("%w; it leaves %s", p, s.m.unfinished(p.Rank))
 	held, done := s.m.bury(p.Rank)
+	s.recordLoss(p, held)
 	s.forget(p.Rank)
 	switch {
 	case s.m.stopped && s.halt.why == "":

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
 // Config describes a loop to its Server.
@@ -22,6 +24,7 @@ type Config struct {
 	Retries   int // of an item on which work has failed
 	Halting   Halting
 	Errors    Errors
+	Timeline  *timeline.Section // nil: nothing is recorded
 }
 
 // Server runs the manager of one loop on rank 0. Its Run answers the other
@@ -123,10 +126,12 @@ func (s *Server) value(m Message) (err error) {
 // report takes in what a rank says and answers the ranks that can be
 // answered now.
 func (s *Server) report(rank int, r *report) {
+	received := s.Timeline.Now()
 	s.change(func() {
 		if s.m.ranks[rank].state != in {
 			return
 		}
+		s.record(rank, received, r)
 		if err := s.account(rank, r); err != nil {
 			s.fail(err)
 		}

@@ -34,6 +34,7 @@ type report struct {
 	intent Intent
 	why    []byte // the error, if intent is Fail
 	more   int    // if intent is asking: how many slots wait besides one
+	times  []byte // of a timeline.Log; empty if nothing is recorded
 }
 
 // appendItem appends an item to the body of a report.
@@ -75,7 +76,8 @@ func appendReport(b []byte, r *report) []byte {
 	for i := range r.items {
 		b = appendItem(b, &r.items[i])
 	}
-	return binary.AppendUvarint(b, uint64(r.more))
+	b = binary.AppendUvarint(b, uint64(r.more))
+	return appendBytes(b, r.times)
 }
 
 func appendSpan(b []byte, s span) []byte {

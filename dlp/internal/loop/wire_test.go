@@ -21,10 +21,11 @@ func reports() map[string]struct {
 		report report
 		wire   string
 	}{
-		"more":  {report{end: Unknown, intent: asking}, "\x01\x00\x00\x00\x00\x00"},
-		"error": {report{end: Unknown, intent: Fail, why: []byte("why")}, "\x04\x03why\x00\x00\x00\x00"},
-		"end":   {report{end: 7, intent: working}, "\x00\x00\x08\x00\x00\x00"},
-		"back":  {report{end: Unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00\x00"},
+		"more":  {report{end: Unknown, intent: asking}, "\x01\x00\x00\x00\x00\x00\x00"},
+		"error": {report{end: Unknown, intent: Fail, why: []byte("why")}, "\x04\x03why\x00\x00\x00\x00\x00"},
+		"end":   {report{end: 7, intent: working}, "\x00\x00\x08\x00\x00\x00\x00"},
+		"back":  {report{end: Unknown, back: []span{{300, 2}}}, "\x00\x00\x00\x01\xac\x02\x02\x00\x00\x00"},
+		"times": {report{end: Unknown, times: []byte("log")}, "\x00\x00\x00\x00\x00\x00\x03log"},
 		"items": {
 			report{end: Unknown, intent: asking, items: []Item{
 				{Index: 1, Duration: 5},
@@ -32,7 +33,7 @@ func reports() map[string]struct {
 				{Index: 3, Status: Failed, Payload: payload(0, []byte("no"))},
 				{Index: 4, Status: Crashed, Payload: payload(0, []byte("no")), Stack: []byte("stk")},
 			}},
-			"\x01\x00\x00\x00\x04" + "\x01\x05\x00" + "\x02\x00\x01\x01\x01\x02ab" + "\x03\x00\x03\x02no" + "\x04\x00\x04\x02no\x03stk" + "\x00",
+			"\x01\x00\x00\x00\x04" + "\x01\x05\x00" + "\x02\x00\x01\x01\x01\x02ab" + "\x03\x00\x03\x02no" + "\x04\x00\x04\x02no\x03stk" + "\x00\x00",
 		},
 	}
 }
@@ -46,6 +47,7 @@ func TestReportWire(t *testing.T) {
 		assert.Equal(t, test.report.intent, r.intent)
 		assert.Equal(t, test.report.end, r.end)
 		assert.Equal(t, test.report.back, r.back)
+		assert.Equal(t, string(test.report.times), string(r.times))
 		for i := range test.report.items {
 			assert.Equal(t, test.report.items[i], r.items[i], name)
 		}
@@ -64,9 +66,9 @@ func TestParseReportRefuses(t *testing.T) {
 	tests := map[string]struct{ wire, want string }{
 		"empty":             {"", "cut short"},
 		"cut":               {"\x01\x00", "bad number"},
-		"unknown intent":    {"\x06\x00\x00\x00\x00\x00", "unknown intent 6"},
+		"unknown intent":    {"\x06\x00\x00\x00\x00\x00\x00", "unknown intent 6"},
 		"text too long":     {"\x04\x05why", "cut short"},
-		"bytes behind":      {"\x01\x00\x00\x00\x00\x00\x00", "bytes behind its end"},
+		"bytes behind":      {"\x01\x00\x00\x00\x00\x00\x00\x00", "bytes behind its end"},
 		"too many items":    {"\x01\x00\x00\x00\xff\xff\xff\xff\x0f", "more entries than bytes"},
 		"too many given":    {"\x01\x00\x00\xff\xff\xff\xff\x0f\x00", "more entries than bytes"},
 		"empty span":        {"\x01\x00\x00\x01\x05\x00\x00", "empty span"},

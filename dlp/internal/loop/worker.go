@@ -45,6 +45,7 @@ type Worker struct {
 	items []Item   // not reported
 	bytes int      // in items
 	timer *time.Timer
+	notes diary // of what it does
 	left  bool  // nothing more is reported
 	over  bool  // the manager has sent this rank home
 	err   error // of a report that the timer could not send
@@ -69,7 +70,7 @@ func (w *Worker) Next(ctx context.Context) (t Task, ok bool, err error) {
 			return t, ok, err
 		}
 		answer, err := w.boss.await(ctx)
-		w.setOver(answer.over)
+		w.answered(answer.over)
 		if err != nil || answer.over {
 			return t, false, err
 		}
@@ -77,10 +78,12 @@ func (w *Worker) Next(ctx context.Context) (t Task, ok bool, err error) {
 	}
 }
 
-func (w *Worker) setOver(over bool) {
+// answered notes that rank 0 has answered, and whether that was the end.
+func (w *Worker) answered(over bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = over
+	w.notes.answered(over)
 }
 
 // pop takes the first item that is not started. If there is none, it makes sure
@@ -89,6 +92,7 @@ func (w *Worker) pop() (t Task, ok bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.todo) == 0 {
+		w.notes.waits()
 		return t, false, w.ask()
 	}
 	first := &w.todo[0]
@@ -167,10 +171,14 @@ func (w *Worker) Done(item Item) error {
 	w.items = append(w.items, item)
 	w.bytes += item.bytes()
 	w.busy--
+	w.notes.did(&item)
 	// A large value is sent alone and at once: none is ever kept here, and a
 	// report with another intent never has one.
 	if item.Large() || w.bytes >= fullReport || w.prompt && item.HasFailed() {
-		if err := w.flush(&report{end: Unknown, intent: working}); err != nil {
+		since := w.notes.now()
+		err := w.flush(&report{end: Unknown, intent: working})
+		w.notes.waited(item.Slot, since)
+		if err != nil {
 			return err
 		}
 	}
@@ -220,7 +228,7 @@ func (w *Worker) flush(r *report) error {
 	if w.err != nil {
 		return w.err
 	}
-	r.items = w.items
+	r.items, r.times = w.items, w.notes.take()
 	err := w.boss.tell(r)
 	clear(w.items) // lets go of the values
 	w.items, w.bytes = w.items[:0], 0
