@@ -75,6 +75,11 @@ soak: build
 bench:
 	go run ./bench
 
+# The pictures of the README, from a run of some seconds.
+pictures: build
+	$(GOBUILD) -o bin/ ./bench/pictures
+	bin/ameexec -n 4 bin/pictures docs/figures
+
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...

@@ -77,7 +77,7 @@ func TestOutputPage(t *testing.T) {
 	page, err := os.ReadFile("docs/output.md")
 	require.NoError(t, err)
 	var want, got []string
-	for _, source := range []string{"cmd/dlp-hello/report.go", "examples/corpus/report.go", "cmd/dlp/report.go"} {
+	for _, source := range []string{"cmd/dlp-hello/report.go", "examples/corpus/report.go", "cmd/dlp/journalstate.go", "cmd/dlp/pictures.go", "internal/timeline/draw/summary.go"} {
 		text, err := os.ReadFile(source)
 		require.NoError(t, err)
 		for _, match := range regexp.MustCompile("`json:\"(\\w+)\"`").FindAllStringSubmatch(string(text), -1) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +26,7 @@ type collector struct {
 	order   *sequencer // nil: as it comes
 	log     *joblog
 	list    *failedList
+	notes   notes
 	tally   tally
 	usable  *usable
 	slots   int // of all ranks
@@ -52,6 +54,11 @@ func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string
 	}
 	if c.list, err = openFailed(o); err != nil {
 		return nil, err
+	}
+	if o.drawn() {
+		if err := writeFile(o.timeline, func(io.Writer) error { return nil }); err != nil { // better now than at the end
+			return nil, fmt.Errorf("--timeline: %w", err)
+		}
 	}
 	if o.results != "" {
 		c.depot.save = c.save // before the item counts as done
@@ -93,6 +100,9 @@ func (c *collector) take(result dlp.Result[report]) error {
 		r.Note, r.Status = err.Error(), statusFailed
 	}
 	c.tally.add(t, &r, result.Rank, host)
+	if c.timeline != "" {
+		c.notes.add(t, &r)
+	}
 	err = c.log.add(&r, host, c.line(t, r.Slot))
 	if r.failed() {
 		err = errors.Join(err, c.list.add(t))
@@ -198,6 +208,6 @@ func (c *collector) close() error {
 		errs = append(errs, c.order.rest())
 		c.order.close()
 	}
-	errs = append(errs, c.log.close(), c.list.close(), c.feeder.close.Close())
+	errs = append(errs, c.log.close(), c.list.close(), c.feeder.close.Close(), c.drawTimeline())
 	return errors.Join(errs...)
 }

@@ -21,6 +21,9 @@ func (m *mapping) loop(ctx context.Context, items iter.Seq[task], work func(cont
 	if m.journal != "" {
 		options = append(options, dlp.Journal(m.journal, dlp.JournalRedo(m.redo)), dlp.Key(m.identity))
 	}
+	if m.timeline != "" {
+		options = append(options, dlp.Timeline(m.recordTo()))
+	}
 	encoded := func(ctx context.Context, t task) ([]byte, error) {
 		r, err := work(ctx, t)
 		if err != nil {

@@ -69,6 +69,7 @@ func mapFlags() []cli.Flag {
 		&cli.StringFlag{Name: "journal", Usage: "keep in `FILE` what is done, and skip that when started again"},
 		&cli.BoolFlag{Name: "retry-failed", DisableDefaultText: true, Usage: "run the items again that have failed, as the journal says"},
 		&cli.StringFlag{Name: "joblog", Usage: "write a line for each item to `FILE`, as GNU parallel does"},
+		&cli.StringFlag{Name: "timeline", Usage: "record in `FILE` when and where items ran, for dlp report; if it ends in .html, draw that at the end"},
 		&cli.BoolFlag{Name: "dry-run", DisableDefaultText: true, Usage: "print the commands and run none"},
 		&cli.BoolFlag{Name: "progress", DisableDefaultText: true, Usage: "show how far it is: a bar on a terminal, a line every 30 s elsewhere"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, DisableDefaultText: true, Usage: "no summary at the end"},
@@ -110,6 +111,7 @@ type options struct {
 	retryFailed bool
 
 	joblog   string
+	timeline string
 	dryRun   bool
 	progress bool
 	quiet    bool

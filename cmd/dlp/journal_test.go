@@ -120,12 +120,7 @@ func TestReport(t *testing.T) {
 	journal := filepath.Join(dir, "journal")
 	r := runMap(t, "a\nx\nb\n", append([]string{"--journal", journal}, noted(filepath.Join(dir, "notes"))...)...)
 	require.Equal(t, 1, r.status, r.stderr)
-	report := func(args ...string) result {
-		cmd := dlpMap(t)
-		cmd.Args = append([]string{os.Args[0], "dlp", "report"}, args...)
-		return finish(t, cmd)
-	}
-	r = report(journal)
+	r = reportOn(t, journal)
 	require.Equal(t, 0, r.status, r.stderr)
 	assert.Regexp(t, `^2 done, 1 failed, in 1 start; \S+ of work in \S+\n`, r.stdout)
 	assert.Contains(t, r.stdout, "another start skips 2 items, and with --retry-failed tries 1 item again\n")
@@ -133,7 +128,7 @@ func TestReport(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(r.stdout, "\nslow: item "))
 	assert.Contains(t, r.stdout, "rank 0 ("+hostname(t)+"): 3 items, ")
 
-	r = report("--json", journal)
+	r = reportOn(t, "--json", journal)
 	var s journalState
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), &s))
 	assert.Equal(t, []int{1, 2, 1}, []int{s.Starts, s.Done, s.Failed})
@@ -141,9 +136,9 @@ func TestReport(t *testing.T) {
 	assert.Equal(t, "x", s.Failures[0].Item)
 	assert.Len(t, s.Slowest, 3)
 
-	assert.Equal(t, 2, report().status)
-	assert.Equal(t, 1, report(filepath.Join(dir, "absent")).status)
-	r = report(file(t, "no journal at all"))
+	assert.Equal(t, 2, reportOn(t).status)
+	assert.Equal(t, 1, reportOn(t, filepath.Join(dir, "absent")).status)
+	r = reportOn(t, file(t, "no journal at all"))
 	assert.Equal(t, 1, r.status)
 	assert.Contains(t, r.stderr, "no journal")
 }

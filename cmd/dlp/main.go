@@ -1,7 +1,7 @@
 // Dlp runs commands over the items of a list, on all nodes of a job.
 //
 //	dlp map [options] [COMMAND [ARGS...]] [::: ITEM...]
-//	dlp report [--json] JOURNAL
+//	dlp report [--json] [--html FILE] [--svg FILE] [--trace FILE] JOURNAL|TIMELINE
 //
 // Each line of stdin, or of -a FILE, is an item, and COMMAND runs once for each of
 // them, as many at a time as there are processors. Without a COMMAND each line is
@@ -94,6 +94,9 @@ func dlpMain(args []string) int {
 		rest = detach(args[2:], mapFlags())
 		args = append(args[:2:2], rest...)
 	}
+	if len(args) > 1 && args[1] == "report" {
+		args = append(args[:2:2], optionsFirst(args[2:], reportFlags())...)
+	}
 	err := newApp(rest).Run(args)
 	var with *launch.StatusError
 	switch {
@@ -132,5 +135,5 @@ func newApp(mapArgs []string) *cli.App {
 
 // usage is an error of the command line.
 func usage(format string, args ...any) error {
-	return &launch.StatusError{Status: statusUsage, Err: fmt.Errorf(format+"; see dlp map --help", args...)}
+	return &launch.StatusError{Status: statusUsage, Err: fmt.Errorf(format+"; see dlp map --help, dlp report --help", args...)}
 }

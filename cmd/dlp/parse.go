@@ -43,6 +43,7 @@ func parseMap(c *cli.Context) (*options, error) {
 		journal:      c.String("journal"),
 		retryFailed:  c.Bool("retry-failed"),
 		joblog:       c.String("joblog"),
+		timeline:     c.String("timeline"),
 		dryRun:       c.Bool("dry-run"),
 		progress:     c.Bool("progress"),
 		quiet:        c.Bool("quiet"),

@@ -1,212 +1,114 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/dlp-mpi/dlp-go/internal/journal"
-	"github.com/dlp-mpi/dlp-go/internal/progress"
+	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
 // reportCommand is dlp report.
 func reportCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "report",
-		Usage:     "say what is in the journal of a map",
-		UsageText: "dlp report [--json] JOURNAL",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object"},
-		},
+		Name:            "report",
+		Usage:           "say what is in the journal of a map or in a timeline, or draw it",
+		UsageText:       "dlp report [--json] [--html FILE] [--svg FILE] [--trace FILE] JOURNAL|TIMELINE",
+		Flags:           reportFlags(),
 		HideHelpCommand: true,
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) },
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usage("report needs a journal")
+				return usage("report needs a journal or a timeline")
 			}
-			s, err := readJournal(c.Args().First())
+			p, err := picturesOf(c)
+			if err != nil {
+				return err
+			}
+			r, err := p.report(c.Args().First())
 			if err != nil {
 				return err
 			}
 			if c.Bool("json") {
-				return json.NewEncoder(c.App.Writer).Encode(s)
+				return json.NewEncoder(c.App.Writer).Encode(r)
 			}
-			return s.print(c.App.Writer)
+			return r.print(c.App.Writer)
 		},
 	}
 }
 
-// journalState is what a journal says of a map. Its JSON is what dlp report
-// --json prints.
-type journalState struct {
-	Starts   int           `json:"starts"`
-	Done     int           `json:"done"`
-	Failed   int           `json:"failed"`
-	Work     time.Duration `json:"work_ns"`
-	Elapsed  time.Duration `json:"elapsed_ns"` // of all starts, from the first to the last record
-	Torn     int64         `json:"torn_bytes"`
-	Slowest  []journalItem `json:"slowest"`
-	Failures []journalItem `json:"failures"`
-	Ranks    []journalRank `json:"ranks"` // of all starts
+func reportFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print one JSON object"},
+	}, pictureFlags()...)
 }
 
-// journalItem is an item in a journal.
-type journalItem struct {
-	Index   int           `json:"index"`
-	Item    string        `json:"item"`
-	Rank    int           `json:"rank"`
-	Host    string        `json:"host"`
-	Attempt int           `json:"attempt"`
-	Status  int           `json:"status"`
-	Took    time.Duration `json:"took_ns"`
-	How     string        `json:"how"`
-
-	failed bool
-	ended  time.Time
-	start  int
+// optionsFirst moves options in front of the other arguments, as users write them
+// behind the name of a file, too.
+func optionsFirst(args []string, flags []cli.Flag) []string {
+	var options, others []string
+	for i := 0; i < len(args); i++ {
+		name := strings.TrimLeft(args[i], "-")
+		if args[i] == "--" {
+			others = append(others, args[i:]...)
+			break
+		}
+		if name == args[i] || name == "" {
+			others = append(others, args[i])
+			continue
+		}
+		options = append(options, args[i])
+		takesValue := slices.ContainsFunc(flags, func(f cli.Flag) bool {
+			_, isBool := f.(*cli.BoolFlag)
+			return !isBool && slices.Contains(f.Names(), name)
+		})
+		if takesValue && i+1 < len(args) {
+			i++
+			options = append(options, args[i])
+		}
+	}
+	return append(options, others...)
 }
 
-// journalRank is what one rank has done.
-type journalRank struct {
-	Rank  int           `json:"rank"`
-	Host  string        `json:"host"`
-	Items int           `json:"items"`
-	Work  time.Duration `json:"work_ns"`
-}
-
-const namedItems = 10
-
-// readJournal reads all of a journal.
-func readJournal(path string) (*journalState, error) {
+// report reads a file, of whichever kind it is, and draws what is wanted of it.
+func (p *pictures) report(path string) (interface{ print(io.Writer) error }, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
+	head := make([]byte, 8)
+	n, _ := io.ReadFull(file, head)
+	if timeline.Is(head[:n]) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		recorded, err := timeline.Read(b)
+		if err != nil {
+			return nil, fmt.Errorf("timeline %s: %w", path, err)
+		}
+		loops, err := p.choose(recorded.Loops)
+		if err != nil {
+			return nil, err
+		}
+		return reportTimeline(loops, recorded.Torn), p.write(loops)
+	}
+	s, err := readJournal(path, file)
 	if err != nil {
 		return nil, err
 	}
-	r, err := journal.NewReader(file, info.Size())
+	if !p.any() {
+		return s, nil
+	}
+	loops, err := p.choose(s.loops())
 	if err != nil {
-		return nil, fmt.Errorf("journal %s: %w", path, err)
+		return nil, err
 	}
-	s := &journalState{Failures: []journalItem{}, Ranks: []journalRank{}}
-	items := make(map[journal.ID]journalItem)
-	begins := []time.Time{}
-	for {
-		entry, err := r.Next()
-		var torn *journal.TornError
-		switch {
-		case errors.Is(err, io.EOF):
-			s.sum(items, begins)
-			return s, nil
-		case errors.As(err, &torn):
-			s.Torn = torn.Size - torn.Offset
-			s.sum(items, begins)
-			return s, nil
-		case err != nil:
-			return nil, fmt.Errorf("journal %s: %w", path, err)
-		case entry.Start != nil:
-			begins = append(begins, entry.Start.Time)
-		case entry.Record != nil:
-			items[entry.Record.ID] = itemOfRecord(entry.Record, len(begins))
-		}
-	}
-}
-
-// itemOfRecord reads a record. One that another program has written has numbers
-// and no text.
-func itemOfRecord(record *journal.Record, start int) journalItem {
-	item := journalItem{
-		Index: record.Index, Rank: record.Rank, Attempt: record.Attempt, Took: record.Took,
-		failed: record.Failed, ended: record.Ended, start: start,
-	}
-	if record.Failed {
-		item.How, item.Status = string(record.Body), statusFailed
-		return item
-	}
-	if r, err := decodeReport(record.Body); err == nil {
-		item.Item, item.Host, item.Attempt, item.Status, item.Took, item.failed = r.Item, r.Host, r.Attempt, r.Status, r.Took, r.failed()
-		if item.failed {
-			item.How = r.how()
-		}
-	}
-	return item
-}
-
-// sum fills in what all items come to.
-func (s *journalState) sum(items map[journal.ID]journalItem, begins []time.Time) {
-	s.Starts = len(begins)
-	last := slices.Clone(begins) // when each start has finished an item last
-	ranks := make(map[int]*journalRank)
-	all := make([]journalItem, 0, len(items))
-	for _, item := range items {
-		all = append(all, item)
-		if item.start > 0 && item.ended.After(last[item.start-1]) {
-			last[item.start-1] = item.ended
-		}
-		s.Work += item.Took
-		if ranks[item.Rank] == nil {
-			ranks[item.Rank] = &journalRank{Rank: item.Rank, Host: item.Host}
-		}
-		ranks[item.Rank].Items++
-		ranks[item.Rank].Work += item.Took
-		if item.failed {
-			s.Failed++
-		} else {
-			s.Done++
-		}
-	}
-	for i, begin := range begins {
-		s.Elapsed += max(0, last[i].Sub(begin)) // a clock may have gone back
-	}
-	for _, rank := range ranks {
-		s.Ranks = append(s.Ranks, *rank)
-	}
-	slices.SortFunc(s.Ranks, func(a, b journalRank) int { return a.Rank - b.Rank })
-	slices.SortFunc(all, func(a, b journalItem) int { return cmp.Or(cmp.Compare(b.Took, a.Took), a.Index-b.Index) })
-	s.Slowest = all[:min(namedItems, len(all))]
-	for _, item := range all {
-		if item.failed {
-			s.Failures = append(s.Failures, item)
-		}
-	}
-	slices.SortFunc(s.Failures, func(a, b journalItem) int { return a.Index - b.Index })
-}
-
-// print writes what people read.
-func (s *journalState) print(to io.Writer) error {
-	var b []byte
-	add := func(format string, args ...any) { b = fmt.Appendf(b, format+"\n", args...) }
-	add("%d done, %d failed, in %s; %s of work in %s", s.Done, s.Failed, counted(s.Starts, "start"), progress.Round(s.Work), progress.Round(s.Elapsed))
-	if s.Elapsed > 0 {
-		add("on average %.1f items ran at once", s.Work.Seconds()/s.Elapsed.Seconds())
-	}
-	if s.Torn > 0 {
-		add("the last %d bytes are no record: whoever wrote them was interrupted", s.Torn)
-	}
-	add("another start skips %s, and with --retry-failed tries %s again", counted(s.Done, "item"), counted(s.Failed, "item"))
-	for i, item := range s.Failures {
-		if i == shownFailures {
-			add("and %d more have failed", len(s.Failures)-i)
-			break
-		}
-		add("failed: item %d (%s) on rank %d (%s): %s", item.Index+1, short(item.Item), item.Rank, item.Host, item.How)
-	}
-	for _, item := range s.Slowest {
-		add("slow: item %d (%s) took %s on rank %d (%s)", item.Index+1, short(item.Item), progress.Round(item.Took), item.Rank, item.Host)
-	}
-	for _, rank := range s.Ranks {
-		add("rank %d (%s): %s, %s of work", rank.Rank, rank.Host, counted(rank.Items, "item"), progress.Round(rank.Work))
-	}
-	_, err := to.Write(b)
-	return err
+	return s, p.write(loops)
 }

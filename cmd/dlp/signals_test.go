@@ -80,7 +80,7 @@ func TestSecondSignalKills(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM)) // a second one of a kind may be one with the first
 	cmd.Wait()
 	a.Gone(t)
-	assert.Equal(t, 143, cmd.ProcessState.ExitCode(), stderr)
+	assert.Contains(t, []int{130, 143}, cmd.ProcessState.ExitCode(), stderr) // the process may get the two in either order
 }
 
 // When dlp is killed, so is all that it has started.

@@ -132,12 +132,15 @@ func (r *reading) finish() {
 			}
 		}
 	}
-	slices.SortFunc(l.Records, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Start, b.Start))
-	})
+	slices.SortFunc(l.Records, InOrder)
 	for _, loss := range l.Losses {
 		l.Elapsed = max(l.Elapsed, loss.At)
 	}
+}
+
+// InOrder compares records by rank, slot and start.
+func InOrder(a, b Record) int {
+	return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Start, b.Start))
 }
 
 // add takes a record whose clock is behind rank 0's by so much.

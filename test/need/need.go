@@ -11,6 +11,7 @@ import (
 // packages says in which of Debian's packages a program is.
 var packages = map[string]string{
 	"bash":            "bash",
+	"chromium":        "chromium",
 	"gcc":             "gcc",
 	"mpicc.mpich":     "libmpich-dev",
 	"mpiexec.hydra":   "mpich",

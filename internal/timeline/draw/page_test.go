@@ -1,0 +1,125 @@
+package draw
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"html"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/internal/timeline"
+	"github.com/dlp-mpi/dlp-go/test/need"
+)
+
+// probe is added to a page: it looks at the canvas, turns the wheel, moves the
+// slider, and says what has come of it in the page's text.
+const probe = `<script>
+"use strict";
+function blue() {
+	const canvas = $("bars"), copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+	const c = copy.getContext("2d", { willReadFrequently: true });
+	c.drawImage(canvas, 0, 0);
+	const { data } = c.getImageData(LEFT, 0, canvas.width - LEFT, Math.max(1, canvas.height - AXIS));
+	let n = 0, red = 0;
+	for (let i = 0; i < data.length; i += 4) {
+		if (data[i + 2] > data[i] + 20) n++;
+		if (data[i] > data[i + 2] + 100 && data[i] > data[i + 1] + 100) red++;
+	}
+	return { n, red };
+}
+const said = {};
+said.whole = blue();
+said.bars = bars;
+const box = $("bars").getBoundingClientRect();
+let began = performance.now();
+$("bars").dispatchEvent(new WheelEvent("wheel", { deltaY: -700, clientX: box.left + LEFT + (box.width - LEFT) / 2, clientY: box.top + 5, cancelable: true }));
+draw();
+said.took = performance.now() - began;
+said.zoomed = [picture.from / picture.loop.elapsed, picture.to / picture.loop.elapsed];
+said.near = blue();
+$("bars").dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + LEFT + 30, clientY: box.top + 5 }));
+said.tip = $("tip").textContent;
+$("shortest").value = 100;
+$("shortest").onchange({ target: $("shortest") });
+draw();
+said.long = blue();
+$("whole").onclick();
+draw();
+said.back = picture.from === 0 && picture.to === picture.loop.elapsed;
+said.lines = $("longest").children.length;
+document.title = JSON.stringify(said);
+</script></body>`
+
+// browse opens a page in a browser without a screen, and returns the page's title
+// in the end and what it has said on the console.
+func browse(t *testing.T, page []byte) (title, console string) {
+	browser := need.Program(t, "chromium")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "page.html")
+	require.NoError(t, os.WriteFile(path, page, 0o600))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900",
+		"--user-data-dir="+dir, "--enable-logging=stderr", "--dump-dom", "file://"+path)
+	cmd.WaitDelay = 10 * time.Second
+	var out, err bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &err
+	require.NoError(t, cmd.Run(), err.String())
+	found := regexp.MustCompile(`<title>(.*?)</title>`).FindSubmatch(out.Bytes())
+	require.NotNil(t, found)
+	for line := range strings.Lines(err.String()) {
+		if strings.Contains(line, "CONSOLE") {
+			console += line
+		}
+	}
+	return html.UnescapeString(string(found[1])), console
+}
+
+// probed is the page of loops with the probe.
+func probed(t *testing.T, loops ...*timeline.Loop) []byte {
+	var b bytes.Buffer
+	require.NoError(t, Page(&b, loops))
+	return bytes.Replace(b.Bytes(), []byte("</body>"), []byte(probe), 1)
+}
+
+// The page draws, zooms, shows what is under the pointer and hides short items,
+// with few items and with very many.
+func TestPageInABrowser(t *testing.T) {
+	few := two(10, [2][2]int{{0, 2}, {1, 3}}, [2][2]int{{2, 9}, {4, 5}})
+	few.Records[1].State = timeline.Failed
+	for name, l := range map[string]*timeline.Loop{"few": few, "many": many(1_000_000)} {
+		t.Run(name, func(t *testing.T) {
+			title, console := browse(t, probed(t, l))
+			assert.Empty(t, console)
+			var said struct {
+				Whole, Near, Long struct{ N, Red int }
+				Bars, Lines       int
+				Took              float64 // ms
+				Zoomed            [2]float64
+				Tip               string
+				Back              bool
+			}
+			require.NoError(t, json.Unmarshal([]byte(title), &said), title)
+			t.Logf("a zoom takes %.0f ms", said.Took)
+			assert.Positive(t, said.Whole.N)
+			assert.Positive(t, said.Whole.Red)
+			assert.Positive(t, said.Bars)
+			assert.InDelta(t, 0.5, (said.Zoomed[0]+said.Zoomed[1])/2, 0.01)
+			assert.InDelta(t, 0.2466, said.Zoomed[1]-said.Zoomed[0], 0.001) // e^-1.4
+			assert.NotEqual(t, said.Whole, said.Near)
+			assert.Regexp(t, `^item \d+, (done|failed), `, said.Tip)
+			assert.Less(t, said.Long.N, said.Near.N+1)
+			assert.True(t, said.Back)
+			assert.Equal(t, min(len(l.Records), longestItems), said.Lines)
+		})
+	}
+}
