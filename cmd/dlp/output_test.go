@@ -38,7 +38,7 @@ func TestKeepOrder(t *testing.T) {
 
 // What must wait for its turn is not kept in memory.
 func TestKeepOrderHoldsOnDisk(t *testing.T) {
-	cmd := dlpMap(t, "-q", "-k", "-j", "2", "--range", "1-1500", "--shell", `[ {} = 1 ] && sleep 2; head -c 30000 /dev/zero`)
+	cmd := dlpMap(t, "-q", "-k", "-j", "2", "--range", "1-500", "--shell", `[ {} = 1 ] && sleep 2; head -c 90000 /dev/zero`)
 	count, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	require.NoError(t, err)
 	defer count.Close()
@@ -46,7 +46,7 @@ func TestKeepOrderHoldsOnDisk(t *testing.T) {
 	require.NoError(t, cmd.Run())
 	info, err := count.Stat()
 	require.NoError(t, err)
-	assert.EqualValues(t, 1500*30000, info.Size())
+	assert.EqualValues(t, 500*90000, info.Size())
 }
 
 func TestTag(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds what should take a second or two.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // launchersPage is the page that shows the matrix to users.
 const launchersPage = "../../docs/launchers.md"

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dlp-mpi/dlp-go/internal/timeline"
+	"github.com/dlp-mpi/dlp-go/test/deadline"
 	"github.com/dlp-mpi/dlp-go/test/need"
 )
 
@@ -62,11 +63,12 @@ document.title = JSON.stringify(said);
 // browse opens a page in a browser without a screen, and returns the page's title
 // in the end and what it has said on the console.
 func browse(t *testing.T, page []byte) (title, console string) {
+	deadline.Extend(t, 5*time.Minute) // on a busy machine a browser takes its time
 	browser := need.Program(t, "chromium")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "page.html")
 	require.NoError(t, os.WriteFile(path, page, 0o600))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900",
 		"--user-data-dir="+dir, "--enable-logging=stderr", "--dump-dom", "file://"+path)
