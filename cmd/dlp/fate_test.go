@@ -111,6 +111,10 @@ func TestBadInput(t *testing.T) {
 		"two places":       {"", []string{"--results", "a", "--results-local", "b", "echo"}, 2, "one place"},
 		"lines in order":   {"", []string{"-k", "--line-buffer", "echo"}, 2, "--line-buffer"},
 		"stdin of a line":  {"", []string{"--stdin-item"}, 2, "there is none"},
+		"pipe of nothing":  {"", []string{"--pipe"}, 2, "there is none"},
+		"pipe of others":   {"", []string{"--pipe", "cat", ":::", "a"}, 2, "--pipe is for lines"},
+		"block of no pipe": {"", []string{"--block", "1M", "cat"}, 2, "--block is for --pipe"},
+		"block of nothing": {"", []string{"--pipe", "--block", "1T", "cat"}, 2, "want a size such as 500k"},
 		"no items in one":  {"", []string{"-n", "0", "echo"}, 2, "at least one item"},
 	}
 	for name, test := range tests {

@@ -43,6 +43,9 @@ func mapFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "shell", DisableDefaultText: true, Usage: "give COMMAND to sh as one line, with items quoted"},
 		&cli.BoolFlag{Name: "stdin-item", DisableDefaultText: true, Usage: "give COMMAND the item on stdin"},
 
+		&cli.BoolFlag{Name: "pipe", DisableDefaultText: true, Usage: "cut the lines into blocks, and give each COMMAND one on stdin: with -n, N lines"},
+		&cli.GenericFlag{Name: "block", Value: new(size), Usage: "a block of --pipe has lines of `SIZE` (500k, 1M) at most; a longer line is one of its own", DefaultText: "1M"},
+
 		&cli.StringFlag{Name: "worker", Usage: "start `COMMAND` once for each slot; it gets items as lines on stdin and answers each by a line"},
 		&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "talk JSON with workers: {\"index\": .., \"item\": ..}, answered by {\"value\": ..} or {\"error\": ..}"},
 

@@ -122,3 +122,24 @@ func TestJoblog(t *testing.T) {
 $`), read(t, path))
 	assert.Contains(t, read(t, path), "\t"+host+"\t")
 }
+
+// With --pipe commands get blocks of lines, which put together are the input, on
+// one rank and on several.
+func TestPipe(t *testing.T) {
+	var input strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintln(&input, i, strings.Repeat("x", i%100))
+	}
+	for _, args := range [][]string{{}, {"--block", "64k"}, {"-n", "777"}} {
+		r := runMap(t, input.String(), append(args, "-q", "-k", "-j", "2", "--pipe", "cat")...)
+		require.Equal(t, 0, r.status, r.stderr)
+		assert.True(t, input.String() == r.stdout, "%v", args)
+	}
+	cmd := underRanks(t, binaries(t), []string{"ameexec", "-n", "3"}, "-q", "-k", "--pipe", "--block", "50k", "cat")
+	cmd.Stdin = strings.NewReader(input.String())
+	r := finish(t, cmd)
+	require.Equal(t, 0, r.status, r.stderr)
+	assert.True(t, input.String() == r.stdout)
+	r = runMap(t, strings.Repeat("a\n", 10), "-q", "-k", "--pipe", "-n", "4", "wc", "-l")
+	assert.Equal(t, []string{"4", "4", "2"}, strings.Fields(r.stdout))
+}

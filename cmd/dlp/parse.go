@@ -17,10 +17,10 @@ func parseMap(c *cli.Context) (*options, error) {
 	o := &options{
 		source: source.Spec{
 			Arguments: arguments, Range: c.String("range"), File: c.String("arg-file"),
-			NUL: c.Bool("null"), Separator: c.String("colsep"), Pack: c.Int("n"),
+			NUL: c.Bool("null"), Separator: c.String("colsep"), Pack: c.Int("n"), Block: blockOf(c),
 		},
 		command:      program,
-		mode:         command.Mode{Shell: c.Bool("shell"), Stdin: c.Bool("stdin-item")},
+		mode:         command.Mode{Shell: c.Bool("shell"), Stdin: c.Bool("stdin-item") || c.Bool("pipe")},
 		worker:       c.String("worker"),
 		json:         c.Bool("json"),
 		slots:        c.Int("j"),
@@ -53,6 +53,12 @@ func parseMap(c *cli.Context) (*options, error) {
 	}
 	if c.IsSet("j") && o.slots < 1 {
 		return nil, usage("-j %d: a rank runs at least one item at once", o.slots)
+	}
+	switch {
+	case c.IsSet("block") && !c.Bool("pipe"):
+		return nil, usage("--block is for --pipe")
+	case c.Bool("pipe") && len(program) == 0:
+		return nil, usage("--pipe gives each COMMAND lines on stdin, and there is none")
 	}
 	o.source.Commands = len(program) == 0 && o.worker == ""
 	return o, o.check()

@@ -15,6 +15,7 @@ type Spec struct {
 	NUL       bool   // lines end with it, not with a newline
 	Separator string // of columns
 	Pack      int    // items in one
+	Block     int    // bytes of lines, whole ones, that are an item; 0: a line is. With Pack so many lines
 	Commands  bool   // lines are commands for a shell, and may have directives between them
 }
 
@@ -31,6 +32,10 @@ func (s Spec) Check() error {
 		return errors.New("items come from one place: :::, --range or -a")
 	case s.Separator != "" && (s.Arguments != nil || s.Range != ""):
 		return errors.New("--colsep is for lines; a second ::: gives a second column")
+	case s.Block > 0 && (s.Arguments != nil || s.Range != ""):
+		return errors.New("--pipe is for lines of stdin or of -a")
+	case s.Block > 0 && s.Separator != "":
+		return errors.New("--colsep: --pipe cuts no lines into columns")
 	case s.Pack < 1:
 		return errors.New("-n: a command has at least one item")
 	}
@@ -76,6 +81,9 @@ func (s Spec) Open(stdin io.Reader) (iter.Seq2[Item, error], io.Closer, error) {
 	end := byte('\n')
 	if s.NUL {
 		end = 0
+	}
+	if s.Block > 0 {
+		return Blocks(stdin, end, s.Block, s.Pack), closer, nil
 	}
 	items = Lines(stdin, end, s.Separator)
 	if s.Commands {
