@@ -1,6 +1,7 @@
 package ame
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 )
@@ -32,27 +33,27 @@ func (c *Comm) beginChain(ctx context.Context, now *round, body []byte) error {
 func (c *Comm) chain(ctx context.Context, now *round, root int, length uint64, into []byte) ([]byte, error) {
 	size, self := c.group.size, c.group.self
 	before, next := (self+size-1)%size, (self+1)%size
-	body := into[:0]
-	if into == nil {
-		body = make([]byte, 0, min(length, maxAhead))
-	} else if uint64(len(into)) != length {
+	if into != nil && uint64(len(into)) != length {
 		return nil, c.disagree(now, root, fmt.Errorf("%d bytes in place of %d", length, len(into)))
 	}
-	for uint64(len(body)) < length {
+	all := body{header: header{length: length}, bytes: into}
+	for all.done < length {
 		p, err := c.awaitPart(ctx, now, before)
 		if err != nil {
 			return nil, err
 		}
-		if uint64(len(p.Body)) != min(chainPiece, length-uint64(len(body))) {
-			return nil, c.disagree(now, before, fmt.Errorf("a piece of %d bytes at %d of %d", len(p.Body), len(body), length))
+		if uint64(len(p.Body)) != min(chainPiece, length-all.done) {
+			return nil, c.disagree(now, before, fmt.Errorf("a piece of %d bytes at %d of %d", len(p.Body), all.done, length))
 		}
 		if next != root {
 			if err := c.sendPart(ctx, now, next, p); err != nil {
 				return nil, err
 			}
 		}
-		body = append(body, p.Body...)
+		if err := all.fill(bytes.NewReader(p.Body), all.done+uint64(len(p.Body)), &defaultBounds, nil); err != nil {
+			return nil, c.job.errorf(now.call.op.String(), before, err)
+		}
 		c.job.spares.give(p.Body)
 	}
-	return body, nil
+	return all.bytes, nil
 }

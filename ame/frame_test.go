@@ -107,16 +107,33 @@ type readConn struct {
 
 func (c readConn) Read(b []byte) (int, error) { return c.Reader.Read(b) }
 
+// inChunks is the wire form of a message in chunks of at most n bytes, of which
+// all but missing bytes have been sent.
+func inChunks(h header, body []byte, n, missing int) []byte {
+	h.flags, h.length = flagChunked, uint64(len(body))
+	wire := h.appendTo(nil)
+	for body := body[:len(body)-missing]; len(body) > 0; body = body[min(n, len(body)):] {
+		piece := header{kind: kindChunk, source: h.source, dest: h.dest, length: uint64(min(n, len(body)))}
+		wire = append(piece.appendTo(wire), body[:piece.length]...)
+	}
+	return wire
+}
+
 func TestBodyGrowsWithWhatComes(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<10)
-	h := header{kind: kindMessage, source: 1, length: uint64(len(body))}
-	for _, ahead := range []uint64{1, 100, 1 << 13, 1<<14 - 1, 1 << 14, 1 << 20} {
-		l := newStream(0, 1, readConn{Reader: io.MultiReader(bytes.NewReader(h.appendTo(nil)), bytes.NewReader(body))})
-		l.frames.ahead = ahead
-		got, b, err := l.read()
-		require.NoError(t, err)
-		assert.Equal(t, h, got)
-		assert.Equal(t, body, b)
+	h := header{kind: kindMessage, source: 1}
+	for _, bounds := range []bodyBounds{{1, 1}, {1, 1000}, {100, 1 << 13}, {1<<14 - 1, 1 << 14}, {1, 1 << 20}, {1 << 14, 1}, {1 << 20, 1}} {
+		for _, n := range []int{999, 1000, 1 << 13, 1 << 14} {
+			if bounds.piece == 1 && bounds.ahead < uint64(len(body)) {
+				body = body[:20]
+			}
+			l := newStream(0, 1, readConn{Reader: bytes.NewReader(inChunks(h, body, n, 0))})
+			l.frames.bounds = bounds
+			_, b, err := l.read()
+			require.NoError(t, err)
+			assert.Equal(t, body, b)
+			assert.Empty(t, l.frames.bodies.bodies)
+		}
 	}
 }
 
@@ -124,11 +141,36 @@ func TestHugeLengthAllocatesLittle(t *testing.T) {
 	h := header{kind: kindMessage, source: 1, flags: flagChunked, length: maxBody}
 	piece := header{kind: kindChunk, source: 1, length: chunk}
 	l := newStream(0, 1, readConn{Reader: io.MultiReader(bytes.NewReader(piece.appendTo(h.appendTo(nil))), bytes.NewReader(make([]byte, 5000)))})
-	l.frames.ahead = 1 << 10
+	l.frames.bounds = bodyBounds{ahead: 1 << 10, piece: 1 << 10}
 	_, _, err := l.read()
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.ErrorContains(t, err, "in the middle of a chunk frame of 1048576 bytes")
-	assert.LessOrEqual(t, len(l.frames.into.bytes), 1<<14)
+	assert.Len(t, l.frames.into.pieces, 5)
+	assert.Empty(t, l.frames.into.bytes)
+}
+
+// A body goes on by another reader, at any byte of it.
+func TestBodyGoesOnElsewhere(t *testing.T) {
+	body := []byte("0123456789abcdefghij")
+	wire := inChunks(header{kind: kindMessage, source: 1}, body, 7, 0)
+	for cut := headerSize; cut < len(wire); cut++ {
+		first := newFrameReader(0, 1, bytes.NewReader(wire[:cut]))
+		first.bounds = bodyBounds{ahead: 3, piece: 5}
+		frames := 0
+		first.took = func(*header) { frames++ }
+		_, _, err := first.read()
+		require.Error(t, err)
+		first.giveUp()
+		rest := wire[headerSize:]
+		for range frames - 1 {
+			rest = rest[headerSize+7:]
+		}
+		second := newFrameReader(0, 0, bytes.NewReader(rest))
+		second.bounds, second.bodies = first.bounds, first.bodies
+		_, got, err := second.read()
+		require.NoError(t, err, "cut at %d", cut)
+		assert.Equal(t, body, got)
+	}
 }
 
 // A read deadline may end a read at any byte; the next read goes on there.
@@ -201,7 +243,7 @@ func FuzzFrames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		l := newStream(0, 1, readConn{Reader: bytes.NewReader(wire)})
-		l.frames.ahead = 64
+		l.frames.bounds = bodyBounds{ahead: 64, piece: 64}
 		var again []byte
 		for {
 			h, body, err := l.read()

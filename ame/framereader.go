@@ -6,16 +6,9 @@ import (
 	"io"
 )
 
-const (
-	// readBuffer is the buffer of each connection. Bodies longer than what
-	// is in it are read straight into their final place.
-	readBuffer = 4 << 10
-
-	// maxAhead is how much is allocated, in bytes, before any of it has
-	// arrived; a longer body grows with what comes. It keeps a corrupt
-	// length from ending the process.
-	maxAhead = 1 << 30
-)
+// readBuffer is the buffer of each connection. Bodies longer than what is in it
+// are read straight into their place.
+const readBuffer = 4 << 10
 
 // frameReader takes frames from a stream of bytes and puts the bodies together
 // that come in chunks. A read that a deadline ends is gone on with by the next.
@@ -23,8 +16,8 @@ type frameReader struct {
 	self   int // rank of the job: whose chunks are put together
 	peer   int // at the other end: 0 passes on what others say, who speak for themselves alone
 	from   *bufio.Reader
-	ahead  uint64 // maxAhead
-	begun  bool   // the header of the next two has been read, its bytes have not
+	bounds bodyBounds
+	begun  bool // the header of the next two has been read, its bytes have not
 	frame  header
 	into   *body           // what the bytes of frame belong to
 	end    uint64          // length of into when frame is done
@@ -34,15 +27,8 @@ type frameReader struct {
 	took   func(h *header) // nil; or it is told of each frame, of its chunks by themselves
 }
 
-// body is a body of which some bytes may be missing.
-type body struct {
-	header
-	bytes []byte
-	done  uint64 // bytes that are here
-}
-
 func newFrameReader(self, peer int, from io.Reader) *frameReader {
-	return &frameReader{self: self, peer: peer, from: bufio.NewReaderSize(from, readBuffer), ahead: maxAhead, bodies: &unfinished{}}
+	return &frameReader{self: self, peer: peer, from: bufio.NewReaderSize(from, readBuffer), bounds: defaultBounds, bodies: &unfinished{}}
 }
 
 // read returns the next frame, one for this rank with its whole body.
@@ -54,7 +40,7 @@ func (r *frameReader) read() (header, []byte, error) {
 			}
 		}
 		b := r.into
-		if err := b.fill(r.from, r.end, r.ahead, r.spares); err != nil {
+		if err := b.fill(r.from, r.end, &r.bounds, r.spares); err != nil {
 			return header{}, nil, fmt.Errorf("in the middle of a %v frame of %d bytes: %w", r.frame.kind, r.frame.length, err)
 		}
 		r.begun = false
@@ -65,7 +51,7 @@ func (r *frameReader) read() (header, []byte, error) {
 			continue // the rest comes in chunks
 		}
 		if b != &r.plain {
-			r.bodies.remove(b)
+			r.bodies.remove(b.source)
 		}
 		h, bytes := b.header, b.bytes
 		b.bytes = nil
@@ -129,25 +115,4 @@ func (r *frameReader) giveUp() {
 	if r.begun && r.frame.kind == kindChunk {
 		r.into.done = r.end - r.frame.length
 	}
-}
-
-// fill reads what is missing up to end bytes, straight into its place. At most
-// ahead bytes, or as much again as is here, are allocated before they come.
-func (b *body) fill(from io.Reader, end, ahead uint64, s *spares) error {
-	for b.done < end {
-		if b.done == uint64(len(b.bytes)) {
-			grown := s.take(min(b.length, max(ahead, 2*b.done)))
-			copy(grown, b.bytes)
-			b.bytes = grown
-		}
-		n, err := io.ReadFull(from, b.bytes[b.done:min(end, uint64(len(b.bytes)))])
-		b.done += uint64(n)
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -53,6 +53,7 @@ func (j *job) bury(f *failure) bool {
 		return false
 	}
 	j.matcher.leave(f.peer, f.trouble())
+	j.bodies.remove(uint32(f.peer))
 	j.mesh.hears(f.peer)                  // nothing more to wait for
 	if l := j.mesh.to(f.peer); l != nil { // calls in the middle of a write to it end
 		if j.rank == 0 {

@@ -26,7 +26,8 @@ type metrics map[string]float64
 var rankBodies = map[string]rankBody{
 	"pingpong": benchPingPong, "barrier": benchBarrier, "bcast": benchBcast, "gather": benchGather,
 	"barrier holds": barrierHolds, "crash in barrier": crashInBarrier,
-	"busy": busyRank, "meet": meetUntilTold, "lose one": loseOne,
+	"long body": receiveLongBody,
+	"busy":      busyRank, "meet": meetUntilTold, "lose one": loseOne,
 }
 
 // rankProcess is the environment variable that makes the test binary a rank;
@@ -40,12 +41,17 @@ type rankTask struct {
 	Root       string // address of rank 0
 	Plain      string // where rank 0 waits for the plain connection
 	Heartbeat  time.Duration
+	Ahead      uint64 // longest body that is allocated as a whole, in bytes; 0: as ever
 }
 
 // runProcesses runs a body with each rank in a process of its own.
 func runProcesses(tb testing.TB, name string, size, n int) metrics {
+	return runTask(tb, rankTask{Name: name, Size: size, N: n})
+}
+
+func runTask(tb testing.TB, task rankTask) metrics {
 	var out strings.Builder
-	ranks := rankCommands(tb, rankTask{Name: name, Size: size, N: n})
+	ranks := rankCommands(tb, task)
 	ranks[0].Stdout = &out
 	for rank, cmd := range ranks {
 		require.NoError(tb, cmd.Start(), "rank %d", rank)
@@ -99,6 +105,9 @@ func runRankProcess(spec string) error {
 	var task rankTask
 	if err := json.Unmarshal([]byte(spec), &task); err != nil {
 		return err
+	}
+	if task.Ahead > 0 {
+		defaultBounds.ahead = task.Ahead
 	}
 	cfg := Config{Rank: task.Rank, Size: task.Size, Root: Endpoint{Job: "test", Key: testKey, Addresses: []string{task.Root}}, Heartbeat: task.Heartbeat}
 	var plain net.Listener

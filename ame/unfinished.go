@@ -27,8 +27,9 @@ func (u *unfinished) add(b *body) {
 	u.bodies[b.source] = b
 }
 
-func (u *unfinished) remove(b *body) {
+// remove forgets that of a source, of which nothing more comes.
+func (u *unfinished) remove(source uint32) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.bodies, b.source)
+	delete(u.bodies, source)
 }
