@@ -98,11 +98,15 @@ func (c *Comm) foldWith(now *round, source int, q, p Payload, fold Fold) (Payloa
 }
 
 // disagree ends the job because what a rank has sent in a collective is not what
-// this rank's call asks for.
+// this rank's call asks for. It asks the other one first from where it has called.
 func (c *Comm) disagree(now *round, source int, err error) error {
 	rank := c.group.rank(source)
+	sends := fmt.Sprintf("what rank %d sends", rank)
+	if where := c.whereIs(now, rank); where != "" {
+		sends = fmt.Sprintf("what rank %d sends in %s", rank, where)
+	}
 	f := &failure{reason: reasonMismatch, peer: rank, text: fmt.Sprintf(
-		"what rank %d sends does not go with %s of rank %d: %v", rank, now.where.text(now.call), c.job.rank, err)}
+		"%s does not go with %s of rank %d: %v", sends, now.where.text(now.call), c.job.rank, err)}
 	c.job.fail(f)
 	return c.job.report(now.call.op.String(), f.trouble())
 }

@@ -24,8 +24,7 @@ func (j *job) mismatch(id commID, c *conflict) {
 		defer j.fail(f)
 		ctx, cancel := context.WithTimeout(context.Background(), whereTime)
 		defer cancel()
-		h := header{kind: kindWhere, comm: id, source: uint32(j.rank), dest: uint32(c.rank), tag: c.theirs.seq}
-		if _, t, err := j.put(ctx, &h, c.rank, nil); t != nil || err != nil {
+		if !j.askWhere(ctx, id, c.theirs.call, c.rank, c.theirs.seq) {
 			return
 		}
 		select {
@@ -35,6 +34,34 @@ func (j *job) mismatch(id commID, c *conflict) {
 	}) {
 		j.suspects.Store(false)
 	}
+}
+
+// askWhere has a rank say from where it has called a collective. It returns false if
+// it cannot be asked.
+func (j *job) askWhere(ctx context.Context, id commID, which call, rank int, seq uint32) bool {
+	h := header{kind: kindWhere, comm: id, call: which, source: uint32(j.rank), dest: uint32(rank), tag: seq}
+	_, t, err := j.put(ctx, &h, rank, nil)
+	return t == nil && err == nil
+}
+
+// whereIs returns from where another rank has called the collective that this rank is
+// in, "" if it does not say so in time.
+func (c *Comm) whereIs(now *round, rank int) string {
+	j := c.job
+	ctx, cancel := context.WithTimeout(context.Background(), whereTime)
+	defer cancel()
+	answer := j.matcher.ask(c.id, rank)
+	if !j.askWhere(ctx, c.id, now.call, rank, now.seq) {
+		return ""
+	}
+	j.recall() // the answer may come where nobody reads
+	select {
+	case text := <-answer:
+		return text
+	case <-j.hasFailed:
+	case <-ctx.Done():
+	}
+	return ""
 }
 
 // settle waits until a mismatch that has been found has ended the job, which it

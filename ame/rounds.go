@@ -8,6 +8,7 @@ type rounds struct {
 	seq   uint32               // of the last collective begun here; 0: none yet
 	past  [32]round            // the last ones, by seq modulo
 	ahead map[int]announcement // by rank of the job: what it waits in and has not begun here
+	asked map[int]chan string  // by rank of the job: gets the text of its next announcement; see whereIs
 }
 
 // round is a collective as this rank has entered it.
@@ -65,6 +66,10 @@ func (r *rounds) check(rank int, theirs announcement) *conflict {
 // hear is check for a rank that waits. What this rank has not begun yet is
 // compared with what other ranks wait in, and kept.
 func (r *rounds) hear(rank int, theirs announcement) *conflict {
+	if answer := r.asked[rank]; answer != nil {
+		delete(r.asked, rank)
+		answer <- theirs.text
+	}
 	if c := r.check(rank, theirs); c != nil {
 		return c
 	}
@@ -177,6 +182,20 @@ func (m *matcher) hear(id commID, rank int, theirs announcement) *conflict {
 		return nil
 	}
 	return b.rounds.hear(rank, theirs)
+}
+
+// ask returns what gets the text of the next announcement of a rank, at most one.
+func (m *matcher) ask(id commID, rank int) <-chan string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	answer := make(chan string, 1)
+	if b := m.box(id); b != nil {
+		if b.rounds.asked == nil {
+			b.rounds.asked = map[int]chan string{}
+		}
+		b.rounds.asked[rank] = answer
+	}
+	return answer
 }
 
 // locate notes from where a collective was called that was entered without

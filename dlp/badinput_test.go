@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -133,8 +134,9 @@ func TestWrongNumberOfValues(t *testing.T) {
 	}
 }
 
-// Slices of different lengths are an error on all ranks that names one of them.
+// Slices of different lengths are an error on all ranks that names one of them, or both.
 func TestReduceOfDifferentLengths(t *testing.T) {
+	both := 0 // errors that name both calls: where the other rank says in time from where it has called
 	for _, lengths := range [][]int{{3, 3, 4}, {100_000, 100_000, 100_001}, {10, 100_000, 10}} {
 		errs := eachRank(t, 3, false, func(ctx context.Context, c *Comm) error {
 			if err := AllreduceInto(ctx, c, make([]float64, lengths[c.Rank()]), Sum); err != nil {
@@ -145,8 +147,10 @@ func TestReduceOfDifferentLengths(t *testing.T) {
 		for rank, err := range errs {
 			assert.ErrorIs(t, err, ErrMismatch, "rank %d", rank)
 			assert.Regexp(t, `allreduce of \d+ elements \(badinput_test.go:\d+\)`, err, "rank %d", rank)
+			both += strings.Count(err.Error(), "badinput_test.go:") / 2
 		}
 	}
+	assert.Positive(t, both)
 }
 
 // refuses is a value that cannot be encoded on rank 1.

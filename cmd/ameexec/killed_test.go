@@ -81,7 +81,7 @@ func mapAndDie(seed uint64) {
 // result is there once and right, and all other ranks end with status 0.
 func TestMapSurvivesKilledRanks(t *testing.T) {
 	jobs, killed, poison := 0, 0, 0
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			lost, failed := mapWithDeaths(t, seed)
 			jobs, killed, poison = jobs+1, killed+lost, poison+failed
@@ -89,7 +89,7 @@ func TestMapSurvivesKilledRanks(t *testing.T) {
 	}
 	// A rank that hardly gets to run may not come to the item that kills it.
 	assert.GreaterOrEqual(t, killed, jobs/2, "ranks that were killed in a map")
-	assert.Less(t, poison, 5, "items that two of them had")
+	assert.Less(t, poison, 3, "items that two of them had")
 }
 
 // mapWithDeaths returns how many ranks were killed, and how many items had two

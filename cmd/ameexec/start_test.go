@@ -41,7 +41,7 @@ func abandon(dead string) {
 // However the ends of ranks are seen, the status is that of the one that the
 // others have lost.
 func TestStatusOfTheRankThatWasLost(t *testing.T) {
-	for range 10 {
+	for range 4 {
 		r := run(t, with(ranks("lose", "2", "5"), "-n", "4")...)
 		assert.Equal(t, 5, r.status, r.stderr)
 		assert.Regexp(t, `(?m)^ameexec: rank 2 \(pid \d+\) on \S+: exit status 5$`, r.stderr)

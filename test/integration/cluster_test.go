@@ -67,7 +67,7 @@ var errNoCluster = errors.New("no cluster can be here")
 
 // startTime is what the start of a cluster may take that has to make its images
 // first.
-const startTime = 15 * time.Minute
+const startTime = 25 * time.Minute
 
 // onClusters runs test on the cluster of every release, side by side. The test
 // that calls it must run in parallel if its clusters are broken ones. When a test
