@@ -54,8 +54,10 @@ test: build
 	$(MAKE) -j3 --no-print-directory REPORTS="$$reports" test-unit test-cluster $(BESIDE) || status=$$?; \
 	test/leftovers.sh; cat "$$reports"/* 2>/dev/null; exit $$status
 
+# The timeout is for a package, which beside the cluster takes its time; a test that
+# hangs is ended by test/deadline.
 test-unit:
-	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -shuffle=on ./...
+	go run ./test/progress -name unit $(REPORTS:%=-report %/unit) -- $(RACE) -timeout=30m -shuffle=on ./...
 
 # Two side by side. The tests beside which CI runs this have the right of way.
 FUZZTIME ?= 20s
