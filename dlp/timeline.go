@@ -26,9 +26,10 @@ import (
 // at most, and are drawn in the right order within a rank.
 //
 // What rank 0 passes counts. With AME_TIMELINE=FILE in the environment of rank 0
-// all loops of a program are recorded that do not name another file. A file that cannot be written, or
-// is no timeline, is an error on all ranks before any work starts. If writing
-// fails later, the loop goes on, and a line on rank 0's stderr says so.
+// all loops of a program are recorded that do not name another file. A file that
+// cannot be written, or is no timeline, is an error on all ranks before any work
+// starts. If writing fails later, the loop goes on, and a line on rank 0's stderr
+// says so.
 //
 // SplitRoundRobin sends nothing, so it is not recorded. Docs: docs/timeline.md.
 func Timeline(path string) LoopOption {

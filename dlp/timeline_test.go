@@ -20,9 +20,7 @@ import (
 func recording(t testing.TB) string { return filepath.Join(t.TempDir(), "run.timeline") }
 
 func readTimeline(t *testing.T, path string) []*timeline.Loop {
-	b, err := os.ReadFile(path)
-	require.NoError(t, err)
-	file, err := timeline.Read(b)
+	file, err := timeline.ReadFile(path)
 	require.NoError(t, err)
 	assert.Zero(t, file.Torn)
 	return file.Loops

@@ -121,11 +121,7 @@ func (d *drawer) recorded(name string, loop func(record dlp.LoopOption) error) e
 	if err := loop(dlp.Timeline(path)); err != nil || !d.world.IsRoot() {
 		return err
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	file, err := timeline.Read(b)
+	file, err := timeline.ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func openCollector(o *options, world *dlp.Comm, runner *run.Runner, spool string
 		return nil, err
 	}
 	if o.drawn() {
-		if err := writeFile(o.timeline, func(io.Writer) error { return nil }); err != nil { // better now than at the end
+		if err := writeWhole(o.timeline, func(io.Writer) error { return nil }); err != nil { // better now than at the end
 			return nil, fmt.Errorf("--timeline: %w", err)
 		}
 	}
@@ -177,28 +177,12 @@ func (c *collector) save(index int, streams [2]content) error {
 		if stream == nil || stream.Size() == 0 {
 			continue
 		}
-		if err := writeResult(filepath.Join(c.results, strconv.Itoa(index+1)+resultSuffixes[i]), stream); err != nil {
+		path := filepath.Join(c.results, strconv.Itoa(index+1)+resultSuffixes[i])
+		if err := writeWhole(path, func(w io.Writer) error { return copyTo(w, stream) }); err != nil {
 			return fmt.Errorf("--results: %w", err)
 		}
 	}
 	return nil
-}
-
-// writeResult writes a file that is there whole or not at all.
-func writeResult(path string, stream content) error {
-	file, err := os.Create(path + ".part")
-	if err != nil {
-		return err
-	}
-	err = copyTo(file, stream)
-	if left := file.Close(); err == nil {
-		err = left
-	}
-	if err != nil {
-		os.Remove(file.Name())
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }
 
 // close ends all files, when no more comes.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -64,19 +62,11 @@ func (p *pictures) write(loops []*timeline.Loop) error {
 		if f.path == "" {
 			continue
 		}
-		if err := writeFile(f.path, f.draw); err != nil {
+		if err := writeWhole(f.path, f.draw); err != nil {
 			return fmt.Errorf("%s: %w", f.flag, err)
 		}
 	}
 	return nil
-}
-
-func writeFile(path string, write func(io.Writer) error) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return cmp.Or(write(file), file.Close())
 }
 
 // timelineReport is what dlp report says of a timeline. Its JSON is what --json

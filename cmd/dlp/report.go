@@ -2,10 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -51,6 +49,7 @@ func reportFlags() []cli.Flag {
 // optionsFirst moves options in front of the other arguments, as users write them
 // behind the name of a file, too.
 func optionsFirst(args []string, flags []cli.Flag) []string {
+	takes := valued(flags)
 	var options, others []string
 	for i := 0; i < len(args); i++ {
 		name := strings.TrimLeft(args[i], "-")
@@ -63,11 +62,7 @@ func optionsFirst(args []string, flags []cli.Flag) []string {
 			continue
 		}
 		options = append(options, args[i])
-		takesValue := slices.ContainsFunc(flags, func(f cli.Flag) bool {
-			_, isBool := f.(*cli.BoolFlag)
-			return !isBool && slices.Contains(f.Names(), name)
-		})
-		if takesValue && i+1 < len(args) {
+		if takes[name] && i+1 < len(args) {
 			i++
 			options = append(options, args[i])
 		}
@@ -85,13 +80,9 @@ func (p *pictures) report(path string) (interface{ print(io.Writer) error }, err
 	head := make([]byte, 8)
 	n, _ := io.ReadFull(file, head)
 	if timeline.Is(head[:n]) {
-		b, err := os.ReadFile(path)
+		recorded, err := timeline.ReadFile(path)
 		if err != nil {
 			return nil, err
-		}
-		recorded, err := timeline.Read(b)
-		if err != nil {
-			return nil, fmt.Errorf("timeline %s: %w", path, err)
 		}
 		loops, err := p.choose(recorded.Loops)
 		if err != nil {
@@ -104,6 +95,9 @@ func (p *pictures) report(path string) (interface{ print(io.Writer) error }, err
 		return nil, err
 	}
 	if !p.any() {
+		if p.loop > 0 {
+			return nil, usage("--loop chooses what is drawn of a journal: add --html, --svg or --trace")
+		}
 		return s, nil
 	}
 	loops, err := p.choose(s.loops())

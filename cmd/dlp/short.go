@@ -14,13 +14,7 @@ var attached = regexp.MustCompile(`^(-[jnC])(.+)$`)
 // detach separates such numbers from the options of a command line, as far as
 // these go: -j4 becomes -j 4.
 func detach(args []string, flags []cli.Flag) []string {
-	takes := make(map[string]bool)
-	for _, flag := range flags {
-		doc, ok := flag.(cli.DocGenerationFlag)
-		for _, name := range flag.Names() {
-			takes[name] = ok && doc.TakesValue()
-		}
-	}
+	takes := valued(flags)
 	var out []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -42,4 +36,16 @@ func detach(args []string, flags []cli.Flag) []string {
 		out = append(out, arg)
 	}
 	return out
+}
+
+// valued returns all names of flags, and whether a value comes behind each.
+func valued(flags []cli.Flag) map[string]bool {
+	takes := make(map[string]bool)
+	for _, flag := range flags {
+		doc, ok := flag.(cli.DocGenerationFlag)
+		for _, name := range flag.Names() {
+			takes[name] = ok && doc.TakesValue()
+		}
+	}
+	return takes
 }

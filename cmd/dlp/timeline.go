@@ -75,15 +75,11 @@ func (c *collector) drawTimeline() error {
 	if err := timeline.AppendNotes(path, all); err != nil || !c.drawn() {
 		return err
 	}
-	b, err := os.ReadFile(path)
+	file, err := timeline.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	file, err := timeline.Read(b)
-	if err != nil {
-		return fmt.Errorf("timeline %s: %w", path, err)
-	}
-	if err := writeFile(c.timeline, func(w io.Writer) error { return draw.Page(w, file.Loops) }); err != nil {
+	if err := writeWhole(c.timeline, func(w io.Writer) error { return draw.Page(w, file.Loops) }); err != nil {
 		return fmt.Errorf("--timeline: %w", err)
 	}
 	return os.Remove(path)

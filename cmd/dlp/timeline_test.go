@@ -28,7 +28,7 @@ func TestTimelineOfRanks(t *testing.T) {
 	path := filepath.Join(dir, "run.timeline")
 	r := finish(t, underRanks(t, binaries(t), []string{"ameexec", "-n", "3"}, "-q", "-j", "2", "--timeline", path, "--range", "1-20", "--shell", "test {} != 7"))
 	require.Equal(t, 1, r.status, r.stderr)
-	file, err := timeline.Read([]byte(read(t, path)))
+	file, err := timeline.ReadFile(path)
 	require.NoError(t, err)
 	require.Len(t, file.Loops, 1)
 	l := file.Loops[0]

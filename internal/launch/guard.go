@@ -64,14 +64,9 @@ func StartGuard(spool string) (*Guard, error) {
 	if err == nil {
 		defer null.Close()
 		// Without the variables of this process, so that the guard of a process
-		// around this one leaves it to do its work. But under the race detector its
-		// end takes a second unless a variable says otherwise.
-		env := []string{}
-		if race, ok := os.LookupEnv("GORACE"); ok {
-			env = append(env, "GORACE="+race)
-		}
+		// around this one leaves it to do its work.
 		g.process, err = os.StartProcess(path, []string{GuardName, g.mark}, &os.ProcAttr{
-			Dir: "/", Env: env, Files: []*os.File{null, null, null, theirs, groups}, Sys: &syscall.SysProcAttr{Setsid: true},
+			Dir: "/", Env: []string{}, Files: []*os.File{null, null, null, theirs, groups}, Sys: &syscall.SysProcAttr{Setsid: true},
 		})
 	}
 	if err != nil {

@@ -2,6 +2,8 @@ package timeline
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"time"
 )
 
@@ -55,7 +57,20 @@ const (
 	maxRanks = 1 << 20
 )
 
-// Read reads a file. What is torn is passed over, so that a program that was
+// ReadFile reads the file at a path, as Read does; an error names it.
+func ReadFile(path string) (*File, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := Read(b)
+	if err != nil {
+		return nil, fmt.Errorf("timeline %s: %w", path, err)
+	}
+	return file, nil
+}
+
+// Read reads what is in a file. What is torn is passed over, so that a program that was
 // killed has left what it had written.
 //
 // The clocks of other ranks are brought to rank 0's as follows. A message of rank 0

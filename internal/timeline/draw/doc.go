@@ -16,10 +16,6 @@ import (
 	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
-// Lost is the state of the time in which a rank was lost: from the last that was
-// heard of it until it was declared so. No file has it.
-const Lost = timeline.Body + 1
-
 // Row is what one slot did, by start.
 type Row struct {
 	Rank, Slot int

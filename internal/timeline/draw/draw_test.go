@@ -112,7 +112,19 @@ func TestSVG(t *testing.T) {
 	assert.Equal(t, 3, n)
 	_, size := bars(many(100_000))
 	assert.Less(t, size, 2<<20)
-	bars(two(0))
+	for _, nothing := range []*timeline.Loop{two(0), instant()} {
+		var b bytes.Buffer
+		require.NoError(t, SVG(&b, nothing))
+		assert.NotContains(t, b.String(), "NaN")
+		assert.NotContains(t, b.String(), "Inf")
+	}
+}
+
+// instant is a loop that took no time that a clock shows, and neither did its item.
+func instant() *timeline.Loop {
+	l := two(0)
+	l.Records = []timeline.Record{{}}
+	return l
 }
 
 // many is a loop of many short items in 64 slots, of which some fail.
@@ -165,7 +177,7 @@ func TestTrace(t *testing.T) {
 // The page is one file that loads nothing, its own part is small, and no text of a
 // program can end its data.
 func TestPageIsOneFile(t *testing.T) {
-	assert.Less(t, len(pageText)+len(pageScript), 60_000)
+	assert.Less(t, len(pageText)+len(pictureScript)+len(pageScript), 60_000)
 	l := two(10, [2][2]int{{0, 2}, {1, 3}})
 	l.Label = "</script><script>alert(1)</script>{{script}}"
 	var b bytes.Buffer

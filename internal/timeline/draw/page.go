@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 
 //go:embed page.html
 var pageText string
+
+//go:embed picture.js
+var pictureScript string
 
 //go:embed page.js
 var pageScript string
@@ -30,7 +34,13 @@ const (
 // mostNotes bounds how many notes about items the page has: of failed ones first.
 const mostNotes = 10000
 
-// pageLoop is a loop as the page's program gets it, in JSON. Times are in seconds.
+// pageData is what the page's program gets, in JSON.
+type pageData struct {
+	States []appearance `json:"states"`
+	Loops  []pageLoop   `json:"loops"`
+}
+
+// pageLoop is a loop as the page draws it. Times are in seconds.
 type pageLoop struct {
 	Title   string         `json:"title"`
 	Began   int64          `json:"began"` // ms since 1970
@@ -68,8 +78,8 @@ type pageLoss struct {
 }
 
 // jsonRecords are columns, little endian: of all records the start (8 bytes, a
-// float of seconds), how long it took (4 bytes, a float of seconds), the index (4 bytes), the state (1 byte).
-// It is base64 in JSON.
+// float of seconds), how long it took (4 bytes, a float of seconds), the index (4
+// bytes), the state (1 byte). It is base64 in JSON.
 type jsonRecords []Row
 
 // MarshalJSON implements json.Marshaler.
@@ -94,12 +104,12 @@ func (rows jsonRecords) MarshalJSON() ([]byte, error) {
 // nothing.
 func Page(to io.Writer, loops []*timeline.Loop) error {
 	w := bufio.NewWriter(to)
-	text := strings.Replace(pageText, scriptMark, pageScript, 1)
+	text := strings.Replace(pageText, scriptMark, pictureScript+pageScript, 1)
 	before, after, _ := strings.Cut(text, dataMark)
 	w.WriteString(before)
-	all := make([]pageLoop, len(loops))
+	all := pageData{appearances, make([]pageLoop, len(loops))}
 	for i, l := range loops {
-		all[i] = pageOf(l)
+		all.Loops[i] = pageOf(l)
 	}
 	// JSON of this encoder has no <, so no text can end the script.
 	if err := json.NewEncoder(w).Encode(all); err != nil {
@@ -135,8 +145,8 @@ func pageOf(l *timeline.Loop) pageLoop {
 func notes(l *timeline.Loop) map[int]string {
 	kept := make(map[int]string)
 	for _, failed := range []bool{true, false} {
-		for index, n := range l.Notes {
-			if n.Failed == failed && len(kept) < mostNotes {
+		for _, index := range slices.Sorted(maps.Keys(l.Notes)) {
+			if n := l.Notes[index]; n.Failed == failed && len(kept) < mostNotes {
 				kept[index] = n.Text
 			}
 		}

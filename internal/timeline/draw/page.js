@@ -1,118 +1,9 @@
-"use strict";
-// States by number, as the records have them.
-const STATES = [
-	{ name: "done", colour: "#3b7dd8", item: true, rank: 1 },
-	{ name: "failed", colour: "#d62728", item: true, rank: 2 },
-	{ name: "crashed", colour: "#d62728", item: true, rank: 2 },
-	{ name: "cut off", colour: "#ff9896", item: true, rank: 2 },
-	{ name: "waits for rank 0", colour: "#f0d9a8", rank: 0 },
-	{ name: "rank 0's loop body", colour: "#59a14f", rank: 1 },
-	{ name: "lost", colour: "#7f1d1d", rank: 2 },
-];
 const LEFT = 130; // pixels beside the rows, for names
 const AXIS = 22; // below them
 const BUSY = 70; // height of the picture of busy slots
+const TALLEST = 8000; // canvases have a limit
 
 const $ = id => document.getElementById(id);
-
-// decode turns the columns of the records into arrays.
-function decode(loop) {
-	const text = atob(loop.records), bytes = new Uint8Array(text.length);
-	for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-	const n = loop.count, buffer = bytes.buffer;
-	return {
-		start: new Float64Array(buffer, 0, n),
-		took: new Float32Array(buffer, 8 * n, n),
-		index: new Uint32Array(buffer, 12 * n, n),
-		state: new Uint8Array(buffer, 16 * n, n),
-	};
-}
-
-// Picture is one loop, and the part of its time that is shown. What a column of
-// pixels shows comes from sums over all records before a time, so it costs the
-// same however many there are.
-class Picture {
-	constructor(loop) {
-		this.loop = loop;
-		this.data = decode(loop);
-		this.rows = [];
-		let first = 0;
-		for (const row of loop.rows) {
-			this.rows.push({ ...row, first, end: first + row.count });
-			first += row.count;
-		}
-		this.from = 0;
-		this.to = loop.elapsed || 1e-9;
-		this.filter(0);
-	}
-
-	// filter hides items that took less than shortest seconds, and makes the sums.
-	filter(shortest) {
-		const { took, state } = this.data;
-		this.shortest = shortest;
-		for (const row of this.rows) {
-			const shown = [];
-			for (let i = row.first; i < row.end; i++) {
-				if (!STATES[state[i]].item || took[i] >= shortest) shown.push(i);
-			}
-			row.shown = Uint32Array.from(shown);
-			row.worked = new Float64Array(shown.length + 1);
-			row.waited = new Float64Array(shown.length + 1);
-			row.bad = new Uint32Array(shown.length + 1);
-			shown.forEach((i, at) => {
-				const s = STATES[state[i]];
-				row.worked[at + 1] = row.worked[at] + (s.rank > 0 ? took[i] : 0);
-				row.waited[at + 1] = row.waited[at] + (s.rank === 0 ? took[i] : 0);
-				row.bad[at + 1] = row.bad[at] + (s.rank > 1 ? 1 : 0);
-			});
-		}
-	}
-
-	// after returns how many of the shown records of a row begin before or at a
-	// time, of which it is known that so many do.
-	after(row, time, known = 0) {
-		const { start } = this.data, { shown } = row;
-		let low = known, step = 1;
-		while (low + step <= shown.length && start[shown[low + step - 1]] <= time) {
-			low += step;
-			step *= 2;
-		}
-		let high = Math.min(shown.length, low + step - 1);
-		while (low < high) {
-			const middle = (low + high) >> 1;
-			if (start[shown[middle]] <= time) low = middle + 1;
-			else high = middle;
-		}
-		return low;
-	}
-
-	// upTo returns the sums over a row up to a time; at is after(row, time).
-	upTo(row, time, at) {
-		let worked = row.worked[at], waited = row.waited[at];
-		if (at > 0) { // the last one may go on
-			const i = row.shown[at - 1];
-			const left = Math.max(0, this.data.start[i] + this.data.took[i] - time);
-			if (STATES[this.data.state[i]].rank > 0) worked -= left;
-			else waited -= left;
-		}
-		return { worked, waited, at };
-	}
-
-	// zoom makes the time shown factor as long, and keeps a time where it is.
-	zoom(factor, time) {
-		const whole = this.loop.elapsed || 1e-9;
-		const span = Math.min(whole, Math.max(1e-7, (this.to - this.from) * factor));
-		const share = (time - this.from) / (this.to - this.from);
-		this.show(time - share * span, span);
-	}
-
-	// show shows a span from a time on, moved into the loop.
-	show(from, span) {
-		const whole = this.loop.elapsed || 1e-9;
-		this.from = Math.min(Math.max(0, from), Math.max(0, whole - span));
-		this.to = this.from + Math.min(span, whole);
-	}
-}
 
 let picture, bars = 0, pending = false;
 
@@ -129,7 +20,8 @@ function sized(canvas, height) {
 }
 
 function layout() {
-	const each = Math.min(22, Math.max(1, 700 / Math.max(1, picture.rows.length)));
+	const rows = Math.max(1, picture.rows.length);
+	const each = Math.min(22, Math.max(1, 700 / rows), TALLEST / rows);
 	return { each, height: each * picture.rows.length };
 }
 
@@ -159,41 +51,53 @@ function draw() {
 }
 
 // drawRow draws bars one by one where there are few, and else columns as dark as
-// they are filled.
+// they are filled. It adds to busy, which knows of no filter.
 function drawRow(c, row, y, h, pixels, busy) {
-	const { start, took, state } = picture.data, pixel = (picture.to - picture.from) / pixels;
-	const first = Math.max(0, picture.after(row, picture.from) - 1), end = picture.after(row, picture.to);
-	let before = picture.upTo(row, picture.from, picture.after(row, picture.from));
-	const single = end - first <= pixels / 2;
+	const pixel = (picture.to - picture.from) / pixels;
+	const first = Math.max(0, row.shown.after(picture.from) - 1), end = row.shown.after(picture.to);
+	if (end - first <= pixels / 2) drawBars(c, row.shown, first, end, y, h, pixels);
+	else eachColumn(row.shown, pixels, (x, before, now) => drawColumn(c, row, x, y, h, pixel, before, now));
+	if (busy) eachColumn(row.all, pixels, (x, before, now) => { busy[x] += (now.worked - before.worked) / pixel; });
+}
+
+// eachColumn calls visit with the sums before and behind each column.
+function eachColumn(sums, pixels, visit) {
+	const pixel = (picture.to - picture.from) / pixels;
+	let before = sums.upTo(picture.from);
 	for (let x = 0; x < pixels; x++) {
-		const time = picture.from + (x + 1) * pixel;
-		const now = picture.upTo(row, time, picture.after(row, time, before.at));
-		const filled = (now.worked - before.worked) / pixel;
-		if (busy) busy[x] += filled;
-		if (!single) column(c, row, x, y, h, filled, (now.waited - before.waited) / pixel, row.bad[now.at] - row.bad[before.at]);
+		const now = sums.upTo(picture.from + (x + 1) * pixel, before.count);
+		visit(x, before, now);
 		before = now;
 	}
-	for (let at = first; single && at < end; at++) {
-		const i = row.shown[at], x = (start[i] - picture.from) / pixel, w = took[i] / pixel;
+}
+
+function drawBars(c, sums, first, end, y, h, pixels) {
+	const { start, took, state } = picture.data, pixel = (picture.to - picture.from) / pixels;
+	for (let n = first; n < end; n++) {
+		const i = sums.at[n], x = (start[i] - picture.from) / pixel, w = took[i] / pixel;
 		if (x + w < 0) continue;
 		const x0 = Math.max(0, x), x1 = Math.min(pixels, x + w);
-		c.fillStyle = STATES[state[i]].colour;
+		c.fillStyle = states[state[i]].colour;
 		c.fillRect(LEFT + x0, y, Math.max(0.7, x1 - x0 - (x1 - x0 > 3 ? 0.5 : 0)), h);
 		bars++;
 	}
 }
 
-function column(c, row, x, y, h, filled, waited, bad) {
-	if (filled <= 0 && waited <= 0 && bad === 0) return;
+function drawColumn(c, row, x, y, h, pixel, before, now) {
+	const worked = (now.worked - before.worked) / pixel, waited = (now.waited - before.waited) / pixel;
+	const wrong = row.shown.firstWrong(before.count, now.count, picture.from + x * pixel);
+	if (worked <= 0 && waited <= 0 && !wrong) return;
 	bars++;
 	if (waited > 0) {
 		c.globalAlpha = Math.min(1, waited);
-		c.fillStyle = STATES[4].colour;
+		c.fillStyle = states.find(s => s.severity === WAITS).colour;
 		c.fillRect(LEFT + x, y, 1, h);
 	}
-	c.globalAlpha = bad ? 1 : Math.min(1, Math.max(0.1, filled));
-	c.fillStyle = bad ? STATES[1].colour : STATES[row.body ? 5 : 0].colour;
-	c.fillRect(LEFT + x, y, 1, h);
+	if (worked > 0 || wrong) {
+		c.globalAlpha = wrong ? 1 : Math.min(1, Math.max(0.1, worked));
+		c.fillStyle = (wrong || states.find(s => s.severity === WORKS && s.item !== row.body)).colour;
+		c.fillRect(LEFT + x, y, 1, h);
+	}
 	c.globalAlpha = 1;
 }
 
@@ -247,14 +151,14 @@ function place(event) {
 
 function tip(event) {
 	const { time, row, share } = place(event), box = $("tip");
-	const at = row && share >= 0 ? picture.after(row, time) - 1 : -1;
-	const i = at >= 0 ? row.shown[at] : -1, { start, took, state, index } = picture.data;
+	const count = row && share >= 0 ? row.shown.after(time) : 0;
+	const i = count > 0 ? row.shown.at[count - 1] : -1, { start, took, state, index } = picture.data;
 	const slack = 3 * (picture.to - picture.from) / $("bars").clientWidth; // narrow bars are hard to hit
 	if (i < 0 || time > start[i] + took[i] + slack) {
 		box.style.display = "none";
 		return;
 	}
-	const s = STATES[state[i]], note = s.item && picture.loop.notes[index[i]];
+	const s = states[state[i]], note = s.item && picture.loop.notes[index[i]];
 	box.textContent = (s.item ? "item " + index[i] + ", " : "") + s.name + ", " + seconds(took[i]) +
 		"\nfrom " + seconds(start[i], 6) + ", slot " + row.name + (note ? "\n" + note : "");
 	box.style.display = "block";
@@ -289,17 +193,17 @@ function choose(loop) {
 }
 
 function start() {
-	const loops = JSON.parse($("data").textContent);
+	const { states: all, loops } = JSON.parse($("data").textContent);
+	states = all;
 	$("data").remove(); // it may be long
 	$("loops").append(...loops.map((loop, i) => new Option((i + 1) + ": " + loop.title, i)));
 	$("loops").hidden = loops.length < 2;
 	$("loops").onchange = event => choose(loops[event.target.value]);
-	STATES.forEach((s, i) => {
-		if (i === 2) return; // as failed
+	for (const s of states) {
 		const key = Object.assign(document.createElement("span"), { className: "key" });
 		key.style.background = s.colour;
 		$("keys").append(key, s.name);
-	});
+	}
 	const canvas = $("bars");
 	canvas.addEventListener("wheel", event => {
 		event.preventDefault();
@@ -317,7 +221,7 @@ function start() {
 	};
 	canvas.onpointerleave = () => { $("tip").style.display = "none"; };
 	$("whole").onclick = canvas.ondblclick = () => {
-		picture.show(0, picture.loop.elapsed);
+		picture.show(0, picture.whole);
 		redraw();
 	};
 	// The slider goes from nothing to the longest item by factors.

@@ -37,6 +37,12 @@ function blue() {
 	}
 	return { n, red };
 }
+function busySlots() {
+	const canvas = $("busy"), copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+	const c = copy.getContext("2d", { willReadFrequently: true });
+	c.drawImage(canvas, 0, 0);
+	return c.getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, value) => sum + value, 0);
+}
 const said = {};
 said.whole = blue();
 said.bars = bars;
@@ -49,10 +55,12 @@ said.zoomed = [picture.from / picture.loop.elapsed, picture.to / picture.loop.el
 said.near = blue();
 $("bars").dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + LEFT + 30, clientY: box.top + 5 }));
 said.tip = $("tip").textContent;
+const busy = busySlots();
 $("shortest").value = 100;
 $("shortest").onchange({ target: $("shortest") });
 draw();
 said.long = blue();
+said.busyStays = busySlots() === busy;
 $("whole").onclick();
 draw();
 said.back = picture.from === 0 && picture.to === picture.loop.elapsed;
@@ -108,7 +116,7 @@ func TestPageInABrowser(t *testing.T) {
 				Took              float64 // ms
 				Zoomed            [2]float64
 				Tip               string
-				Back              bool
+				Back, BusyStays   bool
 			}
 			require.NoError(t, json.Unmarshal([]byte(title), &said), title)
 			t.Logf("a zoom takes %.0f ms", said.Took)
@@ -121,7 +129,60 @@ func TestPageInABrowser(t *testing.T) {
 			assert.Regexp(t, `^item \d+, (done|failed), `, said.Tip)
 			assert.Less(t, said.Long.N, said.Near.N+1)
 			assert.True(t, said.Back)
+			assert.True(t, said.BusyStays)
 			assert.Equal(t, min(len(l.Records), longestItems), said.Lines)
+		})
+	}
+}
+
+// An item that has failed after a long time is red over all its columns, also where
+// there are so many items that bars are drawn together, and also when it began left
+// of what is shown.
+func TestLongFailureIsRed(t *testing.T) {
+	l := two(10, [2][2]int{{0, 2}, {}})
+	l.Records[0].State = timeline.Failed
+	for i := range 8000 {
+		l.Records = append(l.Records, timeline.Record{Start: 2*second + time.Duration(i)*time.Millisecond, Took: time.Millisecond / 2, Index: i + 1})
+	}
+	share := `<script>
+"use strict";
+const canvas = $("bars"), copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+const c = copy.getContext("2d", { willReadFrequently: true });
+function red() {
+	c.drawImage(canvas, 0, 0);
+	const { data } = c.getImageData(LEFT, 5, canvas.width - LEFT, 1);
+	let n = 0;
+	for (let i = 0; i < data.length; i += 4) if (data[i] > data[i + 2] + 100 && data[i] > data[i + 1] + 100) n++;
+	return n / (canvas.width - LEFT);
+}
+const whole = red();
+picture.show(1, 9);
+draw();
+document.title = JSON.stringify([whole, red()]);
+</script></body>`
+	var b bytes.Buffer
+	require.NoError(t, Page(&b, []*timeline.Loop{l}))
+	title, console := browse(t, bytes.Replace(b.Bytes(), []byte("</body>"), []byte(share), 1))
+	assert.Empty(t, console)
+	var shares []float64
+	require.NoError(t, json.Unmarshal([]byte(title), &shares), title)
+	assert.InDeltaSlice(t, []float64{0.2, 1. / 9}, shares, 0.005)
+}
+
+// A page of no loop, of a loop without items and of one that took no time says so,
+// without an error.
+func TestPageOfNothing(t *testing.T) {
+	for name, loops := range map[string][]*timeline.Loop{"no loop": {}, "no item": {two(0)}, "no time": {instant()}} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, Page(&b, loops))
+			again := `<script>
+if (picture) { $("whole").onclick(); draw(); }
+document.title = $("head").textContent + (picture ? " " + (picture.to > picture.from) : "");
+</script></body>`
+			title, console := browse(t, bytes.Replace(b.Bytes(), []byte("</body>"), []byte(again), 1))
+			assert.Empty(t, console)
+			assert.Regexp(t, `^no loop was recorded$|, [01] items, .* true$`, title)
 		})
 	}
 }

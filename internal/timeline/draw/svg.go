@@ -24,12 +24,6 @@ const (
 	svgBottom = 30
 )
 
-// colours of states; the page has the same as CSS.
-var colours = map[timeline.State]string{
-	timeline.Done: "#3b7dd8", timeline.Failed: "#d62728", timeline.Crashed: "#d62728", timeline.Cut: "#ff9896",
-	timeline.Waiting: "#f0d9a8", timeline.Body: "#59a14f", Lost: "#7f1d1d",
-}
-
 // SVG draws a loop as a still picture, in which the width of the whole is for the
 // loop's time. Bars narrower than a pixel are drawn together, as dark as they
 // fill it.
@@ -59,7 +53,7 @@ func SVG(to io.Writer, l *timeline.Loop) error {
 
 // drawKey says what the colours mean that there are.
 func drawKey(w io.Writer, rows []Row) {
-	there := make([]bool, len(stateNames))
+	there := make([]bool, len(appearances))
 	for i := range rows {
 		for _, r := range rows[i].Records {
 			there[r.State] = true
@@ -68,8 +62,9 @@ func drawKey(w io.Writer, rows []Row) {
 	x := svgLeft + svgWidth
 	for state := len(there) - 1; state >= 0; state-- {
 		if there[state] {
-			x -= 7*len(stateNames[state]) + 20
-			fmt.Fprintf(w, `<rect x="%d" y="8" width="9" height="9" fill="%s"/><text x="%d" y="16" fill="#444">%s</text>`+"\n", x, colours[timeline.State(state)], x+13, stateNames[state])
+			as := &appearances[state]
+			x -= 7*len(as.Name) + 20
+			fmt.Fprintf(w, `<rect x="%d" y="8" width="9" height="9" fill="%s"/><text x="%d" y="16" fill="#444">%s</text>`+"\n", x, as.Colour, x+13, as.Name)
 		}
 	}
 }
@@ -84,7 +79,7 @@ func drawRow(w io.Writer, row *Row, l *timeline.Loop, y, height float64) {
 		height-- // a line of white between two
 	}
 	fmt.Fprintf(w, `<rect x="%d" width="%d" height="%.1f" fill="#f5f5f5"/>`+"\n", svgLeft, svgWidth, height)
-	pixel := l.Elapsed.Seconds() / svgWidth
+	pixel := max(l.Elapsed, 1).Seconds() / svgWidth
 	bars := bars{height: height, paths: map[look][]byte{}}
 	var thin column
 	for _, r := range row.Records {
@@ -107,15 +102,19 @@ func drawRow(w io.Writer, row *Row, l *timeline.Loop, y, height float64) {
 // column is a pixel's width of bars that are narrower.
 type column struct {
 	at     int
+	count  int // of bars, of which each may take no time at all
 	filled float64
 	state  timeline.State // the worst one
 }
 
+func (c *column) empty() bool { return c.count == 0 }
+
 func (c *column) add(s timeline.State, width float64) {
-	if c.filled == 0 || severity(s) > severity(c.state) {
+	if c.empty() || appearances[s].Severity > appearances[c.state].Severity {
 		c.state = s
 	}
 	c.filled += width
+	c.count++
 }
 
 // look is a colour, and how dark it is: of shades.
@@ -138,15 +137,15 @@ func (b *bars) add(as look, left, width float64) {
 
 // addColumn adds what has come together in a column, and empties it.
 func (b *bars) addColumn(c *column) {
-	if c.filled == 0 {
+	if c.empty() {
 		return
 	}
-	as := look{c.state, int(math.Ceil(shades * min(1, c.filled)))}
-	if severity(c.state) > 1 {
+	as := look{c.state, max(1, int(math.Ceil(shades*min(1, c.filled))))}
+	if appearances[c.state].Severity == wrong {
 		as.shade = shades // is to be seen
 	}
 	b.add(as, float64(c.at), 1)
-	c.filled = 0
+	c.count, c.filled = 0, 0
 }
 
 func (b *bars) draw(w io.Writer) {
@@ -157,19 +156,8 @@ func (b *bars) draw(w io.Writer) {
 		if as.shade < shades {
 			opacity = fmt.Sprintf(` fill-opacity=".%d"`, as.shade)
 		}
-		fmt.Fprintf(w, `<path d="%s" fill="%s"%s/>`+"\n", b.paths[as], colours[as.state], opacity)
+		fmt.Fprintf(w, `<path d="%s" fill="%s"%s/>`+"\n", b.paths[as], appearances[as.state].Colour, opacity)
 	}
-}
-
-// severity is which of several states in one place is to be seen.
-func severity(s timeline.State) int {
-	switch s {
-	case timeline.Waiting:
-		return 0
-	case timeline.Done, timeline.Body:
-		return 1
-	}
-	return 2
 }
 
 // ticks are round times, at most ten of a duration.

@@ -10,9 +10,6 @@ import (
 	"github.com/dlp-mpi/dlp-go/internal/timeline"
 )
 
-// stateNames are those of the page, too, by number.
-var stateNames = []string{"done", "failed", "crashed", "cut", "waits for rank 0", "loop body", "lost"}
-
 // Trace writes loops in the Trace Event Format, in its form of a JSON object,
 // which Perfetto and chrome://tracing read. A loop is a process, and a slot a
 // thread of it. Times are in microseconds since the first loop began.
@@ -61,8 +58,9 @@ func (t *tracer) loop(pid int, l *timeline.Loop, began time.Duration) {
 		row := &rows[tid]
 		t.add(event{Name: "thread_name", Phase: "M", PID: pid, TID: tid, Args: map[string]any{"name": row.Name(l.Ranks[row.Rank].Slots)}})
 		for _, r := range row.Records {
+			state := appearances[r.State].Name
 			e := event{
-				Name: stateNames[r.State], Phase: "X", PID: pid, TID: tid, State: stateNames[r.State],
+				Name: state, Phase: "X", PID: pid, TID: tid, State: state,
 				Time: float64((began + r.Start).Nanoseconds()) / 1e3, Took: float64(r.Took.Nanoseconds()) / 1e3,
 			}
 			if r.State.IsItem() {

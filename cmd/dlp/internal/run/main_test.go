@@ -2,6 +2,7 @@ package run
 
 import (
 	"os"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,7 +14,7 @@ import (
 // The test binary is also the guard.
 func TestMain(m *testing.M) {
 	if os.Args[0] == launch.GuardName {
-		os.Exit(launch.GuardMain(os.Args))
+		syscall.Exit(launch.GuardMain(os.Args)) // in os.Exit the race detector sleeps for a second
 	}
 	goleak.VerifyTestMain(deadline.Each(m))
 }
