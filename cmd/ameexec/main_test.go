@@ -75,7 +75,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // patience is how long what a test has started may run.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // patient returns a context that ends what a test has started before the test
 // itself is overdue.

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 const peakFile = "DLP_TEST_PEAK"
 
 const (
-	patience = time.Minute // for what must happen
+	patience = 3 * time.Minute // for what must happen
 	tick     = 5 * time.Millisecond
 )
 

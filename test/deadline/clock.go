@@ -6,6 +6,7 @@ import "time"
 type clock struct {
 	last  time.Time              // when it was looked at
 	most  time.Duration          // that counts between two looks
+	share func() float64         // of the time that counts, as the machine is busy otherwise
 	spent map[int]time.Duration  // by goroutine
 	until func(id int) time.Time // what a test has asked for
 }
@@ -14,7 +15,7 @@ type clock struct {
 // returns those that have worked longer than they may. When the next look was
 // far too late, the tests stood still with it, as on a machine that was suspended.
 func (c *clock) look(tests []test, limit time.Duration, now time.Time) (late []test) {
-	passed := min(now.Sub(c.last), c.most)
+	passed := time.Duration(float64(min(now.Sub(c.last), c.most)) * c.share())
 	c.last = now
 	spent := make(map[int]time.Duration, len(tests))
 	for _, t := range tests {

@@ -23,8 +23,9 @@ import (
 	"time"
 )
 
-// Default is what a test may take that has not asked for more. Machines that
-// run the tests are busy, so it is far more than any test should need.
+// Default is what a test may take that has not asked for more, which is far more
+// than any test should need. Where more processes want to run than there are
+// processors, time passes as much slower, down to a tenth.
 const Default = time.Minute
 
 // Tests are the tests of a package: a testing.M, or what wraps one.

@@ -113,7 +113,8 @@ func TestClock(t *testing.T) {
 	at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
 	works, waits := test{id: 7, name: "a"}, test{id: 7, name: "a", waits: true}
 	var extended time.Time
-	clock := clock{last: began, most: time.Hour, until: func(int) time.Time { return extended }}
+	share := 1.
+	clock := clock{last: began, most: time.Hour, share: func() float64 { return share }, until: func(int) time.Time { return extended }}
 	assert.Empty(t, clock.look([]test{works}, Default, at(59)))
 	assert.Empty(t, clock.look([]test{waits}, Default, at(500)), "waiting counts")
 	assert.Equal(t, []test{works}, clock.look([]test{works}, Default, at(502)))
@@ -129,7 +130,14 @@ func TestClock(t *testing.T) {
 	}
 	assert.NotEmpty(t, clock.look([]test{other}, Default, at(16000)))
 
-	assert.Empty(t, clock.look(nil, Default, at(16002)))
+	share = 0.25
+	busy := test{id: 9}
+	for look := 1; look <= 60; look++ {
+		assert.Empty(t, clock.look([]test{busy}, Default, at(16000+4*look)), "time of others counts")
+	}
+	assert.NotEmpty(t, clock.look([]test{busy}, Default, at(16244)))
+
+	assert.Empty(t, clock.look(nil, Default, at(16246)))
 	assert.Empty(t, clock.spent, "tests that have ended are remembered")
 }
 
@@ -153,4 +161,12 @@ func TestParse(t *testing.T) {
 		assert.Equal(t, goroutine(), inner.id)
 		assert.False(t, inner.waits)
 	})
+}
+
+func TestParseLoad(t *testing.T) {
+	for text, want := range map[string]float64{
+		"0.00 0.01 0.05 1/234 5678\n": 1, "2.00 9 9 1/2 3\n": 1, "8.00 1 1 1/2 3\n": 0.25, "412.5 1 1 1/2 3\n": leastShare, "": 1, "?": 1,
+	} {
+		assert.InDelta(t, want, parseLoad(text, 2), 1e-9, text)
+	}
 }

@@ -35,7 +35,7 @@ type watch struct {
 func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.clock = clock{last: time.Now(), most: 2 * w.interval, until: extensions.of}
+	w.clock = clock{last: time.Now(), most: 2 * w.interval, share: shareOfLoad, until: extensions.of}
 	w.timer = time.AfterFunc(w.interval, w.look)
 }
 

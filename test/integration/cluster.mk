@@ -24,4 +24,4 @@ cluster-down:
 # release. UPDATE=1 rewrites docs/launchers.md. The timeout is for a machine that is
 # busy; a test that hangs is ended by test/deadline.
 test-cluster:
-	go run ./test/progress -name cluster -each $(REPORTS:%=-report %/cluster) -- -tags=integration -count=1 -timeout=60m -parallel=12 ./test/integration $(if $(UPDATE),-update)
+	go run ./test/progress -name cluster -each $(REPORTS:%=-report %/cluster) -- -tags=integration -count=1 -timeout=60m -parallel=8 ./test/integration $(if $(UPDATE),-update)
