@@ -17,14 +17,16 @@ type barrierWay interface {
 // must call it, in the same order as their other collectives on c. After an
 // error, a cancelled ctx included, the job has failed on all ranks.
 //
-// On a communicator that begins with rank 0 of the job, what a rank has sent
-// before a Barrier is ahead of what others send to the same rank after it, if
-// both go by way of rank 0. What a rank sends to itself, or over a link of a
-// pair's own, has no order with the messages of others.
+// On a communicator that begins with rank 0 of the job and has at most 64 ranks,
+// what a rank has sent before a Barrier is ahead of what others send to the same
+// rank after it, if both go by way of rank 0. What a rank sends to itself, or over
+// a link of a pair's own, has no order with the messages of others.
 //
 // Ranks that all run on one node meet in memory, on the first 64 communicators
 // that have a Barrier and begin with rank 0 of the job. Else, and in the first
-// Barrier of a communicator, which finds that out, they meet by messages.
+// Barrier of a communicator, which finds that out, they meet by messages: of up to
+// 64 ranks each sends one to the first rank and gets one back, more of several nodes
+// go along a tree.
 func (c *Comm) Barrier(ctx context.Context) error {
 	if c.barrier != nil {
 		now, err := c.enter(ctx, opBarrier, algorithmMemory, Call{})
@@ -33,11 +35,14 @@ func (c *Comm) Barrier(ctx context.Context) error {
 		}
 		return c.finish(now, c.barrier.pass(ctx, c, now))
 	}
-	now, err := c.enter(ctx, opBarrier, algorithmLinear, Call{})
+	now, err := c.enter(ctx, opBarrier, barrierBy(c.group.size, c.oneNode), Call{})
 	if err != nil {
 		return err
 	}
-	if c.group.self == 0 {
+	switch {
+	case now.call.algorithm == algorithmTree:
+		return c.finish(now, c.treeBarrier(ctx, now))
+	case c.group.self == 0:
 		return c.finish(now, c.leadBarrier(ctx, now))
 	}
 	return c.finish(now, c.followBarrier(ctx, now))

@@ -73,7 +73,7 @@ func (c *Comm) announced(body []byte) []byte {
 	switch {
 	case len(body) < parallelBody:
 		return append(append(make([]byte, 0, len(body)+1), body...), comesHere)
-	case chained(len(body), c.group.size, c.onOneNode()):
+	case chained(len(body), c.group.size, c.oneNode()):
 		return append(binary.BigEndian.AppendUint64(nil, uint64(len(body))), comesChain)
 	}
 	return []byte{comesWhole}

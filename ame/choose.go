@@ -14,6 +14,11 @@ const (
 	// goes from rank to rank.
 	nodeChain = 8
 
+	// barrierRanks is the size of a group on several nodes up to which its leader
+	// meets each rank itself at a barrier. That takes less time than the hops of a
+	// tree would.
+	barrierRanks = 64
+
 	// pairwiseBody is the length of vectors, in bytes, from which each rank of
 	// an allreduce folds one piece of all of them.
 	pairwiseBody = 256 << 10
@@ -28,6 +33,15 @@ func bcastBy(size int) algorithm {
 		return algorithmLinear
 	}
 	return algorithmTree
+}
+
+// barrierBy is how ranks meet by messages. Those of one node do so once, and then
+// in memory.
+func barrierBy(size int, oneNode func() bool) algorithm {
+	if size > barrierRanks && !oneNode() {
+		return algorithmTree
+	}
+	return algorithmLinear
 }
 
 // chained says whether a broadcast of some bytes goes from rank to rank: there

@@ -19,6 +19,7 @@ type Comm struct {
 
 	credit credit
 
+	oneNode func() bool // all ranks are known to run on one
 	inside  atomic.Bool // in a collective
 	shrunk  atomic.Bool // Shrink was called
 	barrier barrierWay  // nil: by messages
@@ -87,8 +88,8 @@ func (c *Comm) Close() error {
 		revokedBefore := c.job.matcher.isRevoked(c.id)
 		for _, id := range []commID{c.id, c.id.beside()} {
 			dropped, askers := c.job.matcher.close(id, &trouble{-1, ErrClosed})
-			for rank, cost := range dropped {
-				c.job.giveBack(id, rank, cost)
+			for from, cost := range dropped {
+				c.job.giveBack(id, from, cost)
 			}
 			for _, rank := range askers {
 				c.job.sayClosed(id, rank, closedAsked)

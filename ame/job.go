@@ -85,7 +85,7 @@ func (j *job) newLink(rank int, conn net.Conn) *stream {
 func (j *job) world() *Comm {
 	g := whole(j.rank, j.size)
 	j.matcher.open(0, g, intolerant)
-	return &Comm{job: j, group: g}
+	return j.comm(0, g)
 }
 
 func (j *job) errorf(op string, peer int, err error) error {

@@ -6,12 +6,19 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // newComm is this rank's end of a communicator whose number has been agreed on.
 func (j *job) newComm(id commID, g *group, p lossPolicy) *Comm {
 	j.matcher.open(id, g, p)
-	return &Comm{job: j, id: id, group: g}
+	return j.comm(id, g)
+}
+
+func (j *job) comm(id commID, g *group) *Comm {
+	c := &Comm{job: j, id: id, group: g}
+	c.oneNode = sync.OnceValue(c.onOneNode)
+	return c
 }
 
 // newID gives out a number that no rank gives out again.
