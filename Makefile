@@ -1,6 +1,7 @@
 # make demo   build, and run the main job on this machine; needs Go alone
 # make test   all tests: units, real launchers, and the SLURM cluster in docker
 # make bench  beside what else there is, as ratios from one run (QUICK=1: a first look)
+# make scaling   a job of RANKS (10,000) in virtual time: docs/scaling.md
 # make fuzz   any input to all that reads input, FUZZTIME (20s) for each target
 # make chaos  ranks are killed, stopped, slowed and cut off in maps, for CHAOS_TIME (3m), by SEED
 # make soak   mixed work on 8 ranks for TIME (10m): no rank may grow
@@ -9,7 +10,7 @@
 # make clean  also the docker images that the tests have made
 # The cluster's own targets are in test/integration/cluster.mk.
 
-.PHONY: all build cross demo install test test-unit fuzz chaos soak bench lint clean
+.PHONY: all build cross demo install test test-unit fuzz chaos soak bench scaling lint clean
 
 COMMANDS = ./cmd/... ./examples/...
 GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=auto
@@ -76,6 +77,11 @@ soak: build
 
 bench:
 	go run ./bench
+
+# 10,000 ranks take some 16 GiB of memory and a quarter of an hour.
+RANKS ?= 10000
+scaling:
+	GOMEMLIMIT=14GiB go test ./dlp -count=1 -timeout=3h -run '^TestScaling$$' -v -ranks $(RANKS)
 
 # The pictures of the README, from a run of some seconds.
 pictures: build

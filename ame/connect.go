@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Rank, Size int
 	Host       string // name of this node, for messages; default: the kernel's
+	Node       NodeID // of this node; default: the kernel's
 
 	// Root is rank 0's endpoint: on rank 0 its own, whose addresses do not
 	// matter, elsewhere where to connect.
@@ -118,6 +119,9 @@ func Connect(ctx context.Context, cfg Config) (*Comm, error) {
 	}
 	if cfg.Host == "" {
 		cfg.Host, _ = os.Hostname()
+	}
+	if cfg.Node == (NodeID{}) {
+		cfg.Node = thisNode()
 	}
 	if cfg.Lost == nil {
 		cfg.Lost = func(int) {}

@@ -91,5 +91,5 @@ func readBefore(ctx context.Context, l *stream) (header, []byte, error) {
 
 // self is what this rank says of itself.
 func self(cfg *Config) Peer {
-	return Peer{Node: &Node{Host: cfg.Host, ID: thisNode()}, PID: os.Getpid()}
+	return Peer{Node: &Node{Host: cfg.Host, ID: cfg.Node}, PID: os.Getpid()}
 }

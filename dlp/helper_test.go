@@ -3,6 +3,7 @@ package dlp
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -30,6 +31,13 @@ func TestMain(m *testing.M) {
 		scriptProgram(seed)
 		return
 	}
+	if text := os.Getenv(scalingVariable); text != "" {
+		if err := scalingRank(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(peerVariable) != "" {
 		if err := benchmarkPeer(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -44,6 +52,10 @@ func TestMain(m *testing.M) {
 				os.Unsetenv(name)
 			}
 		}
+	}
+	flag.Parse()
+	if *scalingRanks > 0 {
+		os.Exit(m.Run()) // takes what it takes
 	}
 	goleak.VerifyTestMain(deadline.Each(m))
 }
