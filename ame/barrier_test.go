@@ -187,7 +187,7 @@ func TestBarrierWithoutMemoryOfOne(t *testing.T) {
 		for seq := range uint32(3) {
 			errs := make(chan []error)
 			go func() { errs <- each(comms, func(c *Comm) error { return c.Barrier(t.Context()) }) }()
-			part := header{kind: kindPart, call: call{op: opBarrier}, source: 2, tag: seq + 1}
+			part := header{kind: kindPart, call: call{op: opBarrier}, flags: flagCounted, source: 2, tag: seq + 1}
 			writeFrame(raw, part, "")
 			h, body, err := newStream(2, 0, raw).read()
 			require.NoError(t, err)

@@ -186,3 +186,81 @@ func TestBrokenCreditFrame(t *testing.T) {
 		})
 	}
 }
+
+// A rank that is ahead of another one in collectives waits when it has sent that
+// as much as of messages, which take nothing of it, and goes on as the other one
+// comes after.
+func TestAheadInCollectives(t *testing.T) {
+	flooded(t, func(t *testing.T, comms []*Comm, from, to int) {
+		const n = 40
+		ahead := make(chan int, n)
+		gather := func(c *Comm) error {
+			for i := range n {
+				if _, err := c.Gather(t.Context(), Call{Root: to}, Payload{Body: make([]byte, mebi)}); err != nil {
+					return err
+				}
+				if c.Rank() == from {
+					ahead <- i
+				}
+			}
+			return nil
+		}
+		left, failed := flood(t.Context(), comms[from], to, creditBound/mebi)
+		errs := make(chan []error)
+		go func() {
+			errs <- each(comms, func(c *Comm) error {
+				if c.Rank() == to {
+					time.Sleep(time.Second)
+					assert.GreaterOrEqual(t, len(ahead), EagerLimit/mebi)
+					assert.LessOrEqual(t, len(ahead), creditBound/mebi+1)
+				}
+				return gather(c)
+			})
+		}()
+		noErrors(t, <-errs)
+		assert.Len(t, ahead, n)
+		for i := range creditBound / mebi {
+			_, err := comms[to].Recv(t.Context(), from, i)
+			require.NoError(t, err)
+		}
+		assert.NoError(t, <-failed)
+		assert.Len(t, left, creditBound/mebi)
+	})
+}
+
+// A rank that waits since it is ahead is in its collective, for all that ends one.
+func TestEndsOfBeingAhead(t *testing.T) {
+	ahead := func(ctx context.Context, c *Comm) error {
+		for {
+			if _, err := c.Gather(ctx, Call{Root: 0}, Payload{Body: make([]byte, mebi)}); err != nil {
+				return err
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		other func(ctx context.Context, c *Comm, cancel func())
+		want  error
+		says  string
+	}{
+		"ctx":      {func(_ context.Context, _ *Comm, cancel func()) { cancel() }, context.Canceled, "gather: rank 1: context canceled"},
+		"mismatch": {func(ctx context.Context, c *Comm, _ func()) { c.Barrier(ctx) }, ErrMismatch, "rank 1 is in gather"},
+		"left":     {func(_ context.Context, c *Comm, _ func()) { c.Close() }, ErrLeft, "waits for it in gather"},
+		"abort":    {func(_ context.Context, c *Comm, _ func()) { c.Abort(errors.New("enough")) }, nil, "enough"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				comms := connectAll(t, overMemory, 2)
+				ctx, cancel := context.WithCancel(t.Context())
+				failed := make(chan error)
+				go func() { failed <- ahead(ctx, comms[1]) }()
+				synctest.Wait()
+				go test.other(t.Context(), comms[0], cancel)
+				err := <-failed
+				if test.want != nil {
+					assert.ErrorIs(t, err, test.want)
+				}
+				assert.ErrorContains(t, err, test.says)
+			})
+		})
+	}
+}

@@ -124,8 +124,10 @@ func (j *job) deliver(h *header, body []byte) *token {
 	}
 	via, c := j.matcher.deliver(h.comm, a)
 	if a.dropped && a.cost > 0 {
-		j.giveBack(h.comm, a.Source, a.cost)
-		j.sayClosed(h.comm, a.Source, closedDropped)
+		j.giveBack(h.comm, a.purse(), a.cost)
+		if a.kind == kindMessage {
+			j.sayClosed(h.comm, a.Source, closedDropped)
+		}
 	}
 	if c != nil {
 		j.mismatch(h.comm, c)

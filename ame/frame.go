@@ -83,8 +83,8 @@ func (k kind) isRelayed() bool {
 }
 
 // flagChunked says that the body does not follow the header but comes in
-// frames of kindChunk. flagCounted says of a message that the sender wants to
-// know when it is received, see credit.
+// frames of kindChunk. flagCounted says of a message or part that the sender wants
+// to know when it is received, see credit.
 const (
 	flagChunked = 1
 	flagCounted = 2

@@ -27,7 +27,7 @@ type Message struct {
 type arrival struct {
 	kind    kind
 	call    call  // of a part
-	cost    int64 // of a message that takes credit, and of credit that is given back
+	cost    int64 // of what takes credit, and of credit that is given back
 	dropped bool  // its communicator is closed
 	Message
 }
@@ -35,9 +35,9 @@ type arrival struct {
 // pattern is what a call waits for: a message, or a part.
 type pattern struct {
 	kind   kind
-	op     op // of a part
+	op     op // of a part, and of credit for one
 	source int
-	tag    int
+	tag    int  // of credit the kind of what it is for
 	every  bool // in vain as soon as any rank of the group is gone
 }
 
@@ -47,13 +47,13 @@ func (p pattern) matches(a *arrival) bool {
 
 // opName names the call that waits for p.
 func (p pattern) opName() string {
-	switch p.kind {
-	case kindMessage:
-		return "recv"
-	case kindCredit:
+	switch {
+	case p.op != 0:
+		return p.op.String()
+	case p.kind == kindCredit:
 		return "send"
 	}
-	return p.op.String()
+	return "recv"
 }
 
 // trouble is why a call cannot do its work: about which rank of the job, -1 if
@@ -90,7 +90,7 @@ type mailbox struct {
 	unexpected []*arrival  // in order of arrival
 	waiting    []*receiver // in order of their calls
 	rounds     rounds
-	credit     map[int]*arrival // that was given back, by rank, until a call wants it
+	credit     map[purse]*arrival // that was given back, until a call wants it
 	policy     lossPolicy
 	trouble    *trouble // why no call works here any more
 	loss       *trouble // of a rank of the group: why no collective does
@@ -104,8 +104,9 @@ type mailbox struct {
 // take removes and returns the first arrival that p matches, or nil.
 func (b *mailbox) take(p pattern) *arrival {
 	if p.kind == kindCredit {
-		a := b.credit[p.source]
-		delete(b.credit, p.source)
+		from := purse{p.source, kind(p.tag)}
+		a := b.credit[from]
+		delete(b.credit, from)
 		return a
 	}
 	for i, a := range b.unexpected {
@@ -136,25 +137,26 @@ func (b *mailbox) claim(a *arrival) *receiver {
 			return r
 		}
 	}
+	from := purse{a.Source, kind(a.Tag)}
 	switch {
 	case a.kind != kindCredit:
 		b.unexpected = append(b.unexpected, a)
-	case b.credit[a.Source] != nil:
-		b.credit[a.Source].cost += a.cost
+	case b.credit[from] != nil:
+		b.credit[from].cost += a.cost
 	case b.credit == nil:
-		b.credit = map[int]*arrival{a.Source: a}
+		b.credit = map[purse]*arrival{from: a}
 	default:
-		b.credit[a.Source] = a
+		b.credit[from] = a
 	}
 	return nil
 }
 
-// counted returns the credit that the messages take which are kept, by rank.
-func (b *mailbox) counted() map[int]int64 {
-	counted := map[int]int64{}
+// counted returns the credit that is taken by what is kept.
+func (b *mailbox) counted() map[purse]int64 {
+	counted := map[purse]int64{}
 	for _, a := range b.unexpected {
 		if a.cost > 0 {
-			counted[a.Source] += a.cost
+			counted[a.purse()] += a.cost
 		}
 	}
 	return counted

@@ -62,9 +62,9 @@ func (m *matcher) open(id commID, g *group, p lossPolicy) {
 }
 
 // close ends the calls of a communicator, and drops what comes for it later.
-// It returns the credit of the messages that it drops now, by rank, and who
+// It returns the credit of what it drops now, and who
 // wants to know that this rank has closed it.
-func (m *matcher) close(id commID, t *trouble) (dropped map[int]int64, askers []int) {
+func (m *matcher) close(id commID, t *trouble) (dropped map[purse]int64, askers []int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b := m.boxes[id]; b != nil {

@@ -68,6 +68,7 @@ func (b *memoryBarrier) lead(ctx context.Context, c *Comm, now *round) error {
 			heard = map[int]bool{}
 		}
 		heard[a.Source] = true
+		c.received(a)
 		return nil
 	}
 

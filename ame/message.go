@@ -35,7 +35,7 @@ func (c *Comm) Send(ctx context.Context, dest, tag int, p Payload) error {
 	if rank == c.job.rank {
 		return c.send(ctx, &h, rank, p.Body)
 	}
-	return c.sendCounted(ctx, &h, rank, p.Body)
+	return c.sendCounted(ctx, nil, &h, rank, p.Body)
 }
 
 // Post is Send that never waits for a Recv: for a protocol that keeps what is

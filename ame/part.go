@@ -81,7 +81,7 @@ func (c *Comm) finish(now *round, err error) error {
 func (c *Comm) sendPart(ctx context.Context, now *round, dest int, p Payload) error {
 	c.job.settle()
 	h := header{kind: kindPart, call: now.call, tag: now.seq, format: p.Format}
-	return c.send(ctx, &h, c.group.rank(dest), p.Body)
+	return c.sendCounted(ctx, now, &h, c.group.rank(dest), p.Body)
 }
 
 // awaitPart waits for the part of a rank of the group.
@@ -90,6 +90,7 @@ func (c *Comm) awaitPart(ctx context.Context, now *round, source int) (Payload, 
 	if err != nil {
 		return Payload{}, err
 	}
+	c.received(a)
 	return a.Payload, nil
 }
 

@@ -15,7 +15,7 @@ func (m *matcher) lose(b *mailbox, t *trouble) {
 		b.trouble = t
 	}
 	m.refuse(b, func(r *receiver) *trouble {
-		if b.policy == tolerant && r.kind != kindPart {
+		if b.policy == tolerant && r.op == 0 {
 			return nil
 		}
 		return t

@@ -12,7 +12,7 @@ func (m *matcher) expect(id commID, p pattern, via *token, reads bool) (*arrival
 		}
 	}
 	b, t := m.usableBox(id)
-	if t == nil && p.kind == kindPart {
+	if t == nil && p.op != 0 {
 		t = b.loss
 	}
 	if t == nil {

@@ -33,7 +33,7 @@ func (c *Comm) announce(ctx context.Context, p pattern, now *round) {
 // one in a collective; and another rank, of one for its message, if it could
 // leave unnoticed.
 func (c *Comm) announces(p pattern) bool {
-	if p.kind == kindPart {
+	if p.op != 0 {
 		return c.group.self != 0
 	}
 	return c.job.rank != 0 && p.source > 0 && p.source != c.job.rank
