@@ -27,7 +27,7 @@ var rankBodies = map[string]rankBody{
 	"pingpong": benchPingPong, "barrier": benchBarrier, "bcast": benchBcast, "gather": benchGather,
 	"barrier holds": barrierHolds, "crash in barrier": crashInBarrier,
 	"long body": receiveLongBody,
-	"busy":      busyRank, "meet": meetUntilTold, "lose one": loseOne,
+	"flooded":   floodedRank, "busy": busyRank, "meet": meetUntilTold, "lose one": loseOne,
 }
 
 // rankProcess is the environment variable that makes the test binary a rank;
@@ -41,6 +41,7 @@ type rankTask struct {
 	Root       string // address of rank 0
 	Plain      string // where rank 0 waits for the plain connection
 	Heartbeat  time.Duration
+	TLS        bool
 	Ahead      uint64 // longest body that is allocated as a whole, in bytes; 0: as ever
 }
 
@@ -109,7 +110,7 @@ func runRankProcess(spec string) error {
 	if task.Ahead > 0 {
 		defaultBounds.ahead = task.Ahead
 	}
-	cfg := Config{Rank: task.Rank, Size: task.Size, Root: Endpoint{Job: "test", Key: testKey, Addresses: []string{task.Root}}, Heartbeat: task.Heartbeat}
+	cfg := Config{Rank: task.Rank, Size: task.Size, Root: Endpoint{Job: "test", Key: testKey, Addresses: []string{task.Root}}, Heartbeat: task.Heartbeat, TLS: task.TLS}
 	var plain net.Listener
 	var err error
 	if task.Rank == 0 {

@@ -23,7 +23,10 @@ import (
 	"github.com/dlp-mpi/dlp-go/test/simnet"
 )
 
-var scalingRanks = flag.Int("ranks", 0, "TestScaling with so many ranks, and no bounds: for docs/scaling.md")
+var (
+	scalingRanks = flag.Int("ranks", 0, "TestScaling with so many ranks, and no bounds: for docs/scaling.md")
+	itemsPerRank = flag.Int("items", 100, "of the map of TestScaling, for each rank")
+)
 
 // fabric is what TestScaling is of: Ethernet of 100 Gbit/s, and 2 us of a processor
 // for a system call with the wake-up that comes of it.
@@ -162,15 +165,13 @@ func (m *modelJob) step(c *Comm, name string, do func() error) error {
 	return nil
 }
 
-const itemsPerRank = 100 // of the map
-
 // scale measures a job of some size.
 func scale(t *testing.T, size int) []step {
 	var steps []step
 	synctest.Test(t, func(t *testing.T) {
 		m := newModelJob(size)
 		small, large := make([]byte, 1<<10), make([]byte, 1<<20)
-		items := slices.Values(numbers(itemsPerRank * size)) // only rank 0 looks at them
+		items := slices.Values(numbers(*itemsPerRank * size)) // only rank 0 looks at them
 		m.run(t, func(ctx context.Context, c *Comm) error {
 			return errors.Join(
 				m.step(c, "barrier", func() error { return c.Barrier(ctx) }),
@@ -216,7 +217,7 @@ func TestScaling(t *testing.T) {
 			}
 			delete(want, s.name)
 			if s.name == "map" { // windows grow: a message is not for one item
-				assert.Less(t, s.writes, int64(itemsPerRank*size/5), "map of %d ranks", size)
+				assert.Less(t, s.writes, int64(*itemsPerRank*size/5), "map of %d ranks", size)
 			}
 		}
 		assert.Empty(t, want)
