@@ -3,6 +3,8 @@ package ame
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -190,37 +192,67 @@ func peakMemory() int {
 
 // BenchmarkConnect brings up a job of 1,000 ranks in one process.
 func BenchmarkConnect(b *testing.B) {
-	const size = 1000
 	for range b.N {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		comms := connectAll(b, overTCP, size)
+		comms := connectAll(b, overTCP, 1000)
 		b.StopTimer()
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		used := after.HeapInuse + after.StackInuse - before.HeapInuse - before.StackInuse
-		b.ReportMetric(float64(used)/(size-1)/1024, "KiB/connection")
 		closeAll(comms)
 		b.StartTimer()
 	}
 }
 
-// BenchmarkIdle says how much of a core 101 ranks of one process, so at least
-// rank 0 with its 100 connections, take while nothing happens.
+// BenchmarkIdle is rank 0 in a process of its own while nothing happens: how much
+// memory a connection takes, and how much of a core all of them, with heartbeats.
 func BenchmarkIdle(b *testing.B) {
-	connectAll(b, overTCP, 101)
-	time.Sleep(100 * time.Millisecond) // for the start-up's timers to end
-	before := cpuTime(b)
-	start := time.Now()
-	for range b.N {
-		time.Sleep(time.Second)
+	for _, size := range []int{101, 1001} {
+		b.Run(fmt.Sprint(size-1, " connections"), func(b *testing.B) {
+			task := rankTask{Name: "idle", Size: size, N: 10, Heartbeat: 10 * time.Second}
+			var out strings.Builder
+			root := rankCommands(b, task)[0]
+			root.Stdout = &out
+			require.NoError(b, root.Start())
+			require.NoError(b, json.Unmarshal([]byte(strings.TrimPrefix(root.Env[len(root.Env)-1], rankProcess+"=")), &task))
+			comms := connectAll(b, func(testing.TB, int) []Config {
+				configs := testConfigs(size)[1:]
+				for i := range configs {
+					configs[i].Root.Addresses = []string{task.Root}
+				}
+				return configs
+			}, size-1)
+			conn, err := net.Dial("tcp", task.Plain)
+			require.NoError(b, err)
+			defer conn.Close()
+			noErrors(b, each(comms, func(c *Comm) error { return c.Barrier(context.Background()) }))
+			closeAll(comms)
+			require.NoError(b, root.Wait())
+			var m metrics
+			require.NoError(b, json.Unmarshal([]byte(out.String()), &m), out.String())
+			for unit, value := range m {
+				b.ReportMetric(value, unit)
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
-	b.ReportMetric(100*float64(cpuTime(b)-before)/float64(time.Since(start)), "%-of-a-core")
 }
 
-func cpuTime(b *testing.B) time.Duration {
+// benchIdle is its rank 0, for n seconds.
+func benchIdle(c *Comm, _ net.Conn, n int) (metrics, error) {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	used := m.HeapInuse + m.StackInuse
+	time.Sleep(time.Second) // for the start-up's timers to end
+	before, start := cpuTime(), time.Now()
+	time.Sleep(time.Duration(n) * time.Second)
+	cpu, passed := cpuTime()-before, time.Since(start)
+	return metrics{
+		"KiB/connection": float64(used) / 1024 / float64(c.Size()-1), "%-of-a-core": 100 * float64(cpu) / float64(passed),
+	}, c.Barrier(context.Background())
+}
+
+func cpuTime() time.Duration {
 	var usage syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

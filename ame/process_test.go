@@ -27,7 +27,7 @@ var rankBodies = map[string]rankBody{
 	"pingpong": benchPingPong, "barrier": benchBarrier, "bcast": benchBcast, "gather": benchGather,
 	"barrier holds": barrierHolds, "crash in barrier": crashInBarrier,
 	"long body": receiveLongBody,
-	"flooded":   floodedRank, "busy": busyRank, "meet": meetUntilTold, "lose one": loseOne,
+	"flooded":   floodedRank, "idle": benchIdle, "busy": busyRank, "meet": meetUntilTold, "lose one": loseOne,
 }
 
 // rankProcess is the environment variable that makes the test binary a rank;

@@ -99,11 +99,11 @@ func onClusters(t *testing.T, role role, test func(t *testing.T, c *cluster)) {
 // cluster is a running SLURM cluster: the controller ctl and the nodes c1, c2
 // and c3.
 type cluster struct {
-	turn       sync.Mutex // of tests that may break it
-	release    string
-	project    string
-	docker     string            // path of the client
-	containers map[string]string // by machine
+	turn    sync.Mutex // of tests that may break it
+	release string
+	project string
+	docker  string                   // path of the client
+	agents  map[string]*machineAgent // by machine
 
 	// done ends the life of the cluster. The process that takes the cluster
 	// down reads the other end, so that it also learns of a killed test.
@@ -119,9 +119,9 @@ var started struct {
 // start brings up a cluster of a release and copies the commands into it.
 func start(role role, release string) (*cluster, error) {
 	c := &cluster{
-		release:    release,
-		project:    "dlptest-" + string(role) + "-" + release + "-" + strings.ToLower(rand.Text()[:8]),
-		containers: make(map[string]string),
+		release: release,
+		project: "dlptest-" + string(role) + "-" + release + "-" + strings.ToLower(rand.Text()[:8]),
+		agents:  make(map[string]*machineAgent),
 	}
 	if out, err := c.script("check").CombinedOutput(); err != nil {
 		err := fmt.Errorf("%w: %s", errNoCluster, bytes.TrimSpace(out))
@@ -156,7 +156,7 @@ func start(role role, release string) (*cluster, error) {
 		if name == "DOCKER" {
 			c.docker = value
 		} else {
-			c.containers[name] = value
+			c.agents[name] = &machineAgent{docker: c.docker, container: value}
 		}
 	}
 	fmt.Printf("cluster %s is up after %.0f s\n", c.project, time.Since(began).Seconds())
@@ -184,6 +184,9 @@ func plan(tests int) { fmt.Printf("plan: %d more\n", tests*len(releases())) }
 // stopAll takes all clusters down and waits for it.
 func stopAll() {
 	for _, c := range started.clusters {
+		for _, a := range c.agents {
+			a.stop()
+		}
 		c.done.Close()
 	}
 	for _, c := range started.clusters {

@@ -3,15 +3,18 @@
 package integration
 
 import (
-	"bytes"
-	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dlp-mpi/dlp-go/test/agent"
 	"github.com/dlp-mpi/dlp-go/test/deadline"
 )
 
@@ -42,22 +45,70 @@ func (c *cluster) root(t testing.TB, machine, script string) {
 func (c *cluster) exec(t testing.TB, machine, user string, limit time.Duration, script string) result {
 	t.Helper()
 	deadline.Extend(t, limit+time.Minute)
-	// timeout(1) inside the container does the work: killing the docker
-	// client leaves the command running.
-	ctx, cancel := context.WithTimeout(context.Background(), limit+30*time.Second)
-	defer cancel()
-	home := "/home/" + user
-	if user == "root" {
-		home = "/root"
-	}
-	cmd := exec.CommandContext(ctx, c.docker, "exec", "-u", user, "-w", home, "-e", "HOME="+home, "-e", "USER="+user, c.containers[machine],
-		"timeout", "-k", "5", fmt.Sprint(limit.Seconds()), "bash", "-c", script)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError // the script's own status
-		require.ErrorAs(t, err, &exit, "docker exec on %s", machine)
+	// timeout(1) inside the container does the work: nothing else ends what the
+	// script has started.
+	r, err := c.agents[machine].run(agent.Command{User: user, Args: []string{
+		"timeout", "-k", "5", fmt.Sprint(limit.Seconds()), "bash", "-c", script,
+	}}, limit+30*time.Second)
+	require.NoError(t, err, "on %s", machine)
+	return result{string(r.Stdout), string(r.Stderr), r.Status, time.Since(began)}
+}
+
+// machineAgent runs commands in a container. It is started when it is first needed.
+type machineAgent struct {
+	docker, container string
+
+	mu     sync.Mutex
+	client *agent.Client // nil: not started
+}
+
+func (a *machineAgent) run(command agent.Command, limit time.Duration) (*agent.Result, error) {
+	client, err := a.started()
+	if err != nil {
+		return nil, err
 	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(began)}
+	return client.Run(command, limit)
+}
+
+func (a *machineAgent) started() (*agent.Client, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.client != nil {
+		return a.client, nil
+	}
+	cmd := exec.Command(a.docker, "exec", "-i", "-u", "root", a.container, "/opt/dlp/agent")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	a.client = agent.NewClient(&throughDocker{out, in, cmd})
+	return a.client, nil
+}
+
+// throughDocker is the connection to an agent.
+type throughDocker struct {
+	io.Reader
+	io.WriteCloser
+	cmd *exec.Cmd
+}
+
+func (c *throughDocker) Close() error {
+	return errors.Join(c.WriteCloser.Close(), c.cmd.Wait())
+}
+
+func (a *machineAgent) stop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.client != nil {
+		_ = a.client.Close() // the machine goes, whatever it says
+	}
 }

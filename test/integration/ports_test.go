@@ -49,7 +49,7 @@ func TestWithoutReservedPorts(t *testing.T) {
 
 // reservePorts changes MpiParams=ports= of the running cluster.
 func (c *cluster) reservePorts(t *testing.T, ports string) {
-	for machine := range c.containers {
+	for machine := range c.agents {
 		c.root(t, machine, "set-mpi-ports '"+ports+"'")
 	}
 	c.root(t, "ctl", "scontrol reconfigure")
