@@ -126,7 +126,7 @@ func (c *collector) host(rank int) string { return c.world.Info().Peers[rank].Ho
 
 // open returns the output of an item.
 func (c *collector) open(t task, r *report, rank int) (finished, error) {
-	f := finished{task: t, done: func() {}}
+	f := finished{index: t.Index, label: c.label(t), done: func() {}}
 	if r.Lines > 0 {
 		return f, errors.Join(c.depot.lines(depotKey{rank, r.Index}, r.Lines), c.printer.failure())
 	}
@@ -154,7 +154,7 @@ func (c *collector) takeResumed(t task, r *report, rank int) error {
 		err = c.list.add(t)
 	}
 	if c.order != nil {
-		err = errors.Join(err, c.order.add(finished{task: t, done: func() {}}))
+		err = errors.Join(err, c.order.add(finished{index: t.Index, done: func() {}}))
 	}
 	return err
 }
@@ -163,12 +163,12 @@ func (c *collector) takeResumed(t task, r *report, rank int) error {
 func (c *collector) keep(f finished) error {
 	defer f.done()
 	if c.results == "" {
-		return c.printer.item(c.label(f.task), f.streams)
+		return c.printer.item(f.label, f.streams)
 	}
 	if c.depot.save != nil && f.streams == [2]content{} {
 		return nil
 	}
-	return c.save(f.task.Index, f.streams)
+	return c.save(f.index, f.streams)
 }
 
 // save writes the files of an item.

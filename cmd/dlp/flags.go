@@ -55,7 +55,7 @@ func mapFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-bind", DisableDefaultText: true, Usage: "do not bind items to processors"},
 
 		&cli.BoolFlag{Name: "keep-order", Aliases: []string{"k"}, DisableDefaultText: true, Usage: "print output in the order of the items"},
-		&cli.BoolFlag{Name: "tag", DisableDefaultText: true, Usage: "begin every line of output with its item and a tab"},
+		&cli.BoolFlag{Name: "tag", DisableDefaultText: true, Usage: "begin every line of output with its item, or the number of its block, and a tab"},
 		&cli.BoolFlag{Name: "line-buffer", Aliases: []string{"lb"}, DisableDefaultText: true, Usage: "print lines as they come"},
 		&cli.StringFlag{Name: "results", Usage: "keep output in `DIR`/N.out and N.err, written by rank 0, in place of printing it"},
 		&cli.StringFlag{Name: "results-local", Usage: "the same in `DIR` of the node where the item runs"},

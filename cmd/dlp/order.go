@@ -7,9 +7,11 @@ import (
 	"github.com/dlp-mpi/dlp-go/internal/launch"
 )
 
-// finished is an item that has ended, on its way to be printed.
+// finished is an item that has ended, on its way to be printed. It has not the item
+// itself, which may be long, and wait here for many others.
 type finished struct {
-	task    task
+	index   int
+	label   string
 	streams [2]content
 	done    func() // lets go of the streams
 }
@@ -35,7 +37,7 @@ func newSequencer(spool string, forward func(finished) error) *sequencer {
 
 // add takes an item that has ended, and hands on all that are due.
 func (s *sequencer) add(f finished) error {
-	if f.task.Index != s.next {
+	if f.index != s.next {
 		return s.hold(f)
 	}
 	for {
@@ -68,7 +70,7 @@ func (s *sequencer) hold(f finished) error {
 		release := f.done
 		f.done = func() { s.memory -= size; release() }
 	}
-	s.held[f.task.Index] = f
+	s.held[f.index] = f
 	return nil
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -119,21 +121,44 @@ func TestResultsOnAFullDisk(t *testing.T) {
 	assert.Contains(t, stderr.String(), "dlp map: output: write /dev/stdout: no space left on device")
 }
 
-// A long output costs no memory.
-func TestLongOutput(t *testing.T) {
+// A long output costs no memory, and neither do blocks of a long input whose output
+// waits for that of an earlier one.
+func TestLongItems(t *testing.T) {
 	const size = 256 << 20
-	cmd := dlpMap(t, "-q", "-j1", "head", "-c", fmt.Sprint(size), "{}", ":::", "/dev/zero")
-	counter := &counter{}
-	cmd.Stdout = counter
+	t.Run("output", func(t *testing.T) {
+		counter := &counter{}
+		peakOf(t, dlpMap(t, "-q", "-j1", "head", "-c", fmt.Sprint(size), "{}", ":::", "/dev/zero"), counter)
+		assert.EqualValues(t, size, counter.n)
+	})
+	t.Run("input", func(t *testing.T) {
+		cmd := dlpMap(t, "-q", "-k", "--tag", "-j2", "--pipe", "--block", "4M", "sh", "-c", "[ $DLP_INDEX != 0 ] || sleep 3; wc -l")
+		lines := exec.Command("sh", "-c", fmt.Sprintf("yes 0123456 | head -c %d", size))
+		input, err := lines.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, lines.Start())
+		cmd.Stdin = input
+		var out strings.Builder
+		peakOf(t, cmd, &out)
+		assert.NoError(t, lines.Wait())
+		for i, line := range strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n") {
+			assert.Equal(t, fmt.Sprintf("block %d\t%d", i+1, (4<<20)/8), line)
+		}
+		assert.Equal(t, size/(4<<20), strings.Count(out.String(), "\n"))
+	})
+}
+
+// peakOf runs a map, and checks that its memory is far below what goes through it.
+func peakOf(t *testing.T, cmd *exec.Cmd, out io.Writer) {
+	cmd.Stdout = out
 	peak := filepath.Join(t.TempDir(), "peak")
 	cmd.Env = append(cmd.Env, peakFile+"="+peak)
 	require.NoError(t, cmd.Run())
-	assert.EqualValues(t, size, counter.n)
 	// Not rusage: its maximum contains that of the process of this test.
 	found := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindStringSubmatch(read(t, peak))
 	require.NotNil(t, found)
 	most, err := strconv.Atoi(found[1])
 	require.NoError(t, err)
+	t.Logf("%d KiB", most)
 	assert.Less(t, most, 160<<10, "KiB")
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 )
 
@@ -31,6 +32,9 @@ func newPrinter() *printer { return &printer{to: [2]io.Writer{os.Stdout, os.Stde
 func (o *options) label(t task) string {
 	if !o.tag {
 		return ""
+	}
+	if o.source.Block > 0 {
+		return "block " + strconv.Itoa(t.Index+1) + "\t"
 	}
 	return t.item().Text() + "\t"
 }
