@@ -23,5 +23,5 @@ cluster-down:
 # The launcher matrix and the faults, on a cluster of their own for each Debian
 # release. UPDATE=1 rewrites docs/launchers.md. The timeout is for a machine that is
 # busy; a test that hangs is ended by test/deadline.
-test-cluster:
-	go run ./test/progress -name cluster -each $(REPORTS:%=-report %/cluster) -- -tags=integration -count=1 -timeout=60m -parallel=8 ./test/integration $(if $(UPDATE),-update)
+test-cluster: build
+	CLUSTER_BIN="$(CURDIR)/bin" go run ./test/progress -name cluster -each $(REPORTS:%=-report %/cluster) -- -tags=integration -count=1 -timeout=60m -parallel=8 ./test/integration $(if $(UPDATE),-update)

@@ -31,12 +31,13 @@ func Ameexec(t testing.TB, programs ...string) (bin string) {
 	look(t, root)
 	bin = filepath.Join(root, "bin", "test")
 	defer lock(t, bin)()
-	arguments := []string{"build", "-o", bin + string(filepath.Separator), "./cmd/ameexec"}
+	arguments := []string{"build", "-trimpath", "-o", bin + string(filepath.Separator), "./cmd/ameexec"}
 	for _, folder := range programs {
 		arguments = append(arguments, "./"+folder)
 	}
 	build := exec.CommandContext(t.Context(), "go", arguments...)
 	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build, which has compiled all then
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
