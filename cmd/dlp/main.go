@@ -89,27 +89,31 @@ func main() {
 
 // dlpMain returns the exit status.
 func dlpMain(args []string) int {
+	name := "dlp"
 	var rest []string
 	if len(args) > 1 && args[1] == "map" {
+		name = "dlp map"
 		rest = detach(args[2:], mapFlags())
 		args = append(args[:2:2], rest...)
 	}
 	if len(args) > 1 && args[1] == "report" {
+		name = "dlp report"
 		args = append(args[:2:2], optionsFirst(args[2:], reportFlags())...)
 	}
 	err := newApp(rest).Run(args)
-	var with *launch.StatusError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &with):
-		if with.Err != nil && isFirst(os.LookupEnv) {
-			fmt.Fprintln(os.Stderr, "dlp:", err)
-		}
-		return with.Status
 	}
-	fmt.Fprintln(os.Stderr, "dlp:", err)
-	return statusFailed
+	with := &launch.StatusError{Status: statusFailed, Err: err}
+	ofAll := errors.As(err, &with) // ranks
+	switch {
+	case with.Err == nil || ofAll && !isFirst(os.LookupEnv):
+	case with.Status == statusUsage:
+		fmt.Fprintf(os.Stderr, "%s: %v; see %s --help\n", name, err, name)
+	default:
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	}
+	return with.Status
 }
 
 // newApp is the command line; mapArgs are the arguments of dlp map.
@@ -135,5 +139,5 @@ func newApp(mapArgs []string) *cli.App {
 
 // usage is an error of the command line.
 func usage(format string, args ...any) error {
-	return &launch.StatusError{Status: statusUsage, Err: fmt.Errorf(format+"; see dlp map --help, dlp report --help", args...)}
+	return &launch.StatusError{Status: statusUsage, Err: fmt.Errorf(format, args...)}
 }
