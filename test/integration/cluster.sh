@@ -5,7 +5,7 @@
 #   cluster.sh check           say why there can be no cluster here; status 1 then
 #   cluster.sh up              build what is missing, start, wait until nodes idle;
 #                              print docker's path and the containers as NAME=VALUE
-#   cluster.sh install PATH... copy files or directories to /opt/dlp everywhere
+#   cluster.sh install PATH... copy files or directories to /opt/dlp, which all machines share
 #   cluster.sh shell [NODE]    a shell on a machine (default ctl), as a plain user
 #   cluster.sh logs            what slurmctld and slurmd have said
 #   cluster.sh down            remove it; the images stay
@@ -138,20 +138,21 @@ up)
 	;;
 install)
 	shift
-	for machine in $machines; do
-		id=$(container "$machine")
-		for path in "$@"; do
-			case $path in
-			/*) ;;
-			*) path=$from/$path ;;
-			esac
-			# It reports success on standard error.
-			if ! out=$("$DOCKER" cp "$path" "$id:/opt/dlp/" 2>&1); then
-				say "copy $path to $machine: $out"
-				exit 1
-			fi
-		done
+	id=$(container ctl)
+	# Pairs of the folder that a path is in, and its name there.
+	for path in "$@"; do
+		shift
+		case $path in
+		/*) ;;
+		*) path=$from/$path ;;
+		esac
+		set -- "$@" -C "$(dirname "$path")" "$(basename "$path")"
 	done
+	# One archive: a copy takes its time. It reports success on standard error.
+	if ! out=$(tar -cf - "$@" | "$DOCKER" cp - "$id:/opt/dlp/" 2>&1); then
+		say "copy to $id: $out"
+		exit 1
+	fi
 	;;
 shell)
 	id=$(container "${2:-ctl}")
@@ -161,13 +162,13 @@ logs)
 	logs
 	;;
 down)
-	compose down -t 1 --remove-orphans >/dev/null 2>&1 || compose down -t 1 --remove-orphans >&2
+	compose down -t 1 -v --remove-orphans >/dev/null 2>&1 || compose down -t 1 -v --remove-orphans >&2
 	;;
 watch)
 	# Deaf to the interrupt that ends whoever holds the other end.
 	trap '' INT TERM HUP
 	cat >/dev/null
-	compose down -t 1 --remove-orphans >/dev/null 2>&1 || compose down -t 1 --remove-orphans >&2
+	compose down -t 1 -v --remove-orphans >/dev/null 2>&1 || compose down -t 1 -v --remove-orphans >&2
 	;;
 images)
 	images '{{.Repository}}:{{.Tag}} ({{.Size}})'
