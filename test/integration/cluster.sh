@@ -149,7 +149,7 @@ install)
 		set -- "$@" -C "$(dirname "$path")" "$(basename "$path")"
 	done
 	# One archive: a copy takes its time. It reports success on standard error.
-	if ! out=$(tar -cf - "$@" | "$DOCKER" cp - "$id:/opt/dlp/" 2>&1); then
+	if ! out=$(tar -chf - "$@" | "$DOCKER" cp - "$id:/opt/dlp/" 2>&1); then
 		say "copy to $id: $out"
 		exit 1
 	fi

@@ -45,31 +45,32 @@ var payload = sync.OnceValues(func() (paths []string, err error) {
 			return nil, err
 		}
 	}
-	commands, err := programsIn(bin)
-	if err != nil {
-		return nil, err
-	}
 	if built != "" {
-		others, err := programsIn(built)
-		if err != nil {
+		if err := linkPrograms(built, bin); err != nil {
 			return nil, err
 		}
-		commands = append(commands, others...)
+	}
+	commands, err := filepath.Glob(filepath.Join(bin, "*"))
+	if err != nil {
+		return nil, err
 	}
 	scripts, err := filepath.Glob("../payload/*.sh")
 	return append(append(commands, scripts...), src), err
 })
 
-// programsIn are the files of a folder.
-func programsIn(folder string) (paths []string, err error) {
-	entries, err := os.ReadDir(folder)
+// linkPrograms makes the files of a folder appear in another one.
+func linkPrograms(from, to string) error {
+	entries, err := os.ReadDir(from)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, entry := range entries {
-		if entry.Type().IsRegular() {
-			paths = append(paths, filepath.Join(folder, entry.Name()))
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
+			return err
 		}
 	}
-	return paths, nil
+	return nil
 }

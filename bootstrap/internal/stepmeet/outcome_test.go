@@ -25,7 +25,7 @@ func TestNoRoot(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errors.New("out of patience"))
 		_, errs = l.join(t, ctx, ranks)
 		cancel()
-		if text := fmt.Sprint(errs); strings.Contains(text, "connection refused") && strings.Contains(text, "no such host") {
+		if strings.Contains(fmt.Sprint(errs[0]), "connection refused") && strings.Contains(fmt.Sprint(errs[1]), "no such host") {
 			break
 		}
 	}
