@@ -131,7 +131,7 @@ func TestLongItems(t *testing.T) {
 		assert.EqualValues(t, size, counter.n)
 	})
 	t.Run("input", func(t *testing.T) {
-		cmd := dlpMap(t, "-q", "-k", "--tag", "-j2", "--pipe", "--block", "4M", "sh", "-c", "[ $DLP_INDEX != 0 ] || sleep 3; wc -l")
+		cmd := dlpMap(t, "-q", "-k", "--tag", "-j2", "--pipe", "--block", "1M", "sh", "-c", "[ $DLP_INDEX != 0 ] || sleep 3; wc -l")
 		lines := exec.Command("sh", "-c", fmt.Sprintf("yes 0123456 | head -c %d", size))
 		input, err := lines.StdoutPipe()
 		require.NoError(t, err)
@@ -141,9 +141,9 @@ func TestLongItems(t *testing.T) {
 		peakOf(t, cmd, &out)
 		assert.NoError(t, lines.Wait())
 		for i, line := range strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n") {
-			assert.Equal(t, fmt.Sprintf("block %d\t%d", i+1, (4<<20)/8), line)
+			assert.Equal(t, fmt.Sprintf("block %d\t%d", i+1, (1<<20)/8), line)
 		}
-		assert.Equal(t, size/(4<<20), strings.Count(out.String(), "\n"))
+		assert.Equal(t, size/(1<<20), strings.Count(out.String(), "\n"))
 	})
 }
 
