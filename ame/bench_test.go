@@ -210,7 +210,7 @@ func BenchmarkIdle(b *testing.B) {
 			root := rankCommands(b, task)[0]
 			root.Stdout = &out
 			require.NoError(b, root.Start())
-			require.NoError(b, json.Unmarshal([]byte(strings.TrimPrefix(root.Env[len(root.Env)-1], rankProcess+"=")), &task))
+			task = taskOf(b, root)
 			comms := connectAll(b, func(testing.TB, int) []Config {
 				configs := testConfigs(size)[1:]
 				for i := range configs {

@@ -123,10 +123,7 @@ func floodOfStrangers(t *testing.T, encrypted bool) {
 		require.NoError(t, err)
 		require.NoError(t, ranks[0].Start())
 		if s != nil {
-			var task rankTask
-			spec := ranks[0].Env[len(ranks[0].Env)-1]
-			require.NoError(t, json.Unmarshal([]byte(strings.TrimPrefix(spec, rankProcess+"=")), &task))
-			s.knock(ctx, task.Root)
+			s.knock(ctx, taskOf(t, ranks[0]).Root)
 			s.wait(t, wantedCalls/3)
 		}
 		begin := time.Now()

@@ -85,6 +85,13 @@ func rankCommands(tb testing.TB, task rankTask) []*exec.Cmd {
 	return ranks
 }
 
+// taskOf is what a rank of rankCommands is told.
+func taskOf(tb testing.TB, rank *exec.Cmd) (task rankTask) {
+	spec := strings.TrimPrefix(rank.Env[len(rank.Env)-1], rankProcess+"=")
+	require.NoError(tb, json.Unmarshal([]byte(spec), &task))
+	return task
+}
+
 // listening is an open listener in the form that a child process inherits.
 type listening struct {
 	file    *os.File

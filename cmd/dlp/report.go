@@ -22,7 +22,7 @@ func reportCommand() *cli.Command {
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) },
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usage("the journal or timeline is missing")
+				return usage("name one journal or timeline")
 			}
 			p, err := picturesOf(c)
 			if err != nil {
