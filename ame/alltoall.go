@@ -11,7 +11,7 @@ func (c *Comm) Alltoall(ctx context.Context, which Call, parts []Payload) ([]Pay
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.exchangeAll(ctx, now, parts)
+	all, err := c.exchangeAll(ctx, now, parts, make([][]byte, c.group.size))
 	return all, c.finish(now, err)
 }
 
@@ -38,11 +38,16 @@ func (c *Comm) Scatter(ctx context.Context, which Call, parts []Payload) (Payloa
 	if err != nil {
 		return Payload{}, err
 	}
-	if which.Root != c.group.self {
-		p, err := c.awaitPart(ctx, now, which.Root)
-		return p, c.finish(now, err)
+	p, err := c.share(ctx, now, which.Root, parts, nil)
+	return p, c.finish(now, err)
+}
+
+// share sends each rank what the root has for it, which may come to lie in into.
+func (c *Comm) share(ctx context.Context, now *round, root int, parts []Payload, into []byte) (Payload, error) {
+	if root != c.group.self {
+		return c.awaitPartInto(ctx, now, root, into)
 	}
-	return parts[which.Root], c.finish(now, c.sendEach(ctx, now, c.others(), func(dest int) Payload { return parts[dest] }))
+	return parts[root], c.sendEach(ctx, now, c.others(), func(dest int) Payload { return parts[dest] })
 }
 
 // gatherAll is Bruck's algorithm: a rank has the payloads of ever more ranks

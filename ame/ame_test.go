@@ -46,6 +46,17 @@ func overMemory(tb testing.TB, size int) []Config {
 	return configs
 }
 
+// withConnectionsOnly is by with ranks that expose nothing to each other.
+func withConnectionsOnly(by transport) transport {
+	return func(tb testing.TB, size int) []Config {
+		configs := by(tb, size)
+		for i := range configs {
+			configs[i].ConnectionsOnly = true
+		}
+		return configs
+	}
+}
+
 // overMemoryTelling is overMemory, and appends to told what rank 0 tells its user,
 // and after what time.
 func overMemoryTelling(told *[]string) transport {

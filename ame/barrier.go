@@ -51,7 +51,7 @@ func (c *Comm) Barrier(ctx context.Context) error {
 // leadBarrier is the leader's side of a barrier by messages. Its answer says
 // where in memory the communicator meets from then on, if it can.
 func (c *Comm) leadBarrier(ctx context.Context, now *round) error {
-	if _, err := c.collect(ctx, now, Payload{}); err != nil {
+	if _, err := c.collect(ctx, now, Payload{}, nil); err != nil {
 		return err
 	}
 	var p Payload

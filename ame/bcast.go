@@ -54,7 +54,7 @@ func (c *Comm) carry(ctx context.Context, now *round, root int, p Payload, into 
 		p = Payload{Format: first.Format, Body: body}
 	case how == comesWhole:
 		if !isRoot {
-			if p, err = c.awaitPart(ctx, now, parent); err != nil {
+			if p, err = c.awaitPartInto(ctx, now, parent, into); err != nil {
 				return Payload{}, err
 			}
 		}

@@ -23,7 +23,8 @@ const (
 	// an allreduce folds one piece of all of them.
 	pairwiseBody = 256 << 10
 
-	// pairwiseRanks bounds the ranks that do so. All pairs need a connection.
+	// pairwiseRanks bounds the ranks that send long vectors to all others
+	// themselves. All pairs need a connection.
 	pairwiseRanks = 64
 )
 
@@ -50,6 +51,14 @@ func barrierBy(size int, oneNode func() bool) algorithm {
 // and it costs each of them a copy.
 func chained(length, size int, oneNode bool) bool {
 	return size > 2 && length > size*chainPiece && (!oneNode || size >= nodeChain)
+}
+
+// allgatherVectorBy is how vectors of some bytes get from all ranks to all.
+func allgatherVectorBy(length, size int) algorithm {
+	if length >= parallelBody && size <= pairwiseRanks {
+		return algorithmPairwise
+	}
+	return algorithmBruck
 }
 
 // allreduceBy is how payloads of any length are folded for all ranks. Doubling

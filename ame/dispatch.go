@@ -27,6 +27,8 @@ func (j *job) dispatch(l link, h *header, body []byte) (*token, error) {
 		return j.deliver(h, body), nil
 	case kindCredit:
 		return j.credited(h, body)
+	case kindFetched:
+		return j.deliver(h, body), nil
 	case kindWaiting:
 		return nil, j.heard(h, body)
 	case kindWhere:
@@ -119,6 +121,7 @@ func (j *job) deliver(h *header, body []byte) *token {
 	a := &arrival{kind: h.kind, call: h.call, Message: Message{
 		Payload: Payload{Format: h.format, Body: body}, Source: int(h.source), Tag: int(h.tag),
 	}}
+	a.exposed = h.flags&flagExposed != 0
 	if h.flags&flagCounted != 0 {
 		a.cost = int64(h.length) + messageCost
 	}

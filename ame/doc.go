@@ -29,5 +29,6 @@
 // What follows is neither encrypted nor signed: the network between the nodes
 // is trusted not to change or inject packets, as it is for MPI. Processes of one
 // node share memory, in which they meet at barriers and, two by two, send each
-// other their frames; the system lets no other user but root open it.
+// other their frames, and copy long parts out of each other's; the system lets no
+// other user but root do so.
 package ame

@@ -21,6 +21,13 @@ func (c *Comm) others() []int {
 	return others
 }
 
+// othersFrom are the others from the one above this rank on: ranks that each send
+// to all in this order do not all write to the same one.
+func (c *Comm) othersFrom() []int {
+	others := c.others()
+	return append(others[c.group.self:], others[:c.group.self]...)
+}
+
 // sendAll sends p to some ranks.
 func (c *Comm) sendAll(ctx context.Context, now *round, dests []int, p Payload) error {
 	return c.sendEach(ctx, now, dests, func(int) Payload { return p })
@@ -78,25 +85,19 @@ func (c *Comm) exchangeList(ctx context.Context, now *round, dest int, out []Pay
 	return in, err
 }
 
-// exchangeAll sends each rank its part and returns what has come, by rank. The
-// ranks begin with different ones, so that they do not all write to the same.
-func (c *Comm) exchangeAll(ctx context.Context, now *round, parts []Payload) ([]Payload, error) {
+// exchangeAll sends each rank its part and returns what has come, by rank. That of
+// another rank may come to lie in its place of into.
+func (c *Comm) exchangeAll(ctx context.Context, now *round, parts []Payload, into [][]byte) ([]Payload, error) {
 	size, self := c.group.size, c.group.self
 	all := make([]Payload, size)
 	all[self] = parts[self]
 	err := whileSending(lengthOf(parts), func() error {
-		for step := 1; step < size; step++ {
-			dest := (self + step) % size
-			if err := c.sendPart(ctx, now, dest, parts[dest]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.sendEach(ctx, now, c.othersFrom(), func(dest int) Payload { return parts[dest] })
 	}, func() error {
 		for step := 1; step < size; step++ {
 			source := (self + size - step) % size
 			var err error
-			if all[source], err = c.awaitPart(ctx, now, source); err != nil {
+			if all[source], err = c.awaitPartInto(ctx, now, source, into[source]); err != nil {
 				return err
 			}
 		}

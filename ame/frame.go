@@ -6,7 +6,7 @@ import (
 )
 
 // version is the protocol version that both ends of a connection must speak.
-const version = 3
+const version = 4
 
 // headerSize is the length in bytes of the header in front of every body.
 const headerSize = 40
@@ -48,6 +48,7 @@ const (
 	kindStanding  kind = 35 // the answer
 	kindMemory    kind = 36 // the two ends of a link agree to use memory, see sharing
 	kindResume    kind = 37 // the source has got so many frames over the link of the two, which has ended
+	kindFetched   kind = 38 // the source has copied a part that was exposed, or cannot
 )
 
 var kindNames = map[kind]string{
@@ -57,6 +58,7 @@ var kindNames = map[kind]string{
 	kindCredit: "credit", kindHeartbeat: "heartbeat",
 	kindShrink: "shrink", kindRevoke: "revoke", kindShrunk: "shrunk", kindClosed: "closed",
 	kindStuck: "stuck", kindProbe: "probe", kindStanding: "standing", kindMemory: "memory", kindResume: "resume",
+	kindFetched: "fetched",
 }
 
 func (k kind) String() string {
@@ -71,12 +73,14 @@ func (k kind) carriesData() bool { return k <= kindChunk }
 
 // counts says whether such frames can end a wait in a call, so that nobody can
 // say that all ranks wait for ever while one is on its way.
-func (k kind) counts() bool { return k == kindMessage || k == kindPart || k == kindCredit }
+func (k kind) counts() bool {
+	return k == kindMessage || k == kindPart || k == kindCredit || k == kindFetched
+}
 
 // isRelayed says whether rank 0 passes such frames on between two others.
 func (k kind) isRelayed() bool {
 	switch k {
-	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit, kindClosed, kindResume:
+	case kindMessage, kindPart, kindChunk, kindWaiting, kindWhere, kindAsk, kindAddresses, kindSwitch, kindCredit, kindClosed, kindResume, kindFetched:
 		return true
 	}
 	return false
@@ -84,10 +88,12 @@ func (k kind) isRelayed() bool {
 
 // flagChunked says that the body does not follow the header but comes in
 // frames of kindChunk. flagCounted says of a message or part that the sender wants
-// to know when it is received, see credit.
+// to know when it is received, see credit. flagExposed says of a part that the
+// body says where it lies, see exposure.
 const (
 	flagChunked = 1
 	flagCounted = 2
+	flagExposed = 4
 )
 
 // header is what travels in front of every body.
@@ -148,6 +154,8 @@ func parseHeader(b []byte) (header, error) {
 		return header{}, fmt.Errorf("%v frame announces %d bytes, at most %d are allowed but in chunks", h.kind, h.length, chunk)
 	case h.flags&flagChunked != 0 && (!h.kind.carriesData() || h.kind == kindChunk):
 		return header{}, fmt.Errorf("%v frame in chunks", h.kind)
+	case h.flags&flagExposed != 0 && (h.kind != kindPart || h.length != exposureSize):
+		return header{}, fmt.Errorf("%v frame of %d bytes with a part that is exposed", h.kind, h.length)
 	}
 	return h, nil
 }

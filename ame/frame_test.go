@@ -27,25 +27,25 @@ var frameCases = []struct {
 	{
 		"message",
 		header{kind: kindMessage, format: 0x0102, comm: newCommID(8, 3), source: 4, dest: 5, tag: 0x7fffffff, length: 6},
-		"\x03\x01\x00\x00\x01\x02\x00\x00" + "\x00\x00\x00\x08\x00\x00\x00\x03" + "\x00\x00\x00\x04\x00\x00\x00\x05" +
+		"\x04\x01\x00\x00\x01\x02\x00\x00" + "\x00\x00\x00\x08\x00\x00\x00\x03" + "\x00\x00\x00\x04\x00\x00\x00\x05" +
 			"\x7f\xff\xff\xff\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x06",
 	},
 	{
 		"longest part of a bcast, in chunks",
 		header{kind: kindPart, call: call{op: opBcast, use: 7, root: 9}, flags: flagChunked, comm: 1<<64 - 1, dest: 0x01020304, tag: 0xfffffffe, length: 1 << 62},
-		"\x03\x02\x01\x00\x00\x00\x07\x01" + "\xff\xff\xff\xff\xff\xff\xff\xff" + "\x00\x00\x00\x00\x01\x02\x03\x04" +
+		"\x04\x02\x01\x00\x00\x00\x07\x01" + "\xff\xff\xff\xff\xff\xff\xff\xff" + "\x00\x00\x00\x00\x01\x02\x03\x04" +
 			"\xff\xff\xff\xfe\x00\x00\x00\x09" + "\x40\x00\x00\x00\x00\x00\x00\x00",
 	},
 	{
 		"waiting in a barrier in memory",
 		header{kind: kindWaiting, call: call{op: opBarrier, algorithm: algorithmMemory}, comm: 1, source: 2, tag: 7, length: 4},
-		"\x03\x10\x03\x01\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x02\x00\x00\x00\x00" +
+		"\x04\x10\x03\x01\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x02\x00\x00\x00\x00" +
 			"\x00\x00\x00\x07\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x04",
 	},
 	{
 		"fail of the longest body",
 		header{kind: kindFail, source: 1, length: 64 << 20},
-		"\x03\x16\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01\x00\x00\x00\x00" +
+		"\x04\x16\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01\x00\x00\x00\x00" +
 			"\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00\x04\x00\x00\x00",
 	},
 }
@@ -68,8 +68,8 @@ func TestHeaderRefused(t *testing.T) {
 		bytes  string
 		want   string
 	}{
-		"version 0":           {0, "\x00", "protocol version 0, want 3"},
-		"version 1":           {0, "\x01", "protocol version 1, want 3"},
+		"version 0":           {0, "\x00", "protocol version 0, want 4"},
+		"version 1":           {0, "\x01", "protocol version 1, want 4"},
 		"kind 0":              {1, "\x00", "unknown kind 0"},
 		"between the kinds":   {1, "\x04", "unknown kind 4"},
 		"last kind":           {1, "\xff", "unknown kind 255"},
@@ -79,6 +79,8 @@ func TestHeaderRefused(t *testing.T) {
 		"bye of a huge body":  {1, "\x13", "bye frame announces 67108865 bytes"},
 		"welcome too long":    {1, "\x12", "welcome frame announces"},
 		"waiting with a body": {1, "\x10", "waiting frame announces"},
+		"exposed message":     {7, "\x05", "message frame of 67108865 bytes with a part that is exposed"},
+		"long exposure":       {1, "\x02\x00\x00\x00\x00\x00\x05", "part frame of 67108865 bytes with a part that is exposed"},
 		"chunk of chunks":     {1, "\x03\x00\x00\x00\x00\x00\x01", "chunk frame in chunks"},
 	} {
 		t.Run(name, func(t *testing.T) {

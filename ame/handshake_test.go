@@ -21,9 +21,9 @@ const testJobDigest = "\x9f\x86\xd0\x81\x88\x4c\x7d\x65\x9a\x2f\xea\xa0\xc5\x5a\
 
 var (
 	noRun      = strings.Repeat("\x00", runSize)
-	openerWire = "dlp/ame\x00\x03\x02\x00\x00" + "\x00\x00\x00\x02" + "\x00\x00\x00\x03" + "\x00\x00\x00\x00" + testJobDigest +
+	openerWire = "dlp/ame\x00\x04\x02\x00\x00" + "\x00\x00\x00\x02" + "\x00\x00\x00\x03" + "\x00\x00\x00\x00" + testJobDigest +
 		noRun + strings.Repeat("i", instanceSize) + strings.Repeat("n", nonceSize)
-	listenerWire = "dlp/ame\x00\x03\x01\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x03" + "\x00\x00\x00\x02" + testJobDigest +
+	listenerWire = "dlp/ame\x00\x04\x01\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x03" + "\x00\x00\x00\x02" + testJobDigest +
 		strings.Repeat("r", runSize) + strings.Repeat("I", instanceSize) + strings.Repeat("N", nonceSize)
 )
 
@@ -59,8 +59,8 @@ func TestHelloWire(t *testing.T) {
 
 // Computed with Python: hmac.new(b"\x5a"*32, label+opener+listener, "sha256").
 func TestProof(t *testing.T) {
-	assert.Equal(t, "8190e2d961941643c322f5aba89a3e79dc1835a0623f45693dd079ca2abceb57", hex.EncodeToString(proof(testKey, roleListener, []byte(openerWire), []byte(listenerWire), nil)))
-	assert.Equal(t, "035f0337bd53a4597c10701da7243adb9b1e7a6bc40a20732c83e2408a5f2f7f", hex.EncodeToString(proof(testKey, roleOpener, []byte(openerWire), []byte(listenerWire), nil)))
+	assert.Equal(t, "665e3e27a011e978579bd50f2640cd41902316c1670e4eda7c53b023f45a3959", hex.EncodeToString(proof(testKey, roleListener, []byte(openerWire), []byte(listenerWire), nil)))
+	assert.Equal(t, "7d270c0d4bfd8d2f75914ad4c69870bb74e06a2d7387e956872050e1a47d2685", hex.EncodeToString(proof(testKey, roleOpener, []byte(openerWire), []byte(listenerWire), nil)))
 }
 
 // What an opener may say wrong, and what rank 0 of a job of three makes of it.
@@ -72,8 +72,8 @@ func TestHelloRefused(t *testing.T) {
 	}{
 		"other magic":         {0, "GET / HT", "does not speak this protocol"},
 		"magic without zero":  {7, "\n", "does not speak this protocol"},
-		"version 1":           {8, "\x01", "protocol version 1, this is 3"},
-		"version 2":           {8, "\x02", "protocol version 2, this is 3"},
+		"version 1":           {8, "\x01", "protocol version 1, this is 4"},
+		"version 2":           {8, "\x02", "protocol version 2, this is 4"},
 		"role of a listener":  {9, "\x01", "wrong role 1"},
 		"no role":             {9, "\x00", "wrong role 0"},
 		"rank 0":              {12, "\x00\x00\x00\x00", "it says to be rank 0 of 3, and this is rank 0"},

@@ -24,7 +24,8 @@ type job struct {
 	bodies     unfinished
 
 	connectionsOnly bool
-	oneProcess      bool // all ranks are goroutines of this process
+	secluded        atomic.Bool // another rank could not read this one's memory, see expose
+	oneProcess      bool        // all ranks are goroutines of this process
 
 	lending atomic.Int32  // links whose token their owner does not have
 	sharing atomic.Int32  // links that are in memory, or are to be

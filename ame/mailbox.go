@@ -28,6 +28,7 @@ type arrival struct {
 	kind    kind
 	call    call  // of a part
 	cost    int64 // of what takes credit, and of credit that is given back
+	exposed bool  // the body of a part says where it lies
 	dropped bool  // its communicator is closed
 	Message
 }

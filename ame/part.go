@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Collectives are written in terms of parts: what one rank of the group sends
@@ -81,17 +82,36 @@ func (c *Comm) finish(now *round, err error) error {
 func (c *Comm) sendPart(ctx context.Context, now *round, dest int, p Payload) error {
 	c.job.settle()
 	h := header{kind: kindPart, call: now.call, tag: now.seq, format: p.Format}
-	return c.sendCounted(ctx, now, &h, c.group.rank(dest), p.Body)
+	rank := c.group.rank(dest)
+	if c.job.mayExpose(rank, len(p.Body)) {
+		if fetched, err := c.expose(ctx, now, h, rank, p.Body); fetched || err != nil {
+			return err
+		}
+	}
+	return c.sendCounted(ctx, now, &h, rank, p.Body)
 }
 
 // awaitPart waits for the part of a rank of the group.
 func (c *Comm) awaitPart(ctx context.Context, now *round, source int) (Payload, error) {
-	a, err := c.receive(ctx, now.part(c.group.rank(source)), now)
-	if err != nil {
-		return Payload{}, err
+	return c.awaitPartInto(ctx, now, source, nil)
+}
+
+// awaitPartInto is awaitPart of a part that may come to lie in into, if it has as
+// many bytes.
+func (c *Comm) awaitPartInto(ctx context.Context, now *round, source int, into []byte) (Payload, error) {
+	for {
+		a, err := c.receive(ctx, now.part(c.group.rank(source)), now)
+		if err != nil {
+			return Payload{}, err
+		}
+		if !a.exposed {
+			c.received(a)
+			return a.Payload, nil
+		}
+		if p, fetched, err := c.fetch(ctx, now, a, into); fetched || err != nil {
+			return p, err
+		}
 	}
-	c.received(a)
-	return a.Payload, nil
 }
 
 // part is what a call waits for that wants the part of a rank of the job.
@@ -99,8 +119,13 @@ func (r *round) part(rank int) pattern {
 	return pattern{kind: kindPart, op: r.call.op, source: rank, tag: int(r.seq)}
 }
 
-// collect receives the parts of all other ranks of the group, by number.
-func (c *Comm) collect(ctx context.Context, now *round, own Payload) ([]Payload, error) {
+// collect receives the parts of all other ranks of the group, by number. Long ones
+// come at once, if this rank's own is one, and may come to lie in into, as many
+// bytes for each rank.
+func (c *Comm) collect(ctx context.Context, now *round, own Payload, into []byte) ([]Payload, error) {
+	if len(own.Body) >= parallelBody {
+		return c.collectAtOnce(ctx, now, own, into)
+	}
 	all := make([]Payload, c.group.size)
 	all[c.group.self] = own
 	// The last rank was also the last that the collective before let go. When
@@ -116,6 +141,37 @@ func (c *Comm) collect(ctx context.Context, now *round, own Payload) ([]Payload,
 		all[source] = p
 	}
 	return all, nil
+}
+
+// collectAtOnce is collect of long parts.
+func (c *Comm) collectAtOnce(ctx context.Context, now *round, own Payload, into []byte) ([]Payload, error) {
+	all := make([]Payload, c.group.size)
+	all[c.group.self] = own
+	errs := make([]error, c.group.size)
+	var coming sync.WaitGroup
+	for _, source := range c.others() {
+		coming.Go(func() {
+			all[source], errs[source] = c.awaitPartInto(ctx, now, source, shareOf(into, c.group.size, source))
+		})
+	}
+	coming.Wait()
+	err := firstOf(errs)
+	if err == nil {
+		return all, nil
+	}
+	var absent []int
+	for source, err := range errs {
+		if err != nil {
+			absent = append(absent, c.group.rank(source))
+		}
+	}
+	return nil, c.nameAbsent(ctx, now, absent, err)
+}
+
+// shareOf is what falls to a rank of a slice that has as many bytes for each.
+func shareOf(b []byte, size, rank int) []byte {
+	length := len(b) / size
+	return b[rank*length : (rank+1)*length]
 }
 
 // notCome returns the ranks, up to the number last, whose part is not here.

@@ -65,7 +65,7 @@ func (c *Comm) ReduceScatter(ctx context.Context, which Call, parts []Payload, f
 
 // foldScattered sends each rank its part and folds what comes for this one.
 func (c *Comm) foldScattered(ctx context.Context, now *round, parts []Payload, fold Fold) (Payload, error) {
-	all, err := c.exchangeAll(ctx, now, parts)
+	all, err := c.exchangeAll(ctx, now, parts, make([][]byte, c.group.size))
 	if err != nil {
 		return Payload{}, err
 	}

@@ -93,7 +93,7 @@ func (c *Comm) splitByLeader(ctx context.Context, now *round, wish []byte) ([]by
 		p, err := c.awaitPart(ctx, now, 0)
 		return p.Body, err
 	}
-	wishes, err := c.collect(ctx, now, Payload{Body: wish})
+	wishes, err := c.collect(ctx, now, Payload{Body: wish}, nil)
 	if err != nil {
 		return nil, err
 	}

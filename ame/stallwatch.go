@@ -62,7 +62,7 @@ func (c *Comm) partner(p pattern) string {
 	switch {
 	case p.source == AnySource:
 		return " from any rank"
-	case p.kind == kindCredit:
+	case p.kind == kindCredit, p.kind == kindFetched:
 		return fmt.Sprintf(" to rank %d", p.source)
 	}
 	return fmt.Sprintf(" from rank %d", p.source)

@@ -126,7 +126,7 @@ func TestStrangers(t *testing.T) {
 		}, "it says to be rank 3 of 3"},
 		"wrong size":           {member(func(c *Config) { c.Size = 2 }), "its job has 2 ranks, ours 3"},
 		"other job":            {member(func(c *Config) { c.Root.Job = "other" }), "another job"},
-		"other version":        {func(conn net.Conn) { conn.Write([]byte(strings.Replace(openerWire, "\x00\x03", "\x00\x09", 1))) }, "protocol version 9, this is 3"},
+		"other version":        {func(conn net.Conn) { conn.Write([]byte(strings.Replace(openerWire, "\x00\x04", "\x00\x09", 1))) }, "protocol version 9, this is 4"},
 		"closes after verdict": {member(func(*Config) {}), "rank 1 before its join frame: EOF"},
 		"no join frame":        {frame(header{kind: kindMessage, source: 1}, ""), "message frame from rank 1 instead"},
 		"joins for another":    {frame(header{kind: kindJoin, source: 2}, ""), "join frame in the name of rank 2"},

@@ -3,6 +3,7 @@ package ame
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Combine folds two vectors of one length element by element; the result goes
@@ -25,11 +26,15 @@ func (combine Combine) fold(p Payload) Fold {
 
 // fits says what keeps p from being a vector of a type and a length in bytes.
 func (p Payload) fits(format uint16, length int) error {
+	return fits(p.Format, len(p.Body), format, length)
+}
+
+func fits(format uint16, length int, wantedFormat uint16, wantedLength int) error {
 	switch {
-	case p.Format != format:
-		return fmt.Errorf("elements of another type (format %#x in place of %#x)", p.Format, format)
-	case len(p.Body) != length:
-		return fmt.Errorf("%d bytes in place of %d: the ranks pass different numbers of elements", len(p.Body), length)
+	case format != wantedFormat:
+		return fmt.Errorf("elements of another type (format %#x in place of %#x)", format, wantedFormat)
+	case length != wantedLength:
+		return fmt.Errorf("%d bytes in place of %d: the ranks pass different numbers of elements", length, wantedLength)
 	}
 	return nil
 }
@@ -54,14 +59,20 @@ func (c *Comm) place(now *round, source int, got, p Payload) error {
 	if err := got.fits(p.Format, len(p.Body)); err != nil {
 		return c.disagree(now, source, err)
 	}
-	if len(got.Body) == 0 || &got.Body[0] == &p.Body[0] {
-		return nil
-	}
-	copy(p.Body, got.Body)
-	if source != c.group.self {
-		c.job.spares.give(got.Body)
-	}
+	c.lay(source, got.Body, p.Body)
 	return nil
+}
+
+// lay copies what a rank has sent into memory of the same length, unless it lies
+// there already.
+func (c *Comm) lay(source int, got, into []byte) {
+	if len(got) == 0 || &got[0] == &into[0] {
+		return
+	}
+	copy(into, got)
+	if source != c.group.self {
+		c.job.spares.give(got)
+	}
 }
 
 // GatherInto is Gather of vectors, which come to lie one behind the other in
@@ -76,35 +87,63 @@ func (c *Comm) GatherInto(ctx context.Context, which Call, p Payload, into []byt
 	if which.Root != c.group.self {
 		return c.finish(now, c.sendPart(ctx, now, which.Root, p))
 	}
-	all, err := c.collect(ctx, now, p)
+	all, err := c.collect(ctx, now, p, into)
 	if err == nil {
-		err = c.placeAll(now, all, p.Format, into)
+		for source, got := range all {
+			if err = c.place(now, source, got, Payload{Format: p.Format, Body: shareOf(into, len(all), source)}); err != nil {
+				break
+			}
+		}
 	}
 	return c.finish(now, err)
 }
 
-// placeAll is place for the payloads of all ranks.
-func (c *Comm) placeAll(now *round, all []Payload, format uint16, into []byte) error {
-	length := len(into) / len(all)
-	for source, got := range all {
-		if err := c.place(now, source, got, Payload{Format: format, Body: into[source*length : (source+1)*length]}); err != nil {
-			return err
-		}
+// ScatterInto is Scatter of parts that come to lie in the rank's into, where they
+// have as many bytes: then that is the body of the payload that it returns.
+func (c *Comm) ScatterInto(ctx context.Context, which Call, parts []Payload, into []byte) (Payload, error) {
+	now, err := c.enter(ctx, opScatter, algorithmLinear, which)
+	if err != nil {
+		return Payload{}, err
 	}
-	return nil
+	got, err := c.share(ctx, now, which.Root, parts, into)
+	if err == nil && len(got.Body) == len(into) {
+		c.lay(which.Root, got.Body, into)
+		got.Body = into
+	}
+	return got, c.finish(now, err)
 }
 
 // AllgatherInto is GatherInto on all ranks.
 func (c *Comm) AllgatherInto(ctx context.Context, which Call, p Payload, into []byte) error {
-	now, err := c.enter(ctx, opAllgather, algorithmBruck, which)
+	now, err := c.enter(ctx, opAllgather, allgatherVectorBy(len(p.Body), c.group.size), which)
 	if err != nil {
 		return err
 	}
-	all, err := c.gatherAll(ctx, now, p)
-	if err == nil {
-		err = c.placeAll(now, all, p.Format, into)
+	places := make([][]byte, c.group.size)
+	for rank := range places {
+		places[rank] = shareOf(into, c.group.size, rank)
 	}
-	return c.finish(now, err)
+	return c.finish(now, c.gatherInto(ctx, now, p, places))
+}
+
+// gatherInto puts the vectors of all ranks where each has its place.
+func (c *Comm) gatherInto(ctx context.Context, now *round, own Payload, places [][]byte) error {
+	var all []Payload
+	var err error
+	if now.call.algorithm == algorithmPairwise {
+		all, err = c.exchangeAll(ctx, now, slices.Repeat([]Payload{own}, c.group.size), places)
+	} else {
+		all, err = c.gatherAll(ctx, now, own)
+	}
+	if err != nil {
+		return err
+	}
+	for rank, got := range all {
+		if err := c.place(now, rank, got, Payload{Format: own.Format, Body: places[rank]}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReduceInto is Reduce of vectors; the result comes to lie in the root's p.Body.
@@ -154,29 +193,25 @@ func (c *Comm) AllreduceInto(ctx context.Context, which Call, p Payload, width i
 // all ranks and sends the result to all.
 func (c *Comm) foldPieces(ctx context.Context, now *round, p Payload, width int, combine Combine) error {
 	size, self := c.group.size, c.group.self
-	parts := make([]Payload, size)
+	parts, places := make([]Payload, size), make([][]byte, size)
 	for rank := range parts {
-		from, to := share(len(p.Body), width, size, rank)
-		parts[rank] = Payload{Format: p.Format, Body: p.Body[from:to]}
+		from, to := pieceOf(len(p.Body), width, size, rank)
+		places[rank] = p.Body[from:to]
+		parts[rank] = Payload{Format: p.Format, Body: places[rank]}
 	}
-	own, err := c.foldScattered(ctx, now, parts, combine.fold(parts[self]))
+	err := whileSending(len(p.Body), func() error {
+		return c.sendEach(ctx, now, c.othersFrom(), func(dest int) Payload { return parts[dest] })
+	}, func() error {
+		return c.foldOwn(ctx, now, parts[self], combine)
+	})
 	if err != nil {
 		return err
 	}
-	all, err := c.gatherAll(ctx, now, own)
-	if err != nil {
-		return err
-	}
-	for rank, got := range all {
-		if err := c.place(now, rank, got, parts[rank]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.gatherInto(ctx, now, parts[self], places)
 }
 
-// share is the piece of a vector of some bytes that falls to a rank.
-func share(length, width, size, rank int) (from, to int) {
+// pieceOf is the piece of a vector of some bytes that falls to a rank.
+func pieceOf(length, width, size, rank int) (from, to int) {
 	n := length / width
 	return n * rank / size * width, n * (rank + 1) / size * width
 }

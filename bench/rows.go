@@ -49,7 +49,7 @@ var rows = []row{
 	{"", key{"bcast", 4}, ours, key{"memcpy", 0}, plain, 0},
 	{"GatherInto 64 MiB per rank, 4 ranks", key{"gather", 4}, ours, key{"gather", 4}, openMemory, 0.8},
 	{"", key{"gather", 4}, ours, key{"gather", 4}, python, 0.12},
-	{"Scatter 1 MiB per rank, 4 ranks", key{"scatter", 4}, ours, key{"scatter", 4}, openTCP, 1},
+	{"ScatterInto 1 MiB per rank, 4 ranks", key{"scatter", 4}, ours, key{"scatter", 4}, openTCP, 1},
 	{"AllgatherInto 1 MiB per rank, 4 ranks", key{"allgather", 4}, ours, key{"allgather", 4}, openTCP, 1},
 	{"AllreduceInto 8 MiB float64, 4 ranks", key{"allreduce", 4}, ours, key{"allreduce", 4}, openMemory, 1},
 	{"", key{"allreduce", 4}, ours, key{"allreduce", 4}, openTCP, 1},

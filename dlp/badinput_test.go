@@ -28,6 +28,7 @@ func everyCollective() map[string]func(ctx context.Context, c *Comm) error {
 		"reduce scatter": func(ctx context.Context, c *Comm) error { _, err := ReduceScatter(ctx, c, ones(c), Sum); return err },
 		"bcast":          func(ctx context.Context, c *Comm) error { return BcastInto(ctx, c, ones(c)) },
 		"gather":         func(ctx context.Context, c *Comm) error { return GatherInto(ctx, c, []int{1}, ones(c)) },
+		"scatter into":   func(ctx context.Context, c *Comm) error { return ScatterInto(ctx, c, ones(c), []int{1}) },
 		"allgather into": func(ctx context.Context, c *Comm) error { return AllgatherInto(ctx, c, []int{1}, ones(c)) },
 		"reduce into":    func(ctx context.Context, c *Comm) error { return ReduceInto(ctx, c, ones(c), Sum) },
 		"allreduce into": func(ctx context.Context, c *Comm) error { return AllreduceInto(ctx, c, ones(c), Sum) },
@@ -207,6 +208,24 @@ func TestGatherIntoTheWrongRoom(t *testing.T) {
 	})
 	assert.ErrorContains(t, errs[0], "room for 5 numbers, where 3 ranks have 2 each")
 	require.NoError(t, errors.Join(errs[1:]...))
+}
+
+// A whole that cannot be shared out is an error on all ranks, and room for
+// another share one on its rank. The communicator still works.
+func TestScatterIntoTheWrongRoom(t *testing.T) {
+	errs := eachRank(t, 3, true, func(ctx context.Context, c *Comm) error {
+		part := []int{0, 0}
+		if err := ScatterInto(ctx, c, make([]int, 5), part); err == nil || !strings.Contains(err.Error(), "room for 5 numbers, where 3 ranks have 2 each") {
+			return fmt.Errorf("rank %d: %w", c.Rank(), err)
+		}
+		if err := ScatterInto(ctx, c, []int{1, 2, 3, 4, 5, 6}, part[:2-c.Rank()/2]); c.Rank() == 2 {
+			assert.ErrorContains(t, err, "the root has 16 bytes of []int64 for this rank, which has room for 8 of []int64")
+		} else if err != nil {
+			return err
+		}
+		return c.Barrier(ctx)
+	})
+	require.NoError(t, errors.Join(errs...))
 }
 
 // Operations keep the order of the ranks and work on values of any type.

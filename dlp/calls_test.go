@@ -77,6 +77,9 @@ func plainCalls(g given[int]) map[string]callOf {
 		"gather into": func(ctx context.Context, c *Comm) error {
 			return GatherInto(ctx, c, []int{1}, make([]int, sizeOf(c)), root(c))
 		},
+		"scatter into": func(ctx context.Context, c *Comm) error {
+			return ScatterInto(ctx, c, make([]int, sizeOf(c)), []int{1}, root(c))
+		},
 		"allgather into": func(ctx context.Context, c *Comm) error { return AllgatherInto(ctx, c, []int{1}, room(c)) },
 		"reduce into":    func(ctx context.Context, c *Comm) error { return ReduceInto(ctx, c, []int{1}, g.op, root(c)) },
 		"allreduce into": func(ctx context.Context, c *Comm) error { return AllreduceInto(ctx, c, []int{1}, g.op) },

@@ -76,7 +76,7 @@ func bcast[T any](ctx context.Context, c *Comm, call ame.Call, v T, failed error
 //
 // The root gets Size values, indexed by rank; its own is v itself, but for what
 // is in an interface, as of Bcast. Every other rank gets nil as soon as its own
-// value is on its way.
+// value is on its way; on the root's node a long one may have to be taken first.
 //
 // A type of which something would be lost is an error on all ranks before
 // anything is sent. A value that cannot be encoded is one on the rank that has

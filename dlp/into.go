@@ -49,6 +49,54 @@ func GatherInto[T Number](ctx context.Context, c *Comm, part, into []T, opts ...
 	return c.ame.GatherInto(ctx, call, viewOf(part), value.View(into).Body)
 }
 
+// ScatterInto shares out the numbers of the slice whole of the root, rank 0 or that
+// of Root, one share behind the other in the order of the ranks: each rank's comes
+// to lie in its part. What the others pass as whole is ignored. All ranks must
+// call it, in the same order as their other collectives, with parts of one type
+// and length. If whole is not Size times as long as the root's part, that is an
+// error on all ranks, and a part of another length or type is one on its rank;
+// after these c still works. Other errors are as of BcastInto; whole stays as it
+// is.
+func ScatterInto[T Number](ctx context.Context, c *Comm, whole, part []T, opts ...RootOption) error {
+	const name = "scatter"
+	root, err := ready[[]T](c, name, opts...)
+	if err != nil {
+		return err
+	}
+	var parts []ame.Payload
+	var failed error
+	if c.Rank() == root {
+		if failed = c.roomFor(name, len(part), len(whole)); failed != nil {
+			parts = c.failedParts(failed)
+		} else {
+			defer value.Restore(whole)
+			parts = sharesOf(viewOf(whole), c.Size())
+		}
+	}
+	defer value.Restore(part)
+	own := viewOf(part)
+	got, err := c.ame.ScatterInto(ctx, intoCall(name, root, part), parts, own.Body)
+	switch {
+	case err != nil || failed != nil:
+		return errors.Join(failed, err)
+	case got.Format == value.FormatError:
+		return c.errorf(name, parseError(got.Body))
+	case got.Format != own.Format || len(got.Body) != len(own.Body):
+		return c.errorf(name, fmt.Errorf("the root has %d bytes of %s for this rank, which has room for %d of %s",
+			len(got.Body), value.FormatName(got.Format), len(own.Body), value.FormatName(own.Format)))
+	}
+	return nil
+}
+
+// sharesOf cuts a vector into as many equal ones.
+func sharesOf(p ame.Payload, size int) []ame.Payload {
+	shares, length := make([]ame.Payload, size), len(p.Body)/size
+	for rank := range shares {
+		shares[rank] = ame.Payload{Format: p.Format, Body: p.Body[rank*length : (rank+1)*length]}
+	}
+	return shares
+}
+
 // AllgatherInto is GatherInto on all ranks: each needs an into that is Size
 // times as long as part. Where it is not, that is an error on this rank alone.
 func AllgatherInto[T Number](ctx context.Context, c *Comm, part, into []T) error {
@@ -58,8 +106,8 @@ func AllgatherInto[T Number](ctx context.Context, c *Comm, part, into []T) error
 	call := intoCall("allgather", 0, part)
 	defer value.Restore(part)
 	if bad := c.roomFor("allgather", len(part), len(into)); bad != nil {
-		_, err := c.ame.Allgather(ctx, call, viewOf(part)) // the others are in it
-		return errors.Join(bad, err)
+		into = make([]T, c.Size()*len(part)) // the others are in it
+		return errors.Join(bad, c.ame.AllgatherInto(ctx, call, viewOf(part), value.View(into).Body))
 	}
 	defer value.Restore(into)
 	return c.ame.AllgatherInto(ctx, call, viewOf(part), value.View(into).Body)

@@ -127,6 +127,15 @@ var calls = map[string]func(ctx context.Context, p *script, c *Comm, root, n int
 		got, err := Gatherv(ctx, c, p.list(c, c.Rank(), n%(c.Rank()+2)), Root(root))
 		return differ(onRoot(c, root, want), got, err)
 	},
+	"scatter into": func(ctx context.Context, p *script, c *Comm, root, n int) error {
+		var whole []float64
+		for rank := range c.Size() {
+			whole = append(whole, p.list(c, rank, n)...)
+		}
+		part := make([]float64, n)
+		err := ScatterInto(ctx, c, onRoot(c, root, whole), part, Root(root))
+		return differ(p.list(c, c.Rank(), n), part, err)
+	},
 	"scatter": func(ctx context.Context, p *script, c *Comm, root, n int) error {
 		got, err := Scatter(ctx, c, onRoot(c, root, p.list(c, root, c.Size())), Root(root))
 		return differ(p.operand(c, root, c.Rank()), got, err)

@@ -51,17 +51,12 @@ func gather(ctx context.Context, world *dlp.Comm, bytes int) func() error {
 }
 
 func scatter(ctx context.Context, world *dlp.Comm, bytes int) func() error {
-	var parts [][]byte
+	part := make([]byte, bytes)
+	var all []byte
 	if world.IsRoot() {
-		parts = make([][]byte, world.Size())
-		for i := range parts {
-			parts[i] = make([]byte, bytes)
-		}
+		all = make([]byte, bytes*world.Size())
 	}
-	return func() error {
-		_, err := dlp.Scatter(ctx, world, parts)
-		return err
-	}
+	return func() error { return dlp.ScatterInto(ctx, world, all, part) }
 }
 
 func allgather(ctx context.Context, world *dlp.Comm, bytes int) func() error {
