@@ -61,7 +61,7 @@ func (j *job) pairBroke(p *pairLink) {
 	j.background(func() {
 		j.tellsLeft(p.rank)
 		h := header{kind: kindResume, source: uint32(j.rank), dest: uint32(p.rank), length: 8}
-		_ = j.mesh.to(0).write(context.Background(), &h, binary.BigEndian.AppendUint64(nil, p.got.Load())) // without rank 0 all is over
+		_ = j.mesh.to(0).write(context.Background(), h, binary.BigEndian.AppendUint64(nil, p.got.Load())) // without rank 0 all is over
 	})
 }
 
@@ -144,7 +144,7 @@ func (j *job) tellsLeft(rank int) {
 		// A Close meanwhile must not cut the frame in two.
 		asking, cancel := context.WithTimeout(context.Background(), tellTime)
 		defer cancel()
-		_ = root.write(asking, &h, nil)
+		_ = root.write(asking, h, nil)
 	}
 }
 
@@ -157,7 +157,7 @@ func (j *job) pairLeft(l link) {
 		h := header{kind: kindHeartbeat, source: uint32(j.rank), dest: uint32(rank)}
 		ctx, cancel := context.WithTimeout(context.Background(), tellTime)
 		defer cancel()
-		_ = l.write(ctx, &h, nil)
+		_ = l.write(ctx, h, nil)
 	}
 	if !j.background(func() {
 		j.verdict(rank, j.patience(nil))

@@ -79,7 +79,7 @@ func (j *job) sayBye(links []link) {
 	for _, l := range links {
 		byes.Go(func() {
 			h := header{kind: kindBye, source: uint32(j.rank), dest: uint32(l.peer())}
-			if !j.lanes.pass(ctx, l.peer()) || l.write(ctx, &h, nil) != nil {
+			if !j.lanes.pass(ctx, l.peer()) || l.write(ctx, h, nil) != nil {
 				l.close() // an unfinished frame is on it
 			} else {
 				l.closeWrite()

@@ -47,8 +47,8 @@ type credit struct {
 
 // account is what one rank has sent to another one.
 type account struct {
-	turn chan struct{} // holds a value while a message is sent; guards used
-	used int64         // bytes that are not given back
+	turn lock  // held while a message is sent; guards used
+	used int64 // bytes that are not given back
 }
 
 func (c *credit) account(p purse) *account {
@@ -59,7 +59,7 @@ func (c *credit) account(p purse) *account {
 		if c.accounts == nil {
 			c.accounts = map[purse]*account{}
 		}
-		a = &account{turn: make(chan struct{}, 1)}
+		a = &account{turn: newLock()}
 		c.accounts[p] = a
 	}
 	return a
@@ -86,12 +86,10 @@ func (c *credit) receive(p purse, cost int64) int64 {
 // ever in an earlier collective: the other rank takes all parts up to its own one.
 func (c *Comm) sendCounted(ctx context.Context, now *round, h *header, rank int, body []byte) error {
 	a := c.credit.account(purse{rank, h.kind})
-	select {
-	case a.turn <- struct{}{}:
-	case <-ctx.Done():
+	if a.turn.take(ctx) != nil {
 		return c.job.errorf(h.opName(), -1, context.Cause(ctx))
 	}
-	defer func() { <-a.turn }()
+	defer a.turn.release()
 	for a.used >= creditBound {
 		given, err := c.receive(ctx, pattern{kind: kindCredit, op: h.call.op, source: rank, tag: int(h.kind)}, now)
 		if err != nil {
@@ -130,7 +128,7 @@ func (j *job) giveBack(id commID, p purse, cost int64) {
 	h := header{kind: kindCredit, comm: id, source: uint32(j.rank), dest: uint32(p.rank), tag: uint32(p.kind), length: 8}
 	j.background(func() {
 		// An error means that the rank, or the job, has come to its end.
-		_, _, _ = j.put(context.Background(), &h, p.rank, binary.BigEndian.AppendUint64(nil, uint64(cost)))
+		_, _, _ = j.put(context.Background(), h, p.rank, binary.BigEndian.AppendUint64(nil, uint64(cost)))
 	})
 }
 

@@ -135,7 +135,7 @@ func (p *pairing) byRoot(ctx context.Context, k kind, rank int, body []byte) err
 		return context.Cause(ctx)
 	}
 	h := header{kind: k, source: uint32(p.job.rank), dest: uint32(rank), length: uint64(len(body))}
-	return p.job.mesh.to(0).write(context.WithoutCancel(ctx), &h, body)
+	return p.job.mesh.to(0).write(context.WithoutCancel(ctx), h, body)
 }
 
 // switches tells a rank, behind all that goes there by the old way, that what
@@ -145,7 +145,7 @@ func (p *pairing) switches(ctx context.Context, rank int) error {
 		return context.Cause(ctx)
 	}
 	h := header{kind: kindSwitch, source: uint32(p.job.rank), dest: uint32(rank)}
-	_, t, err := p.job.put(context.WithoutCancel(ctx), &h, rank, nil)
+	_, t, err := p.job.put(context.WithoutCancel(ctx), h, rank, nil)
 	if t != nil {
 		return t.err
 	}
@@ -196,13 +196,11 @@ func (p *pairing) use(rank int, conn net.Conn, taken func()) error {
 	conn.SetDeadline(time.Time{})
 	life := p.job.life
 	sending, _ := p.job.mesh.sending(rank)
-	select {
-	case sending <- struct{}{}:
-	case <-life.Done():
+	if sending.take(life) != nil {
 		conn.Close()
 		return context.Cause(life)
 	}
-	defer func() { <-sending }()
+	defer sending.release()
 	if err := p.switches(life, rank); err != nil {
 		conn.Close()
 		return err

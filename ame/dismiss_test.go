@@ -21,7 +21,7 @@ func TestDismiss(t *testing.T) {
 				near, far := net.Pipe()
 				l, other := newStream(0, 1, near), newStream(1, 0, far)
 				written := make(chan error)
-				go func() { written <- l.write(t.Context(), &header{kind: kindHeartbeat, dest: 1}, nil) }()
+				go func() { written <- l.write(t.Context(), header{kind: kindHeartbeat, dest: 1}, nil) }()
 				synctest.Wait()
 				begin := time.Now()
 				ended := make(chan struct{})
@@ -30,7 +30,7 @@ func TestDismiss(t *testing.T) {
 						defer close(ended)
 						f()
 					}()
-				}, &header{kind: kindLost, dest: 1}, nil)
+				}, header{kind: kindLost, dest: 1}, nil)
 				if reads {
 					for _, want := range []kind{kindHeartbeat, kindLost} {
 						h, _, err := other.read()

@@ -194,5 +194,5 @@ func (j *job) sendOn(f *frame) {
 		return
 	}
 	// An error means that dest is lost; the pump of its link says so.
-	_ = l.write(context.Background(), &f.header, f.body)
+	_ = l.write(context.Background(), f.header, f.body)
 }

@@ -158,10 +158,10 @@ func TestEncryptedWriteThatIsCutOff(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second/10)
 	defer cancel()
 	h := header{kind: kindMessage, dest: 1, length: 5}
-	err = l.write(ctx, &h, []byte("stuck"))
+	err = l.write(ctx, h, []byte("stuck"))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.NotErrorAs(t, err, &unsent{})
-	assert.Error(t, l.write(t.Context(), &h, []byte("after")))
+	assert.Error(t, l.write(t.Context(), h, []byte("after")))
 }
 
 // Connections that carry no TLS, or another one, leave no trace but a reason.

@@ -218,19 +218,19 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 	l := newStream(0, 1, near)
 	busy, endBusy := context.WithCancel(context.Background())
 	cut := make(chan error, 1)
-	go func() { cut <- l.write(busy, &header{kind: kindMessage}, make([]byte, 10)) }()
+	go func() { cut <- l.write(busy, header{kind: kindMessage}, make([]byte, 10)) }()
 	_, err := io.ReadFull(far, make([]byte, 8)) // it is in the middle now
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err = l.write(ctx, &header{kind: kindMessage}, nil)
+	err = l.write(ctx, header{kind: kindMessage}, nil)
 	assert.ErrorAs(t, err, new(unsent))
 	assert.ErrorIs(t, err, context.Canceled)
 
 	endBusy()
 	assert.ErrorIs(t, <-cut, context.Canceled)
-	err = l.write(context.Background(), &header{kind: kindMessage}, nil)
+	err = l.write(context.Background(), header{kind: kindMessage}, nil)
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.NotErrorAs(t, err, new(unsent))
 }

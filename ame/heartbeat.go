@@ -66,7 +66,7 @@ func (j *job) showAll() {
 // nothing the write does not return before the link is closed.
 func (j *job) show(l link) {
 	h := header{kind: kindHeartbeat, source: uint32(j.rank), dest: uint32(l.peer())}
-	j.pumps.Go(func() { _ = l.write(context.Background(), &h, nil) }) // an error is for the link's pump to find
+	j.pumps.Go(func() { _ = l.write(context.Background(), h, nil) }) // an error is for the link's pump to find
 }
 
 // silent is what this rank makes of one that has shown no sign of life.

@@ -21,7 +21,7 @@ func (j *job) joinRoot(ctx context.Context, cfg *Config, own Peer, me credential
 	l := j.newLink(0, conn)
 	body := appendRecord(appendPeer(nil, own), recordClaim, cfg.Claim)
 	h := header{kind: kindJoin, source: uint32(j.rank), length: uint64(len(body))}
-	if err := l.write(ctx, &h, body); err != nil {
+	if err := l.write(ctx, h, body); err != nil {
 		conn.Close()
 		return j.errorf("connect", 0, err)
 	}

@@ -40,8 +40,8 @@ const (
 
 func (k *kept) full() bool { return k.copied >= keptBound }
 
-func (k *kept) add(h *header, body []byte) {
-	f := keptFrame{frame{header: *h, body: body}, len(body) >= lentBody}
+func (k *kept) add(h header, body []byte) {
+	f := keptFrame{frame{header: h, body: body}, len(body) >= lentBody}
 	if !f.lent {
 		var to []byte
 		if last := len(k.spare) - 1; last >= 0 {

@@ -14,7 +14,7 @@ type link interface {
 	// write sends one frame. It blocks until the system has taken all of it.
 	// After an error other than unsent a part of the frame may be on its way,
 	// and the link takes no more of them.
-	write(ctx context.Context, h *header, body []byte) error
+	write(ctx context.Context, h header, body []byte) error
 
 	// bodiesMayChange says so of all that have been written.
 	bodiesMayChange()
@@ -43,7 +43,7 @@ type link interface {
 
 	// dismiss is close, with a last frame if the other end takes that soon. It
 	// does not wait: what does, it spawns.
-	dismiss(spawn func(func()), h *header, body []byte)
+	dismiss(spawn func(func()), h header, body []byte)
 
 	// sign says whether something has come since it was last called, or may
 	// have come because nobody has read.

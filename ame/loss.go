@@ -69,7 +69,7 @@ func (j *job) bury(f *failure) bool {
 // after all and its link can take that. The caller holds mu.
 func (j *job) dismiss(l link, f *failure) {
 	text := []byte(f.text)
-	l.dismiss(j.telling.Go, &header{
+	l.dismiss(j.telling.Go, header{
 		kind: kindLost, source: uint32(l.peer()), dest: uint32(l.peer()), length: uint64(len(text)),
 	}, text)
 }
@@ -163,7 +163,7 @@ func (j *job) tell(knows link, about int, news *header, body []byte) {
 			} else {
 				h := *news
 				h.dest = uint32(l.peer())
-				err = l.write(ctx, &h, body)
+				err = l.write(ctx, h, body)
 			}
 			if err != nil {
 				l.close()

@@ -34,9 +34,9 @@ type member struct {
 	gone    *trouble      // why it takes and sends nothing more; nil while it is up
 	left    chan struct{} // closed when gone is set
 
-	// sending holds a value while a body is on its way to the rank, so that
+	// sending is held while a body is on its way to the rank, so that
 	// no two bodies mix and none is split between two routes.
-	sending chan struct{}
+	sending lock
 }
 
 func newMesh(self, size int) *mesh {
@@ -54,7 +54,7 @@ func newMesh(self, size int) *mesh {
 func (m *mesh) member(rank int) *member {
 	p := m.members[rank]
 	if p == nil {
-		p = &member{sending: make(chan struct{}, 1), comes: make(chan struct{}), left: make(chan struct{})}
+		p = &member{sending: newLock(), comes: make(chan struct{}), left: make(chan struct{})}
 		m.members[rank] = p
 	}
 	return p
@@ -184,7 +184,7 @@ func isClosed(c chan struct{}) bool {
 
 // sending returns the lock of bodies to a rank, see member, and whether this
 // rank is to make a link to it now, see wants.
-func (m *mesh) sending(rank int) (lock chan struct{}, open bool) {
+func (m *mesh) sending(rank int) (sending lock, open bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.member(rank).sending, m.wants(rank)

@@ -12,20 +12,20 @@ import (
 // fakeLink is a link that leads nowhere; its value is the rank at its end.
 type fakeLink int
 
-func (l fakeLink) peer() int                                  { return int(l) }
-func (fakeLink) bodiesMayChange()                             {}
-func (fakeLink) write(context.Context, *header, []byte) error { return nil }
-func (fakeLink) reading() *token                              { return nil }
-func (fakeLink) read() (header, []byte, error)                { return header{}, nil, nil }
-func (fakeLink) readFor(time.Duration)                        {}
-func (fakeLink) idle(context.Context) error                   { return nil }
-func (fakeLink) closeWrite()                                  {}
-func (fakeLink) close()                                       {}
-func (fakeLink) dismiss(func(func()), *header, []byte)        {}
-func (fakeLink) sign() bool                                   { return false }
-func (fakeLink) quiet() bool                                  { return true }
-func (fakeLink) over() chan struct{}                          { return nil }
-func (fakeLink) shares([]byte) error                          { return nil }
+func (l fakeLink) peer() int                                 { return int(l) }
+func (fakeLink) bodiesMayChange()                            {}
+func (fakeLink) write(context.Context, header, []byte) error { return nil }
+func (fakeLink) reading() *token                             { return nil }
+func (fakeLink) read() (header, []byte, error)               { return header{}, nil, nil }
+func (fakeLink) readFor(time.Duration)                       {}
+func (fakeLink) idle(context.Context) error                  { return nil }
+func (fakeLink) closeWrite()                                 {}
+func (fakeLink) close()                                      {}
+func (fakeLink) dismiss(func(func()), header, []byte)        {}
+func (fakeLink) sign() bool                                  { return false }
+func (fakeLink) quiet() bool                                 { return true }
+func (fakeLink) over() chan struct{}                         { return nil }
+func (fakeLink) shares([]byte) error                         { return nil }
 
 // routes are the links over which a mesh sends to each rank, -1 for none.
 func routes(m *mesh) []int {

@@ -89,22 +89,29 @@ func (c *Comm) send(ctx context.Context, h *header, rank int, body []byte) error
 		j.deliver(h, append([]byte(nil), body...))
 		return nil
 	}
-	l, t, err := j.put(ctx, h, rank, body)
-	switch unfinished := (unsent{}); {
-	case t != nil:
-		if first := j.matcher.usable(c.id); first != nil {
-			t = first // a failure of the job, after which the rank has closed
-		}
-		return j.report(h.opName(), t)
-	case errors.As(err, &unfinished):
-		return j.errorf(h.opName(), -1, unfinished.error)
-	case err != nil:
-		return c.broken(ctx, h.opName(), l, err)
+	l, t, err := j.put(ctx, *h, rank, body)
+	if t != nil || err != nil {
+		return c.notSent(ctx, h.opName(), l, t, err)
 	}
 	if h.kind == kindMessage {
 		j.sent.Add(1)
 	}
 	return nil
+}
+
+// notSent is the error of a send of which put has said why it did nothing.
+func (c *Comm) notSent(ctx context.Context, op string, l link, t *trouble, err error) error {
+	j := c.job
+	if t != nil {
+		if first := j.matcher.usable(c.id); first != nil {
+			t = first // a failure of the job, after which the rank has closed
+		}
+		return j.report(op, t)
+	}
+	if unfinished := (unsent{}); errors.As(err, &unfinished) {
+		return j.errorf(op, -1, unfinished.error)
+	}
+	return c.broken(ctx, op, l, err)
 }
 
 // Recv returns the first message, in order of arrival, from the given source

@@ -40,7 +40,7 @@ func (j *job) mismatch(id commID, c *conflict) {
 // it cannot be asked.
 func (j *job) askWhere(ctx context.Context, id commID, which call, rank int, seq uint32) bool {
 	h := header{kind: kindWhere, comm: id, call: which, source: uint32(j.rank), dest: uint32(rank), tag: seq}
-	_, t, err := j.put(ctx, &h, rank, nil)
+	_, t, err := j.put(ctx, h, rank, nil)
 	return t == nil && err == nil
 }
 
@@ -82,13 +82,13 @@ func (j *job) sayWhere(h *header) {
 	if !ok {
 		return
 	}
-	to := int(h.source)
+	comm, to := h.comm, h.source
 	j.background(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), whereTime)
 		defer cancel()
 		answer, body := now.announcement()
-		answer.comm, answer.source, answer.dest, answer.length = h.comm, uint32(j.rank), h.source, uint64(len(body))
+		answer.comm, answer.source, answer.dest, answer.length = comm, uint32(j.rank), to, uint64(len(body))
 		// Without the answer the message lacks a line.
-		_, _, _ = j.put(ctx, &answer, to, body)
+		_, _, _ = j.put(ctx, answer, int(to), body)
 	})
 }

@@ -22,7 +22,7 @@ type pairLink struct {
 	got    atomic.Uint64 // number of frames that have come
 	unsaid int           // bytes of those that the other end has not been told of. The holder of the token's
 
-	order chan struct{} // holds a value while a frame is written, or all that is kept
+	order lock // held while a frame is written, or all that is kept
 
 	mu   sync.Mutex
 	kept kept
@@ -37,7 +37,7 @@ type pairLink struct {
 
 func (j *job) newPairLink(s *stream) *pairLink {
 	p := &pairLink{
-		stream: s, job: j, order: make(chan struct{}, 1), less: make(chan struct{}),
+		stream: s, job: j, order: newLock(), less: make(chan struct{}),
 		broken: make(chan struct{}), resumed: make(chan struct{}),
 	}
 	s.frames.took = p.took
@@ -49,7 +49,7 @@ func (j *job) newPairLink(s *stream) *pairLink {
 func (p *pairLink) inMemory() bool { return p.memory.Load() != nil }
 
 // write is that of link. What concerns the link alone ends with it.
-func (p *pairLink) write(ctx context.Context, h *header, body []byte) error {
+func (p *pairLink) write(ctx context.Context, h header, body []byte) error {
 	switch {
 	case h.kind == kindHeartbeat:
 		return p.writeCount(ctx, h)
@@ -60,14 +60,14 @@ func (p *pairLink) write(ctx context.Context, h *header, body []byte) error {
 		return err
 	}
 	if isClosed(p.broken) {
-		<-p.order
+		p.order.release()
 		if err := p.awaitResume(ctx, p.job.life.Done()); err != nil {
 			return err
 		}
 		return p.job.mesh.to(0).write(ctx, h, body)
 	}
 	err := p.writeKept(ctx, h, body)
-	<-p.order
+	p.order.release()
 	if err == nil || ctx.Err() != nil || p.inMemory() {
 		return err
 	}
@@ -80,21 +80,21 @@ func (p *pairLink) write(ctx context.Context, h *header, body []byte) error {
 
 // writeCount writes a sign of life that says how many frames have come. A link that
 // has only those keeps no memory for others.
-func (p *pairLink) writeCount(ctx context.Context, h *header) error {
+func (p *pairLink) writeCount(ctx context.Context, said header) error {
 	p.mu.Lock()
 	if p.inMemory() {
 		p.kept = kept{pool: p.kept.pool} // of the time before
 	}
 	p.kept.shrink()
 	p.mu.Unlock()
-	said, count := *h, binary.BigEndian.AppendUint64(nil, p.got.Load())
+	count := binary.BigEndian.AppendUint64(nil, p.got.Load())
 	said.length = uint64(len(count))
-	return p.stream.write(ctx, &said, count)
+	return p.stream.write(ctx, said, count)
 }
 
 // writeKept writes a frame, and keeps it if anything of it may have left. The
 // caller holds order.
-func (p *pairLink) writeKept(ctx context.Context, h *header, body []byte) error {
+func (p *pairLink) writeKept(ctx context.Context, h header, body []byte) error {
 	p.mu.Lock()
 	p.kept.add(h, body)
 	p.mu.Unlock()
@@ -116,10 +116,8 @@ func (p *pairLink) bodiesMayChange() {
 
 // enter waits for the turn of a frame, and until it can be kept.
 func (p *pairLink) enter(ctx context.Context) error {
-	select {
-	case p.order <- struct{}{}:
-	case <-ctx.Done():
-		return unsent{context.Cause(ctx)}
+	if err := p.order.take(ctx); err != nil {
+		return err
 	}
 	for {
 		full, less := p.full()
@@ -135,10 +133,10 @@ func (p *pairLink) enter(ctx context.Context) error {
 			if isClosed(p.broken) {
 				return nil
 			}
-			<-p.order
+			p.order.release()
 			return errors.New("the other rank has closed the link")
 		case <-ctx.Done():
-			<-p.order
+			p.order.release()
 			return unsent{context.Cause(ctx)}
 		}
 	}
@@ -224,7 +222,7 @@ func (p *pairLink) drain(ctx context.Context) {
 func (p *pairLink) resume(count uint64) error {
 	p.breaks("the other rank has found that it ended")
 	p.order <- struct{}{} // whoever writes finds that the link has ended
-	defer func() { <-p.order }()
+	defer p.order.release()
 	p.mu.Lock()
 	err := p.kept.forget(count)
 	p.kept.own()
@@ -237,7 +235,7 @@ func (p *pairLink) resume(count uint64) error {
 	root := p.job.mesh.to(0)
 	for i := range k.frames {
 		f := &k.frames[i]
-		_ = root.write(context.Background(), &f.header, f.body) // where rank 0 takes nothing it is lost, which its pump finds
+		_ = root.write(context.Background(), f.header, f.body) // where rank 0 takes nothing it is lost, which its pump finds
 	}
 	p.job.mesh.disconnect(p)
 	close(p.resumed)

@@ -396,7 +396,7 @@ func TestKept(t *testing.T) {
 	var want []string
 	add := func(n int) {
 		body := strings.Repeat(fmt.Sprint(len(want)%10), n)
-		k.add(&header{kind: kindMessage, length: uint64(n)}, []byte(body))
+		k.add(header{kind: kindMessage, length: uint64(n)}, []byte(body))
 		want = append(want, body)
 	}
 	check := func() {
@@ -435,7 +435,7 @@ func TestKept(t *testing.T) {
 	check()
 
 	lent := []byte(strings.Repeat("l", lentBody))
-	k.add(&header{kind: kindMessage, length: lentBody}, lent)
+	k.add(header{kind: kindMessage, length: lentBody}, lent)
 	want = append(want, string(lent))
 	assert.Same(t, &lent[0], &k.frames[len(k.frames)-1].body[0])
 	k.own()

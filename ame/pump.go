@@ -73,8 +73,9 @@ func (j *job) readAs(l link, r *receiver) (keeps bool) {
 			t.err = err
 		case int(h.dest) != j.rank:
 			t.keep()
+			passed := h
 			j.pumps.Go(func() {
-				_, t.err = j.dispatch(l, &h, body)
+				_, t.err = j.dispatch(l, &passed, body)
 				t.put()
 			})
 			return false

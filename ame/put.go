@@ -13,15 +13,13 @@ const chunk = 1 << 20
 // Bodies to one rank leave one after the other, and on rank 0 behind those that
 // it relays. What has none, and so belongs to no order, passes them, but for the
 // frame that says that nothing more comes.
-func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, *trouble, error) {
+func (j *job) put(ctx context.Context, h header, rank int, body []byte) (link, *trouble, error) {
 	if h.kind.carriesData() || h.kind == kindClosed {
 		sending, open := j.mesh.sending(rank)
-		select {
-		case sending <- struct{}{}:
-		case <-ctx.Done():
-			return nil, nil, unsent{context.Cause(ctx)}
+		if err := sending.take(ctx); err != nil {
+			return nil, nil, err
 		}
-		defer func() { <-sending }()
+		defer sending.release()
 		if !j.lanes.pass(ctx, rank) {
 			return nil, nil, unsent{context.Cause(ctx)}
 		}
@@ -48,16 +46,16 @@ func (j *job) put(ctx context.Context, h *header, rank int, body []byte) (link, 
 	return l, nil, err
 }
 
-func writeChunks(ctx context.Context, l link, h *header, body []byte) error {
-	first := *h
+func writeChunks(ctx context.Context, l link, h header, body []byte) error {
+	first := h
 	first.flags |= flagChunked
-	if err := l.write(ctx, &first, nil); err != nil {
+	if err := l.write(ctx, first, nil); err != nil {
 		return err
 	}
 	for len(body) > 0 {
 		n := min(len(body), chunk)
 		piece := header{kind: kindChunk, comm: h.comm, source: h.source, dest: h.dest, length: uint64(n)}
-		err := l.write(ctx, &piece, body[:n])
+		err := l.write(ctx, piece, body[:n])
 		if late, ok := err.(unsent); ok {
 			err = late.error
 		}

@@ -56,7 +56,10 @@ func (r *ring) take(b []byte) (n int, err error) {
 func (r *ring) empty() bool { return r.tail.Load() == r.at }
 
 // full says, to the writer, whether there is no room.
-func (r *ring) full() bool { return r.at-r.head.Load() == uint64(len(r.data)) }
+func (r *ring) full() bool { return r.room() == 0 }
+
+// room is, to the writer, for how many bytes there is room.
+func (r *ring) room() int { return len(r.data) - int(r.at-r.head.Load()) }
 
 // ringing says, to the writer after a put, whether it is to wake the reader.
 // Of several that ask, one is told so.

@@ -199,7 +199,7 @@ func (j *job) welcome(ctx context.Context, limit time.Duration) error {
 	for dest := 1; dest < j.size; dest++ {
 		h := header{kind: kindWelcome, dest: uint32(dest), length: uint64(len(p))}
 		l := j.mesh.to(dest)
-		if err := l.write(ctx, &h, p); err != nil {
+		if err := l.write(ctx, h, p); err != nil {
 			if ctx.Err() != nil {
 				j.fail(&failure{reason: reasonGaveUp, text: fmt.Sprintf("connect: %v", context.Cause(ctx))})
 			}

@@ -161,9 +161,9 @@ func (s *stream) share(stage byte, record []byte, next *ringConn) bool {
 		kind: kindMemory, source: uint32(s.sharing.job.rank), dest: uint32(s.rank), length: uint64(len(body)),
 	}
 	s.writing <- struct{}{}
-	defer func() { <-s.writing }()
+	defer s.writing.release()
 	if s.broken == nil {
-		_, s.broken = s.put(context.Background(), &h, body)
+		_, s.broken = s.put(context.Background(), h, body)
 	}
 	if s.broken == nil && next != nil {
 		s.out = next

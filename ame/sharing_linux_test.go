@@ -86,13 +86,13 @@ func (e *sharingEnd) send(t *testing.T, from, to int) {
 			body[i] = byte(tag + i)
 		}
 		h := header{kind: kindMessage, source: uint32(e.job.rank), dest: uint32(e.peer()), tag: uint32(tag), length: uint64(len(body))}
-		assert.NoError(t, e.write(context.Background(), &h, body))
+		assert.NoError(t, e.write(context.Background(), h, body))
 	}
 }
 
 func (e *sharingEnd) bye(t *testing.T) {
 	h := header{kind: kindBye, source: uint32(e.job.rank), dest: uint32(e.peer())}
-	assert.NoError(t, e.write(context.Background(), &h, nil))
+	assert.NoError(t, e.write(context.Background(), h, nil))
 }
 
 // writesToMemory says whether that is where the next frame goes.
@@ -227,15 +227,15 @@ func TestSharingPeerDies(t *testing.T) {
 	go ends[1].run()
 	h := header{kind: kindMessage, source: 0, dest: 1}
 	for range 100 {
-		require.NoError(t, ends[0].write(context.Background(), &h, nil))
+		require.NoError(t, ends[0].write(context.Background(), h, nil))
 	}
 	require.Eventually(t, func() bool { return ends[0].memory.Load() != nil && ends[1].memory.Load() != nil }, 10*time.Second, time.Millisecond)
-	require.NoError(t, ends[0].lock(context.Background()))
+	require.NoError(t, ends[0].writing.take(context.Background()))
 	h.length = 1000
 	ends[0].out.Write(h.appendTo(nil))
 	ends[0].out.Write(make([]byte, 500))
 	ends[0].conn.Close()
 	err := <-ends[1].done
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	<-ends[0].writing
+	ends[0].writing.release()
 }

@@ -67,7 +67,7 @@ func (c *Comm) askForRest(ctx context.Context, op string) error {
 	h := header{kind: kindShrink, comm: c.id, source: uint32(j.rank)}
 	body := appendRanks(nil, ranks)
 	h.length = uint64(len(body))
-	l, t, err := j.put(context.WithoutCancel(ctx), &h, 0, body)
+	l, t, err := j.put(context.WithoutCancel(ctx), h, 0, body)
 	switch {
 	case t != nil:
 		return j.report(op, t)
@@ -125,7 +125,7 @@ func (j *job) declines(id commID) {
 		return
 	}
 	h := header{kind: kindShrink, comm: id, source: uint32(j.rank)}
-	j.background(func() { _, _, _ = j.put(context.Background(), &h, 0, nil) }) // an error means the end of the job
+	j.background(func() { _, _, _ = j.put(context.Background(), h, 0, nil) }) // an error means the end of the job
 }
 
 // wantsShrink takes, on rank 0, what another rank says: that it wants what is

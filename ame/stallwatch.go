@@ -35,7 +35,7 @@ func (c *Comm) entersWait(ctx context.Context, p pattern, now *round) (leave fun
 			j.stalls.hear(0)
 		} else {
 			h := header{kind: kindStuck, source: uint32(j.rank)}
-			j.background(func() { _, _, _ = j.put(context.Background(), &h, 0, nil) })
+			j.background(func() { _, _, _ = j.put(context.Background(), h, 0, nil) })
 		}
 	}
 	return func() { j.waits.leave(w) }
@@ -78,7 +78,7 @@ func (j *job) sayStanding() {
 		s := j.waits.now(look)
 		body := s.appendTo(nil)
 		h := header{kind: kindStanding, source: uint32(j.rank), length: uint64(len(body))}
-		_, _, _ = j.put(context.Background(), &h, 0, body)
+		_, _, _ = j.put(context.Background(), h, 0, body)
 	})
 }
 

@@ -23,9 +23,7 @@ const (
 )
 
 // stream is a link over a connection that carries bytes: TCP, a Unix socket,
-// or a pipe within this process. Its lock is a channel: it is waited for with a
-// ctx, and may be held while the other end takes its time, which testing/synctest
-// accepts of no mutex.
+// or a pipe within this process.
 type stream struct {
 	rank   int
 	conn   net.Conn
@@ -39,9 +37,9 @@ type stream struct {
 	sharing  sharing
 	deadline time.Time // of reads; zero: none. The holder of the token's
 
-	wrote   atomic.Bool   // since quiet was last called
-	writing chan struct{} // holds a value while a frame is written; guards what follows
-	out     net.Conn      // where frames go: conn, or memory
+	wrote   atomic.Bool // since quiet was last called
+	writing lock        // held while a frame is written; guards what follows
+	out     net.Conn    // where frames go: conn, or memory
 	scratch []byte
 	broken  error // why a frame was cut off: nothing may follow it
 }
@@ -55,7 +53,7 @@ func newStream(self, peer int, conn net.Conn) *stream {
 	s := &signs{Conn: conn}
 	return &stream{
 		rank: peer, conn: conn, in: conn, out: conn, signs: s, frames: newFrameReader(self, peer, s), token: newToken(),
-		ended: make(chan struct{}), writing: make(chan struct{}, 1),
+		ended: make(chan struct{}), writing: newLock(),
 	}
 }
 
@@ -98,9 +96,9 @@ func (s *stream) readFor(d time.Duration) {
 }
 
 func (s *stream) idle(ctx context.Context) error {
-	err := s.lock(ctx)
+	err := s.writing.take(ctx)
 	if err == nil {
-		<-s.writing
+		s.writing.release()
 	}
 	return err
 }
@@ -111,26 +109,11 @@ func (s *stream) closeWrite() {
 	}
 }
 
-// lock waits until no other frame is being written.
-func (s *stream) lock(ctx context.Context) error {
-	select {
-	case s.writing <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case s.writing <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return unsent{context.Cause(ctx)}
-	}
-}
-
-func (s *stream) write(ctx context.Context, h *header, body []byte) error {
-	if err := s.lock(ctx); err != nil {
+func (s *stream) write(ctx context.Context, h header, body []byte) error {
+	if err := s.writing.take(ctx); err != nil {
 		return err
 	}
-	defer func() { <-s.writing }()
+	defer s.writing.release()
 	if s.broken != nil {
 		return s.broken
 	}
@@ -144,17 +127,17 @@ func (s *stream) write(ctx context.Context, h *header, body []byte) error {
 	return err
 }
 
-func (s *stream) quiet() bool { return !s.wrote.Swap(false) && len(s.writing) == 0 }
+func (s *stream) quiet() bool { return !s.wrote.Swap(false) && !s.writing.taken() }
 
-func (s *stream) dismiss(spawn func(func()), h *header, body []byte) {
+func (s *stream) dismiss(spawn func(func()), h header, body []byte) {
 	spawn(func() {
 		defer s.close()
 		ctx, cancel := context.WithTimeout(context.Background(), tellTime)
 		defer cancel()
-		if s.lock(ctx) != nil { // the other end takes nothing
+		if s.writing.take(ctx) != nil { // the other end takes nothing
 			return
 		}
-		defer func() { <-s.writing }()
+		defer s.writing.release()
 		if s.broken == nil {
 			s.out.SetWriteDeadline(time.Now().Add(tellTime))
 			_, s.broken = s.put(context.Background(), h, body)
@@ -163,8 +146,8 @@ func (s *stream) dismiss(spawn func(func()), h *header, body []byte) {
 }
 
 // put writes a frame and returns how many bytes of it are on their way.
-func (s *stream) put(ctx context.Context, h *header, body []byte) (n int64, err error) {
-	if ctx.Done() != nil {
+func (s *stream) put(ctx context.Context, h header, body []byte) (n int64, err error) {
+	if ctx.Done() != nil && !s.takes(headerSize+len(body)) {
 		defer s.interruptible(ctx)()
 	}
 	s.scratch = h.appendTo(s.scratch[:0])
@@ -183,6 +166,13 @@ func (s *stream) put(ctx context.Context, h *header, body []byte) (n int64, err 
 		err = context.Cause(ctx)
 	}
 	return n, err
+}
+
+// takes says whether so many bytes leave at once, whatever the other end does. The
+// caller holds the lock.
+func (s *stream) takes(n int) bool {
+	c, ok := s.out.(*ringConn)
+	return ok && c.out.room() >= n
 }
 
 // interruptible makes a blocked write return when ctx ends. The function it
