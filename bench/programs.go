@@ -74,6 +74,8 @@ func programs(dir string) []program {
 		program{who: parallel, argv: shell(`seq 2000 | parallel true`), wall: "commands", needs: "/usr/bin/parallel", install: "parallel"},
 		program{who: ours, argv: []string{in("dlp"), "map", "-q", "--range", "1-400", "sleep", "0.0100{}"}, wall: "sleeps"},
 		program{who: xargs, argv: shell(`seq 400 | xargs -P "$(nproc)" -I{} sleep 0.0100{}`), wall: "sleeps"},
+		program{who: ours, argv: []string{in("dlp"), "map", "-q", "--range", "1-200000", "--worker", "cat"}, wall: "lines"},
+		program{who: plain, argv: []string{in("plain"), "lines", "200000"}, wall: "lines"},
 		program{who: ours, ranks: 2, argv: []string{in("ameexec"), "-n", ranksHere, in("corpus")}, wall: "corpus"},
 		program{who: serial, ranks: 2, argv: []string{in("corpus"), "--serial"}, wall: "corpus"},
 	)

@@ -61,6 +61,7 @@ var rows = []row{
 	{"dlp map of 2,000 times true", key{"commands", 0}, ours, key{"commands", 0}, xargs, 1.25},
 	{"", key{"commands", 0}, ours, key{"commands", 0}, parallel, 0.25},
 	{"dlp map of 400 times sleep 0.01", key{"sleeps", 0}, ours, key{"sleeps", 0}, xargs, 1.25},
+	{"dlp map of 200,000 lines, --worker cat", key{"lines", 0}, ours, key{"lines", 0}, plain, 2},
 	{"corpus on 2 ranks", key{"corpus", 2}, ours, key{"corpus", 2}, serial, 1 / 1.8},
 }
 

@@ -124,7 +124,7 @@ func ReduceInto[T Number](ctx context.Context, c *Comm, buf []T, op func(T, T) T
 		return err
 	}
 	defer value.Restore(buf)
-	return c.ame.ReduceInto(ctx, intoCall("reduce", root, buf), viewOf(buf), value.Combine(op))
+	return c.ame.ReduceInto(ctx, intoCall("reduce", root, buf), viewOf(buf), value.Combine(sweepOf(op)))
 }
 
 // AllreduceInto is ReduceInto on all ranks, which get the same bits.
@@ -134,7 +134,7 @@ func AllreduceInto[T Number](ctx context.Context, c *Comm, buf []T, op func(T, T
 	}
 	defer value.Restore(buf)
 	width := int(unsafe.Sizeof(*new(T)))
-	return c.ame.AllreduceInto(ctx, intoCall("allreduce", 0, buf), viewOf(buf), width, value.Combine(op))
+	return c.ame.AllreduceInto(ctx, intoCall("allreduce", 0, buf), viewOf(buf), width, value.Combine(sweepOf(op)))
 }
 
 // intoCall is what ame is told of a collective on slices.

@@ -5,6 +5,9 @@
 //	pingpong   a round trip of 8 bytes over a TCP connection of this machine,
 //	           between two processes
 //	memcpy     a copy of 64 MiB
+//
+// "plain lines N" takes as long as N lines that go, one by one, through as many
+// processes of cat as there are processors.
 package main
 
 import (
@@ -30,13 +33,15 @@ func main() {
 			memcpy()
 		case "echo":
 			err = echo(os.Args[2])
+		case "lines":
+			err = lines(os.Args[2])
 		default:
 			err = fmt.Errorf("no measure %q", name)
 		}
 		if err != nil {
 			log.Fatal(err)
 		}
-		if name == "echo" {
+		if name == "echo" || name == "lines" {
 			return
 		}
 	}

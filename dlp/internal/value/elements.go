@@ -31,16 +31,14 @@ func bytesOf[T Number](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
 }
 
-// Combine makes of a function of two numbers one of the Views of two slices of
-// one length, whose results go to the first.
-func Combine[T Number](op func(T, T) T) func(low, high []byte) {
+// Combine makes of a function of two slices of one length, whose results go to the
+// first, one of the Views of both.
+func Combine[T Number](sweep func(a, b []T)) func(low, high []byte) {
 	return func(low, high []byte) {
 		a, b := numbersOf[T](low), numbersOf[T](high)
 		Restore(a)
 		Restore(b)
-		for i, x := range a {
-			a[i] = op(x, b[i])
-		}
+		sweep(a, b)
 		Restore(a)
 		Restore(b)
 		copy(low, bytesOf(a)) // onto itself, unless numbersOf has copied
