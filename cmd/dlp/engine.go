@@ -29,7 +29,7 @@ func (m *mapping) loop(ctx context.Context, items iter.Seq[task], work func(cont
 		if err != nil {
 			return nil, err
 		}
-		return r.encode()
+		return r.encode(), nil
 	}
 	return func(yield func(dlp.Result[report], error) bool) {
 		for r, err := range dlp.MapFromRoot(ctx, m.world, items, encoded, options...) {

@@ -9,9 +9,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dlp-mpi/dlp-go/internal/journal"
 )
 
 // noted is a command that notes which items it runs on, prints, and fails on
@@ -35,9 +38,9 @@ func taken(t *testing.T, notes string) []string {
 
 func TestJournal(t *testing.T) {
 	dir := t.TempDir()
-	notes, journal, failed := filepath.Join(dir, "notes"), filepath.Join(dir, "journal"), filepath.Join(dir, "failed")
+	notes, records, failed := filepath.Join(dir, "notes"), filepath.Join(dir, "journal"), filepath.Join(dir, "failed")
 	again := func(items string, more ...string) result {
-		args := append([]string{"-k", "--journal", journal, "--failed", failed}, more...)
+		args := append([]string{"-k", "--journal", records, "--failed", failed}, more...)
 		return runMap(t, items, append(args, noted(notes)...)...)
 	}
 	r := again("a\nx\nb\n")
@@ -65,7 +68,7 @@ func TestJournal(t *testing.T) {
 	assert.Equal(t, []string{"x"}, taken(t, notes))
 
 	// Another command is another matter.
-	r = runMap(t, "a\n", "-q", "--journal", journal, "echo", "other")
+	r = runMap(t, "a\n", "-q", "--journal", records, "echo", "other")
 	assert.Equal(t, result{0, "other a\n", ""}, r)
 }
 
@@ -141,6 +144,42 @@ func TestReport(t *testing.T) {
 	r = reportOn(t, file(t, "no journal at all"))
 	assert.Equal(t, 1, r.status)
 	assert.Contains(t, r.stderr, "no journal")
+}
+
+// Clocks may differ between nodes, and go back.
+func TestReportOfOddClocks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	begin := time.Now()
+	j, err := journal.Open(path, journal.Description{}, journal.Start{Time: begin, Hosts: []string{"a", "b", "c"}}, true)
+	require.NoError(t, err)
+	for i, clock := range []time.Duration{0, 24 * time.Hour, -24 * time.Hour} { // of the node that did the item
+		r := report{Index: i, Host: "x", Started: begin.Add(clock).UnixNano(), Took: time.Second}
+		ended := begin.Add(time.Duration(3-i) * time.Second) // that of rank 0 goes back
+		require.NoError(t, j.Put(&journal.Record{ID: journal.ID{Digest: [16]byte{byte(i)}}, Index: i, Rank: i, Attempt: 1, Ended: ended, Took: time.Second, Body: r.encode()}))
+	}
+	require.NoError(t, j.Commit())
+	require.NoError(t, j.Close())
+	r := reportOn(t, path)
+	assert.Contains(t, r.stdout, "3 done, 0 failed, in 1 start; 3s of work in 3s\n")
+	trace := filepath.Join(t.TempDir(), "trace")
+	r = reportOn(t, path, "--trace", trace, "--html", trace+".html", "--svg", trace+".svg")
+	require.Equal(t, 0, r.status, r.stderr)
+	var drawn struct {
+		TraceEvents []struct {
+			Ph      string
+			Ts, Dur float64 // in us
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(read(t, trace)), &drawn))
+	items := 0
+	for _, e := range drawn.TraceEvents {
+		if e.Ph == "X" {
+			items++
+			assert.Equal(t, 1e6, e.Dur)
+			assert.True(t, e.Ts >= 0 && e.Ts <= 3e6, "at %v us", e.Ts)
+		}
+	}
+	assert.Equal(t, 3, items)
 }
 
 func TestJournalBadInput(t *testing.T) {

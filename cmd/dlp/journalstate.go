@@ -103,8 +103,10 @@ func itemOfRecord(record *journal.Record, start int) journalItem {
 	}
 	if r, err := decodeReport(record.Body); err == nil {
 		item.Item, item.Host, item.Attempt, item.Status, item.Took, item.failed = r.Item, r.Host, r.Attempt, r.Status, r.Took, r.failed()
-		if r.Started != 0 {
-			item.began = time.Unix(0, r.Started)
+		// A result may have waited before it was recorded; what begins later than it
+		// can have was begun by another clock.
+		if began := time.Unix(0, r.Started); r.Started != 0 && began.Before(item.began) {
+			item.began = began
 		}
 		if item.failed {
 			item.How = r.how()

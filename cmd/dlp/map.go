@@ -239,13 +239,13 @@ func (m *mapping) verdict(ctx context.Context, last, broken error) (int, error) 
 	if lost := m.world.Lost(); len(lost) > 0 {
 		c.printer.say("lost rank %v", lost)
 	}
+	left := given - c.tally.done - c.tally.failures
 	if !m.quiet {
-		c.printer.say("%s", c.tally.summary(c.slots, given == 0 && all && broken == nil))
+		c.printer.say("%s", c.tally.summary(c.slots, given == 0 && all && broken == nil, last != nil || left > 0 || !all))
 	}
 	if c.feeder.ended() {
 		c.printer.say("an item has failed: what follows #DLP BARRIER CHECK is not done")
 	}
-	left := given - c.tally.done - c.tally.failures
 	switch {
 	case broken != nil:
 		c.printer.say("%v", broken)

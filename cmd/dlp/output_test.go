@@ -124,13 +124,14 @@ func TestResultsOnAFullDisk(t *testing.T) {
 // A long output costs no memory, and neither do blocks of a long input whose output
 // waits for that of an earlier one.
 func TestLongItems(t *testing.T) {
-	const size = 256 << 20
 	t.Run("output", func(t *testing.T) {
+		const size = 1 << 30
 		counter := &counter{}
 		peakOf(t, dlpMap(t, "-q", "-j1", "head", "-c", fmt.Sprint(size), "{}", ":::", "/dev/zero"), counter)
 		assert.EqualValues(t, size, counter.n)
 	})
 	t.Run("input", func(t *testing.T) {
+		const size = 256 << 20
 		cmd := dlpMap(t, "-q", "-k", "--tag", "-j2", "--pipe", "--block", "1M", "sh", "-c", "[ $DLP_INDEX != 0 ] || sleep 3; wc -l")
 		lines := exec.Command("sh", "-c", fmt.Sprintf("yes 0123456 | head -c %d", size))
 		input, err := lines.StdoutPipe()
@@ -145,6 +146,39 @@ func TestLongItems(t *testing.T) {
 		}
 		assert.Equal(t, size/(1<<20), strings.Count(out.String(), "\n"))
 	})
+}
+
+// A long list costs little memory either.
+func TestManyItems(t *testing.T) {
+	const n = 300_000
+	list := exec.Command("seq", fmt.Sprint(n))
+	input, err := list.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, list.Start())
+	cmd := dlpMap(t, "-q", "--worker", "cat")
+	cmd.Stdin = input
+	counter, want := &counter{}, 0
+	peakOf(t, cmd, counter)
+	require.NoError(t, list.Wait())
+	for i := 1; i <= n; i++ {
+		want += len(fmt.Sprintln(i))
+	}
+	assert.EqualValues(t, want, counter.n)
+}
+
+// Items leave no descriptor behind in dlp, whatever becomes of them.
+func TestNoDescriptorIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	r := runMap(t, "", "-k", "-j2", "--results", filepath.Join(dir, "results"), "--journal", filepath.Join(dir, "journal"), "--timeout", "60", "--range", "1-2000",
+		"--shell", `case {} in [12] | 1999 | 2000) ls /proc/$PPID/fd | wc -l >&2;; *7) exit 1;; *8) kill -9 $$;; *9) echo e >&2;; *) echo {};; esac`)
+	assert.Equal(t, 1, r.status)
+	count := func(number int) int {
+		n, err := strconv.Atoi(strings.TrimSpace(read(t, filepath.Join(dir, "results", fmt.Sprint(number, ".err")))))
+		require.NoError(t, err)
+		return n
+	}
+	first, last := max(count(1), count(2)), max(count(1999), count(2000))
+	assert.LessOrEqual(t, last, first+4, "descriptors of what runs at the time differ")
 }
 
 // peakOf runs a map, and checks that its memory is far below what goes through it.

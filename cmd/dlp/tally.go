@@ -131,8 +131,8 @@ func printable(text string) string {
 }
 
 // summary is one sentence about the whole map with a number of slots; empty says
-// that there was no item.
-func (y *tally) summary(slots int, empty bool) string {
+// that there was no item, and cut that not all were taken.
+func (y *tally) summary(slots int, empty, cut bool) string {
 	elapsed := time.Since(y.begin)
 	switch {
 	case empty:
@@ -148,8 +148,12 @@ func (y *tally) summary(slots int, empty bool) string {
 		earlier = fmt.Sprintf(" (%d of them by an earlier start)", y.resumed)
 	}
 	speedup := y.work.Seconds() / elapsed.Seconds()
-	return fmt.Sprintf("%d done, %d failed%s in %s: %s of work on %s, speed-up %.1f, efficiency %.0f %%%s",
-		y.done, y.failures, earlier, progress.Round(elapsed), progress.Round(y.work), counted(slots, "slot"), speedup, 100*speedup/float64(slots), y.limit(slots, elapsed))
+	limit := ""
+	if !cut {
+		limit = y.limit(slots, elapsed)
+	}
+	return fmt.Sprintf("%d done, %d failed%s in %s: %s of work, speed-up %.1f, efficiency %.0f %% (%.1f of %s busy on average)%s",
+		y.done, y.failures, earlier, progress.Round(elapsed), progress.Round(y.work), speedup, 100*speedup/float64(slots), speedup, counted(slots, "slot"), limit)
 }
 
 // limitFrom is how long a map takes of which it is worth saying what has limited

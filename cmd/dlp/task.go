@@ -29,24 +29,23 @@ func (t task) item() source.Item { return source.Item{Columns: t.Columns} }
 // report is what has become of an item.
 type report struct {
 	Index     int
-	Attempt   int           `json:",omitzero"`
-	Slot      int           `json:",omitzero"`
-	Pid       int           `json:",omitzero"`
-	Status    int           `json:",omitzero"` // of its process; see run.Result
-	Signal    int           `json:",omitzero"`
-	Started   int64         `json:",omitzero"` // in ns since 1970, by the clock of its node
-	Took      time.Duration `json:",omitzero"`
-	TimedOut  bool          `json:",omitzero"`
-	CannotRun bool          `json:",omitzero"` // the program is missing on this node
-	Note      string        `json:",omitzero"` // why there was no process, or what else went wrong
-	Tail      string        `json:",omitzero"` // the last lines of stderr, if it failed
-	Sizes     [2]int64      `json:",omitzero"` // of stdout and stderr, in bytes
-	Output    [2][]byte     `json:"-"`         // those, unless they go another way
-	Inline    [2]int        `json:",omitzero"` // their lengths, for encode
-	Apart     bool          `json:",omitzero"` // they go another way
-	Item      string        `json:",omitzero"` // short, for a journal; else empty
-	Host      string        `json:",omitzero"` // the same
-	Lines     int           `json:",omitzero"` // pieces of it that are printed as they come
+	Attempt   int
+	Slot      int
+	Pid       int
+	Status    int // of its process; see run.Result
+	Signal    int
+	Started   int64 // in ns since 1970, by the clock of its node
+	Took      time.Duration
+	TimedOut  bool
+	CannotRun bool      // the program is missing on this node
+	Note      string    // why there was no process, or what else went wrong
+	Tail      string    // the last lines of stderr, if it failed
+	Sizes     [2]int64  // of stdout and stderr, in bytes
+	Output    [2][]byte // those, unless they go another way
+	Apart     bool      // they go another way
+	Item      string    // short, for a journal; else empty
+	Host      string    // the same
+	Lines     int       // pieces of it that are printed as they come
 }
 
 func (r *report) failed() bool { return r.Status != 0 || r.Note != "" }
