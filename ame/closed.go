@@ -57,9 +57,9 @@ func (j *job) sayClosed(id commID, rank int, why uint32) {
 func (m *matcher) asksClosed(id commID, rank int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.box(id)
+	b, err := m.boxFrom(id, rank)
 	if b == nil {
-		return !m.shut // else the bye says it
+		return err == nil && !m.shut // else the bye says it
 	}
 	if !slices.Contains(b.askers, rank) {
 		b.askers = append(b.askers, rank)

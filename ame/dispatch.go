@@ -126,6 +126,9 @@ func (j *job) deliver(h *header, body []byte) *token {
 		a.cost = int64(h.length) + messageCost
 	}
 	via, c := j.matcher.deliver(h.comm, a)
+	if a.excess != nil {
+		j.fail(&failure{reason: reasonExcess, peer: a.Source, text: a.excess.Error()})
+	}
 	if a.dropped && a.cost > 0 {
 		j.giveBack(h.comm, a.purse(), a.cost)
 		if a.kind == kindMessage {

@@ -115,6 +115,9 @@ const (
 	fetchRefused = 1
 )
 
+// isOfExposure says whether a is an exposed part, or the answer to one.
+func (a *arrival) isOfExposure() bool { return a.exposed || a.kind == kindFetched }
+
 // answerFetch tells a rank of the job what has become of the part that it has
 // exposed.
 func (c *Comm) answerFetch(ctx context.Context, now *round, rank int, cannot error) error {

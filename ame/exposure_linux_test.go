@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // vectorsOf are those of so many ranks, and what they are folded to.
@@ -92,11 +93,14 @@ func TestExposuresThatAreRefused(t *testing.T) {
 	j := newJob(&Config{Size: 2})
 	here := peerOn("here", os.Getpid())
 	j.mesh.setDirectory([]Peer{here, here})
-	memory := &[3]uint64{1, 2, 3}
-	var place runtime.Pinner
-	place.Pin(memory)
-	defer place.Unpin()
-	address := addressOf(memory)
+	page := os.Getpagesize()
+	memory, err := mapMemory(2 * page)
+	require.NoError(t, err)
+	defer unmapMemory(memory)
+	require.NoError(t, unix.Mprotect(memory[page:], unix.PROT_NONE))
+	const seal = 0x0123456789abcdef
+	binary.NativeEndian.PutUint64(memory, seal)
+	address := addressOf(&memory[0])
 	of := func(words ...uint64) (b []byte) {
 		for _, word := range words {
 			b = binary.BigEndian.AppendUint64(b, word)
@@ -108,19 +112,19 @@ func TestExposuresThatAreRefused(t *testing.T) {
 		want string
 	}{
 		"another length":    {of(address, 8, address), "exposed part of 24 bytes, want 32"},
-		"nothing":           {of(address, 0, address, 1), "exposed part of 0 bytes"},
-		"without end":       {of(address, 1<<30+1, address, 1), "exposed part of 1073741825 bytes"},
+		"nothing":           {of(address, 0, address, seal), "exposed part of 0 bytes"},
+		"without end":       {of(address, 1<<30+1, address, seal), "exposed part of 1073741825 bytes"},
 		"no seal":           {of(address, 8, address, 0), "with seal 0x0"},
 		"another seal":      {of(address, 8, address, 7), "the seal is broken"},
 		"nowhere":           {of(8, 8, 8, 1), "process_vm_readv of process"},
-		"longer than it is": {of(address, 1<<30, address, 1), "process_vm_readv of process"},
+		"longer than it is": {of(address, uint64(page)+1, address, seal), "process_vm_readv of process"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := j.exposed(&arrival{Message: Message{Source: 1, Payload: Payload{Body: test.body}}})
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
-	_, err := j.exposed(&arrival{Message: Message{Source: 1, Payload: Payload{Body: of(address, 24, address, 1)}}})
+	_, err = j.exposed(&arrival{Message: Message{Source: 1, Payload: Payload{Body: of(address, uint64(page), address, seal)}}})
 	assert.NoError(t, err)
 
 }

@@ -33,6 +33,7 @@ const (
 	reasonGaveUp   reason = 4
 	reasonStartup  reason = 5
 	reasonRefused  reason = 6
+	reasonExcess   reason = 7
 )
 
 // trouble is what calls get that f ends.

@@ -30,6 +30,7 @@ type arrival struct {
 	cost    int64 // of what takes credit, and of credit that is given back
 	exposed bool  // the body of a part says where it lies
 	dropped bool  // its communicator is closed
+	excess  error // it is not kept, for its source has sent too much
 	Message
 }
 
@@ -87,9 +88,12 @@ type receiver struct {
 // mailbox holds what has arrived for one communicator and who waits for it.
 // The matcher's mutex guards it.
 type mailbox struct {
-	group      *group      // nil as long as this rank does not know the communicator
-	unexpected []*arrival  // in order of arrival
-	waiting    []*receiver // in order of their calls
+	group      *group          // nil as long as this rank does not know the communicator
+	creator    *unknown        // as long as group is nil: who has spoken here first, if it was another rank
+	unexpected []*arrival      // in order of arrival
+	held       map[purse]int64 // credit that unexpected takes; no zeros
+	waiting    []*receiver     // in order of their calls
+	exposures  map[int]int64   // how many in unexpected are of exposures, by source; no zeros
 	rounds     rounds
 	credit     map[purse]*arrival // that was given back, until a call wants it
 	policy     lossPolicy
@@ -118,6 +122,7 @@ func (b *mailbox) take(p pattern) *arrival {
 			} else {
 				b.unexpected = slices.Delete(b.unexpected, i, i+1)
 			}
+			b.holds(a, -1)
 			return a
 		}
 	}
@@ -142,6 +147,7 @@ func (b *mailbox) claim(a *arrival) *receiver {
 	switch {
 	case a.kind != kindCredit:
 		b.unexpected = append(b.unexpected, a)
+		b.holds(a, 1)
 	case b.credit[from] != nil:
 		b.credit[from].cost += a.cost
 	case b.credit == nil:
@@ -152,15 +158,24 @@ func (b *mailbox) claim(a *arrival) *receiver {
 	return nil
 }
 
-// counted returns the credit that is taken by what is kept.
-func (b *mailbox) counted() map[purse]int64 {
-	counted := map[purse]int64{}
-	for _, a := range b.unexpected {
-		if a.cost > 0 {
-			counted[a.purse()] += a.cost
-		}
+// holds notes that a is kept, or with sign -1 that it no longer is.
+func (b *mailbox) holds(a *arrival, sign int64) {
+	if a.isOfExposure() {
+		b.exposures = counted(b.exposures, a.Source, sign)
+	} else if a.cost != 0 {
+		b.held = counted(b.held, a.purse(), sign*a.cost)
 	}
-	return counted
+}
+
+// counted adds to what counts has of a key, and forgets zeros.
+func counted[K comparable](counts map[K]int64, of K, n int64) map[K]int64 {
+	if counts == nil {
+		counts = map[K]int64{}
+	}
+	if counts[of] += n; counts[of] == 0 {
+		delete(counts, of)
+	}
+	return counts
 }
 
 // forget removes a call and says whether it was still waiting.

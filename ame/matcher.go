@@ -22,11 +22,13 @@ type matcher struct {
 	over  *trouble // why no call works any more
 	shut  bool     // nothing more is kept
 	unmet unmet
+
+	unknown map[int]*unknown // by rank of the job
 }
 
 func newMatcher(self int) *matcher {
 	return &matcher{
-		self: self, boxes: map[commID]*mailbox{}, freed: map[uint32]*idSet{}, gone: map[int]*trouble{},
+		self: self, boxes: map[commID]*mailbox{}, freed: map[uint32]*idSet{}, gone: map[int]*trouble{}, unknown: map[int]*unknown{},
 	}
 }
 
@@ -53,6 +55,7 @@ func (m *matcher) open(id commID, g *group, p lossPolicy) {
 	if b == nil {
 		return
 	}
+	m.learns(b)
 	b.group, b.policy = g, p
 	for rank, t := range m.gone {
 		if errors.Is(t.err, ErrLost) && g.has(rank) {
@@ -68,7 +71,7 @@ func (m *matcher) close(id commID, t *trouble) (dropped map[purse]int64, askers 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if b := m.boxes[id]; b != nil {
-		dropped, askers = b.counted(), b.askers
+		dropped, askers = b.held, b.askers
 		m.refuse(b, func(*receiver) *trouble { return t })
 		delete(m.boxes, id)
 	}
@@ -101,12 +104,20 @@ func (m *matcher) usableBox(id commID) (*mailbox, *trouble) {
 	return b, b.trouble
 }
 
-// deliver gives a to the call that waits for it, or keeps it. It returns the
-// token of the link from which that call could have read by itself, if any.
+// deliver gives a to the call that waits for it, or keeps it, or says in a why not.
+// It returns the token of the link from which that call could have read by itself,
+// if any.
 func (m *matcher) deliver(id commID, a *arrival) (*token, *conflict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.box(id)
+	b, err := m.boxFrom(id, a.Source)
+	if err == nil && b != nil {
+		err = m.excess(b, a)
+	}
+	if err != nil {
+		a.excess = err
+		return nil, nil
+	}
 	if b == nil {
 		m.unmet.hear(id, a)
 		a.dropped = true

@@ -177,7 +177,7 @@ func (m *matcher) round(id commID, seq uint32) (now round, ok bool) {
 func (m *matcher) hear(id commID, rank int, theirs announcement) *conflict {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.box(id)
+	b, _ := m.boxFrom(id, rank) // of what is too much, nothing is lost by silence
 	if b == nil {
 		return nil
 	}

@@ -39,7 +39,8 @@ func (m *matcher) revoke(id commID, t *trouble) bool {
 		if b.loss == nil {
 			b.loss = t
 		}
-		b.unexpected = nil
+		m.learns(b)
+		b.unexpected, b.held, b.exposures = nil, nil, nil
 		m.refuse(b, func(*receiver) *trouble { return b.trouble })
 	}
 	return true
