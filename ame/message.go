@@ -99,21 +99,6 @@ func (c *Comm) send(ctx context.Context, h *header, rank int, body []byte) error
 	return nil
 }
 
-// notSent is the error of a send of which put has said why it did nothing.
-func (c *Comm) notSent(ctx context.Context, op string, l link, t *trouble, err error) error {
-	j := c.job
-	if t != nil {
-		if first := j.matcher.usable(c.id); first != nil {
-			t = first // a failure of the job, after which the rank has closed
-		}
-		return j.report(op, t)
-	}
-	if unfinished := (unsent{}); errors.As(err, &unfinished) {
-		return j.errorf(op, -1, unfinished.error)
-	}
-	return c.broken(ctx, op, l, err)
-}
-
 // Recv returns the first message, in order of arrival, from the given source
 // and with the given tag; AnySource and AnyTag match all. It waits until
 // there is one. The body is the caller's. A cancelled Recv takes nothing

@@ -1,6 +1,9 @@
 package ame
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // chunk is the length, in bytes, of the pieces in which a longer body is
 // written. Between two of them, other frames get onto the link.
@@ -44,6 +47,21 @@ func (j *job) put(ctx context.Context, h header, rank int, body []byte) (link, *
 		l.bodiesMayChange()
 	}
 	return l, nil, err
+}
+
+// notSent is the error of a send of which put has said why it did nothing.
+func (c *Comm) notSent(ctx context.Context, op string, l link, t *trouble, err error) error {
+	j := c.job
+	if t != nil {
+		if first := j.matcher.usable(c.id); first != nil {
+			t = first // a failure of the job, after which the rank has closed
+		}
+		return j.report(op, t)
+	}
+	if unfinished := (unsent{}); errors.As(err, &unfinished) {
+		return j.errorf(op, -1, unfinished.error)
+	}
+	return c.broken(ctx, op, l, err)
 }
 
 func writeChunks(ctx context.Context, l link, h header, body []byte) error {
