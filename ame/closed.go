@@ -49,7 +49,7 @@ const (
 // has sent there, and why it is told.
 func (j *job) sayClosed(id commID, rank int, why uint32) {
 	h := header{kind: kindClosed, comm: id, source: uint32(j.rank), dest: uint32(rank), tag: why}
-	j.background(func() { _, _, _ = j.put(context.Background(), h, rank, nil) })
+	j.answer(func() { _, _, _ = j.put(context.Background(), h, rank, nil) })
 }
 
 // asksClosed says whether this rank has closed a communicator. If not, it notes

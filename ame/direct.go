@@ -97,7 +97,7 @@ func (p *pairing) hear(rank int, body []byte) error {
 func (p *pairing) asked(rank int, body []byte) error {
 	_, err := p.own.pairs.take(rank, body)
 	if err == nil {
-		p.job.background(func() { p.answer(rank) })
+		p.job.answer(func() { p.answer(rank) })
 	}
 	return err
 }

@@ -18,7 +18,26 @@ const (
 	// maxExposures is how many exposed parts of a rank, and answers to those of this
 	// one, are kept on a communicator. Who exposes waits for the answer.
 	maxExposures = 256
+
+	// maxAnswers is how many answers for each rank of the job may be on their way
+	// from this one, on average.
+	maxAnswers = 16
 )
+
+// answer is background for what tells a rank what it has asked for. One that asks
+// without end, and does not read, gets no more.
+func (j *job) answer(f func()) {
+	if j.answers.Add(1) > int64(maxAnswers*max(j.size, 64)) {
+		j.answers.Add(-1)
+		return
+	}
+	if !j.background(func() {
+		defer j.answers.Add(-1)
+		f()
+	}) {
+		j.answers.Add(-1)
+	}
+}
 
 // unknown is what one rank has sent on communicators that this one does not know.
 type unknown struct {

@@ -2,6 +2,7 @@ package ame
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,23 @@ func TestRankThatFloods(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A rank that asks without end, and reads no answer, keeps few goroutines of another
+// one waiting.
+func TestRankThatAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		comms, raw := withRaw(t, peerOn("raw", 0), 0)
+		go comms[0].Barrier(t.Context()) // so that it has something to say
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 5000 {
+			writeFrame(raw, header{kind: kindWhere, call: call{op: opBarrier}, source: 2, dest: 0, tag: 1}, "")
+		}
+		assert.Less(t, runtime.NumGoroutine(), before+64*maxAnswers+10)
+		assert.Greater(t, runtime.NumGoroutine(), before+32*maxAnswers)
+		raw.Close()
+	})
 }
 
 // What is counted against a rank that speaks early is forgotten when the

@@ -32,7 +32,8 @@ type job struct {
 	sent    atomic.Uint64 // messages that this rank has sent to others
 	comms   atomic.Uint32 // numbers of communicators that this rank has given out
 
-	suspects atomic.Bool // a mismatch has been found, which is about to end the job
+	answers  atomic.Int64 // on their way, see answer
+	suspects atomic.Bool  // a mismatch has been found, which is about to end the job
 
 	pumps   sync.WaitGroup  // owners of links, and who works for them
 	telling sync.WaitGroup  // writes of news about ranks or the job

@@ -83,7 +83,7 @@ func (j *job) sayWhere(h *header) {
 		return
 	}
 	comm, to := h.comm, h.source
-	j.background(func() {
+	j.answer(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), whereTime)
 		defer cancel()
 		answer, body := now.announcement()

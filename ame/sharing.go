@@ -40,6 +40,7 @@ type sharing struct {
 	frames atomic.Int32           // that have crossed the link, until it is busy
 	offers bool                   // this end offers
 	made   atomic.Pointer[region] // what this end has offered
+	heard  bool                   // an offer of the other end. The holder of the token's
 }
 
 // crossed counts a frame. When it makes the link a busy one, and it is for this
@@ -91,7 +92,8 @@ func (s *stream) shares(body []byte) error {
 	}
 	stage, more := body[0], body[1:]
 	switch {
-	case stage == sharingOffer && s.rank < j.rank && s.memory.Load() == nil:
+	case stage == sharingOffer && s.rank < j.rank && !s.sharing.heard:
+		s.sharing.heard = true
 		o, ok := parseOffer(more)
 		if !ok {
 			return errors.New("memory frame without an offer")

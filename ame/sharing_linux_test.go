@@ -200,6 +200,14 @@ func TestSharingOutOfTurn(t *testing.T) {
 	}
 }
 
+// Memory is offered once: an end that declines need not do so again and again.
+func TestSecondOffer(t *testing.T) {
+	ends := sharingPair(t, [2]int{os.Getpid(), os.Getpid()})
+	offer := append([]byte{sharingOffer}, (&memoryOffer{descriptor: 5}).appendTo(nil)...)
+	assert.NoError(t, ends[1].shares(offer), "it declines")
+	assert.ErrorContains(t, ends[1].shares(offer), "out of turn")
+}
+
 // Memory that was offered is given back when the link ends before the answer.
 func TestOfferIsTakenBack(t *testing.T) {
 	for name, end := range map[string]func(e *sharingEnd){
