@@ -38,7 +38,7 @@ cross:
 
 demo: build
 	bin/ameexec -n 4 bin/dlp-hello
-	bin/ameexec -n 4 bin/corpus
+	bin/ameexec bin/corpus --compare
 
 PREFIX ?= /usr/local
 INSTALLED := $(notdir $(wildcard cmd/*))

@@ -31,12 +31,10 @@ func TestSomeProgramGivesEachRow(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
-	for _, p := range needed(programs("/bin"), chosen(regexp.MustCompile("between two workers"))) {
-		assert.Equal(t, ours, p.who)
-		if p.ranks == 3 {
-			assert.Equal(t, []string{"/bin/ameexec", "-n", "3", "/bin/ours", "workers"}, p.command())
-		}
-	}
+	found := needed(programs("/bin"), chosen(regexp.MustCompile("between two workers")))
+	require.Len(t, found, 1)
+	assert.Equal(t, ours, found[0].who)
+	assert.Equal(t, []string{"/bin/ameexec", "-n", "3", "/bin/ours", "pingpong", "workers"}, found[0].command())
 }
 
 func TestChosen(t *testing.T) {

@@ -41,7 +41,7 @@ var rows = []row{
 	{"", key{"pingpong", 2}, ours, key{"pingpong", 2}, openMemory, 1.5},
 	{"", key{"pingpong", 2}, ours, key{"pingpong", 2}, openTCP, 0},
 	{"", key{"pingpong", 2}, ours, key{"pingpong", 2}, python, 0},
-	{"the same between two workers", key{"workers", 3}, ours, key{"pingpong", 2}, ours, 1.1},
+	{"the same between two workers of 3 ranks", key{"workers", 3}, ours, key{"pingpong", 3}, ours, 1.1},
 	{"barrier, 4 ranks", key{"barrier", 4}, ours, key{"barrier", 4}, openMemory, 1},
 	{"barrier, 8 ranks", key{"barrier", 8}, ours, key{"barrier", 8}, openMemory, 1},
 	{"BcastInto 64 MiB, 4 ranks", key{"bcast", 4}, ours, key{"bcast", 4}, openMemory, 0.75},

@@ -147,7 +147,7 @@ func TestJSONOutput(t *testing.T) {
 		return map[string]any{"path": filepath.Join(dir, name), "error": "permission denied"}
 	}
 	assert.Equal(t, map[string]any{
-		"dir": dir, "files": 6.0, "bytes": 114.0, "tokens": 36.0, "distinct": 5.0,
+		"dir": dir, "files": 6.0, "bytes": 114.0, "tokens": 36.0, "distinct": 5.0, "serial_seconds": 0.0,
 		"identifiers":    []any{one("x", 4), one("b", 3), one("int", 2), one("a", 1), one("z", 1)},
 		"failed":         []any{failed("locked"), failed("unreadable.go")},
 		"items_per_rank": []any{7.0},
@@ -225,6 +225,10 @@ func TestParallelCountsWhatSerialCounts(t *testing.T) {
 			t.Run(name+" on "+strconv.Itoa(ranks), func(t *testing.T) {
 				assert.Equal(t, want, result(t, ranks, options{dir: dir}))
 				assert.Equal(t, want, result(t, ranks, options{dir: dir, serial: true}))
+				both := result(t, ranks, options{dir: dir, compare: true})
+				assert.Positive(t, both.Serial)
+				both.Serial = 0
+				assert.Equal(t, want, both)
 			})
 		}
 	}
@@ -235,13 +239,13 @@ func TestVanishedFile(t *testing.T) {
 	dir := tree(t, map[string]string{"a.go": "package a\n"})
 	paths := []string{filepath.Join(dir, "gone.go"), filepath.Join(dir, "a.go")}
 	err := dlp.Run(t.Context(), 3, func(ctx context.Context, world *dlp.Comm) error {
-		total := newTally(world.Size())
-		if err := countParallel(ctx, world, paths, total); err != nil || !world.IsRoot() {
+		total, err := countParallel(ctx, world, paths)
+		if err != nil || !world.IsRoot() {
 			return err
 		}
-		assert.Equal(t, []failure{{paths[0], "no such file or directory"}}, total.failed)
-		assert.Equal(t, 1, total.files)
-		assert.Equal(t, 2, total.itemsPerRank[1]+total.itemsPerRank[2])
+		assert.Equal(t, []failure{{paths[0], "no such file or directory"}}, total.Failed)
+		assert.Equal(t, 1, total.Files)
+		assert.Equal(t, 2, total.ItemsPerRank[0]+total.ItemsPerRank[1]+total.ItemsPerRank[2])
 		return nil
 	})
 	require.NoError(t, err)
@@ -271,9 +275,9 @@ func TestShownIdentifiers(t *testing.T) {
 	for i := range 2 * shown {
 		name := "n" + strings.Repeat("x", i)
 		names = append(names, name)
-		total.add(0, "", counts{Identifiers: map[string]int{name: 1}}, nil)
+		total.Identifiers[name] = 1
 	}
-	s := total.summary("", 0)
+	s := total.summary("", 0, 0)
 	require.Len(t, s.Identifiers, shown)
 	for i, id := range s.Identifiers {
 		assert.Equal(t, identifier{names[i], 1}, id)

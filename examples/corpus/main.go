@@ -1,15 +1,17 @@
 // Corpus counts the identifiers in all Go files below a directory, on as many
 // ranks as it is started with.
 //
-//	corpus [--serial] [--json] [DIR]
+//	corpus [--serial | --compare] [--json] [DIR]
 //
 //	ameexec -n 4 corpus             the source of Go itself, where Go is installed
 //	srun -n 64 corpus ~/projects    on a cluster; all nodes must see the directory
 //
-// Rank 0 finds the files and merges what the other ranks count, so start one
-// rank more than there are cores. --serial counts on rank 0 alone, to compare:
-// the output is the same but for the times and who did what. With --json, it is
-// one object; type summary in report.go has its fields.
+// Rank 0 finds the files. Each rank counts files as it gets free, and adds up
+// what it has found; the sums of all ranks are merged at the end, two by two.
+// --serial counts on rank 0 alone: the output is the same but for the times and
+// who did what. --compare does both, and prints how much faster the ranks are.
+// With --json, the output is one object; type summary in report.go has its
+// fields.
 //
 // A file that cannot be read is named on stderr and left out, and the status
 // is still 0; so is a directory. Links are not followed. The status is 1 if
@@ -33,12 +35,18 @@ func main() {
 	log.SetPrefix("corpus: ")
 	var o options
 	flag.BoolVar(&o.serial, "serial", false, "count on rank 0 alone")
+	flag.BoolVar(&o.compare, "compare", false, "count on rank 0 alone first, and print both times")
 	flag.BoolVar(&o.json, "json", false, "print one JSON object")
 	flag.Usage = usage
 	flag.Parse()
 	o.dir = flag.Arg(0)
 	if flag.NArg() > 1 {
 		log.Printf("unexpected argument %q: options come first, then one directory", flag.Arg(1))
+		flag.Usage()
+		os.Exit(2)
+	}
+	if o.serial && o.compare {
+		log.Print("--serial or --compare, not both")
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -50,12 +58,12 @@ func main() {
 
 // options are the command line.
 type options struct {
-	serial, json bool
-	dir          string // "": the source of Go
+	serial, compare, json bool
+	dir                   string // "": the source of Go
 }
 
 func usage() {
-	fmt.Fprint(flag.CommandLine.Output(), "Usage: corpus [--serial] [--json] [DIR]\n",
+	fmt.Fprint(flag.CommandLine.Output(), "Usage: corpus [--serial | --compare] [--json] [DIR]\n",
 		"Counts the identifiers in all .go files below DIR (default: the source of Go).\n")
 	flag.PrintDefaults()
 }
@@ -70,18 +78,25 @@ func run(ctx context.Context, world *dlp.Comm, o options, stdout, stderr io.Writ
 		return err
 	}
 
-	total := newTally(world.Size())
-	if o.serial {
-		err = countSerial(ctx, world, found.Paths, total)
-	} else {
-		err = countParallel(ctx, world, found.Paths, total)
+	var serial time.Duration
+	if o.compare {
+		begin := time.Now()
+		if _, err := countSerial(ctx, world, found.Paths); err != nil {
+			return err
+		}
+		serial, start = time.Since(begin), time.Now()
 	}
+	counting := countParallel
+	if o.serial {
+		counting = countSerial
+	}
+	total, err := counting(ctx, world, found.Paths)
 	if err != nil || !world.IsRoot() {
 		return err
 	}
 
-	total.failed = append(total.failed, found.Failed...)
-	s := total.summary(found.Dir, time.Since(start))
+	total.Failed = append(total.Failed, found.Failed...)
+	s := total.summary(found.Dir, time.Since(start), serial)
 	s.reportFailed(stderr)
 	if o.json {
 		return s.writeJSON(stdout)
@@ -89,26 +104,26 @@ func run(ctx context.Context, world *dlp.Comm, o options, stdout, stderr io.Writ
 	return s.writeText(stdout)
 }
 
-// countSerial is the loop that everybody knows.
-func countSerial(ctx context.Context, world *dlp.Comm, paths []string, total *tally) error {
-	if !world.IsRoot() {
-		return nil
+// countSerial is the loop that everybody knows, on rank 0. The others wait.
+func countSerial(ctx context.Context, world *dlp.Comm, paths []string) (*tally, error) {
+	total := newTally(world.Size())
+	if world.IsRoot() {
+		for _, path := range paths {
+			total.count(0, path)
+		}
 	}
-	for _, path := range paths {
-		c, err := count(ctx, path)
-		total.add(0, path, c, err)
-	}
-	return nil
+	return total, world.Barrier(ctx)
 }
 
-// countParallel is the same loop on all ranks: count runs on those other than
-// 0, and the loop body on rank 0 alone, as the results come.
-func countParallel(ctx context.Context, world *dlp.Comm, paths []string, total *tally) error {
-	for r, err := range dlp.MapUnordered(ctx, world, paths, count, dlp.OnError(dlp.Continue)) {
+// countParallel is the same loop on all ranks, each of which gets files as it is
+// free. The sum of all is that of rank 0.
+func countParallel(ctx context.Context, world *dlp.Comm, paths []string) (*tally, error) {
+	own := newTally(world.Size())
+	for path, err := range dlp.SplitManaged(ctx, world, paths) {
 		if err != nil {
-			return err // the loop cannot go on; a failed item is in r.Err
+			return nil, err // the loop cannot go on, as when a rank is lost
 		}
-		total.add(r.Rank, paths[r.Index], r.Value, r.Err)
+		own.count(world.Rank(), path)
 	}
-	return nil
+	return dlp.Reduce(ctx, world, own, merge)
 }

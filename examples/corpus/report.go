@@ -4,47 +4,40 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
-
-	"github.com/dlp-mpi/dlp-go/dlp"
 )
 
 // shown is how many identifiers are printed.
 const shown = 20
 
-// tally is the sum over the files so far.
+// tally is the sum over some files. It travels between ranks.
 type tally struct {
-	files, bytes, tokens int
-	identifiers          map[string]int
-	failed               []failure
-	itemsPerRank         []int
+	Files, Bytes, Tokens int
+	Identifiers          map[string]int
+	Failed               []failure
+	ItemsPerRank         []int
 }
 
 func newTally(ranks int) *tally {
-	return &tally{identifiers: map[string]int{}, itemsPerRank: make([]int, ranks)}
+	return &tally{Identifiers: map[string]int{}, ItemsPerRank: make([]int, ranks)}
 }
 
-// add merges what has become of one file on a rank.
-func (t *tally) add(rank int, path string, c counts, err error) {
-	t.itemsPerRank[rank]++
-	if err != nil {
-		var item *dlp.ItemError // says on which rank, too
-		if errors.As(err, &item) {
-			err = item.Err
-		}
-		t.failed = append(t.failed, failure{path, err.Error()})
-		return
+// merge adds b to a.
+func merge(a, b *tally) *tally {
+	a.Files += b.Files
+	a.Bytes += b.Bytes
+	a.Tokens += b.Tokens
+	for name, n := range b.Identifiers {
+		a.Identifiers[name] += n
 	}
-	t.files++
-	t.bytes += c.Bytes
-	t.tokens += c.Tokens
-	for name, n := range c.Identifiers {
-		t.identifiers[name] += n
+	a.Failed = append(a.Failed, b.Failed...)
+	for rank, n := range b.ItemsPerRank {
+		a.ItemsPerRank[rank] += n
 	}
+	return a
 }
 
 // summary is what is printed; with --json, these are the fields.
@@ -57,7 +50,8 @@ type summary struct {
 	Identifiers  []identifier `json:"identifiers"` // the 20 most frequent, ties by name
 	Failed       []failure    `json:"failed"`      // files and directories, by path
 	ItemsPerRank []int        `json:"items_per_rank"`
-	Seconds      float64      `json:"seconds"` // to find, count and merge
+	Seconds      float64      `json:"seconds"`        // to find, count and merge
+	Serial       float64      `json:"serial_seconds"` // to count on rank 0 alone, with --compare; then Seconds is without finding
 }
 
 type identifier struct {
@@ -71,13 +65,13 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-func (t *tally) summary(dir string, took time.Duration) *summary {
+func (t *tally) summary(dir string, took, serial time.Duration) *summary {
 	s := &summary{
-		Dir: dir, Files: t.files, Bytes: t.bytes, Tokens: t.tokens, Distinct: len(t.identifiers),
-		Identifiers: make([]identifier, 0, len(t.identifiers)), Failed: append([]failure{}, t.failed...),
-		ItemsPerRank: t.itemsPerRank, Seconds: took.Seconds(),
+		Dir: dir, Files: t.Files, Bytes: t.Bytes, Tokens: t.Tokens, Distinct: len(t.Identifiers),
+		Identifiers: make([]identifier, 0, len(t.Identifiers)), Failed: append([]failure{}, t.Failed...),
+		ItemsPerRank: t.ItemsPerRank, Seconds: took.Seconds(), Serial: serial.Seconds(),
 	}
-	for name, n := range t.identifiers {
+	for name, n := range t.Identifiers {
 		s.Identifiers = append(s.Identifiers, identifier{name, n})
 	}
 	slices.SortFunc(s.Identifiers, func(a, b identifier) int {
@@ -109,5 +103,8 @@ func (s *summary) writeText(stdout io.Writer) error {
 		fmt.Fprintf(out, "%9d  %s\n", id.Count, id.Name)
 	}
 	fmt.Fprintf(out, "\nitems per rank: %d\nseconds: %.3f\n", s.ItemsPerRank, s.Seconds)
+	if s.Serial > 0 {
+		fmt.Fprintf(out, "seconds on one rank: %.3f, %.2f times as long\n", s.Serial, s.Serial/s.Seconds)
+	}
 	return out.Flush()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"go/scanner"
@@ -69,31 +68,28 @@ func goSource() (string, error) {
 	return src, nil
 }
 
-// counts is what one file contributes. It travels to rank 0.
-type counts struct {
-	Bytes, Tokens int
-	Identifiers   map[string]int
-}
-
-// count is the work on one item. A file with errors in its syntax counts as
-// far as the scanner makes sense of it.
-func count(_ context.Context, path string) (counts, error) {
+// count adds a file to a tally. One with errors in its syntax counts as far as
+// the scanner makes sense of it.
+func (t *tally) count(rank int, path string) {
+	t.ItemsPerRank[rank]++
 	src, err := os.ReadFile(path)
 	if err != nil {
-		return counts{}, cause(err)
+		t.Failed = append(t.Failed, failure{path, cause(err).Error()})
+		return
 	}
-	c := counts{Bytes: len(src), Identifiers: map[string]int{}}
+	t.Files++
+	t.Bytes += len(src)
 	var s scanner.Scanner
 	s.Init(token.NewFileSet().AddFile(path, -1, len(src)), src, nil, 0)
 	for {
 		switch _, tok, text := s.Scan(); tok {
 		case token.EOF:
-			return c, nil
+			return
 		case token.IDENT:
-			c.Identifiers[text]++
+			t.Identifiers[text]++
 			fallthrough
 		default:
-			c.Tokens++
+			t.Tokens++
 		}
 	}
 }
