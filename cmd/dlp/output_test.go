@@ -178,7 +178,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 		return n
 	}
 	first, last := max(count(1), count(2)), max(count(1999), count(2000))
-	assert.LessOrEqual(t, last, first+4, "descriptors of what runs at the time differ")
+	assert.Less(t, last, first+100, "more than what is on its way of the last items")
 }
 
 // peakOf runs a map, and checks that its memory is far below what goes through it.
