@@ -30,6 +30,7 @@ func TestMap(t *testing.T) {
 		"started by no srun": (*cluster).testMapStartsItself,
 		"a task is killed":   (*cluster).testMapTaskKilled,
 		"the job is stopped": (*cluster).testMapStopped,
+		"requeued":           (*cluster).testMapRequeued,
 	}
 	plan(len(tests))
 	onClusters(t, shared, func(t *testing.T, c *cluster) {
@@ -114,6 +115,27 @@ rm -f $DONE`)
 	assert.Contains(t, r.stdout, "status 75\n", "%v", r)
 	assert.Regexp(t, `dlp map: [1-9]\d* done, 0 failed in `, r.stderr)
 	assert.Contains(t, r.stderr, "stopped before the end")
+	c.nothingLeft(t)
+}
+
+// testMapRequeued: a job that is put back into the queue in the middle goes on where
+// its journal ends. Its script runs on the first node each time.
+func (c *cluster) testMapRequeued(t *testing.T) {
+	r := c.batch(t, `#SBATCH --requeue --open-mode=append
+state=$HOME/requeued-$SLURM_JOB_ID
+mkdir -p $state
+if [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then
+	(until [ $(ls $state/results 2>/dev/null | wc -l) -gt 50 ]; do sleep 0.1; done; scontrol requeue $SLURM_JOB_ID) &
+fi
+/opt/dlp/dlp map --journal $state/journal --results $state/results --range 1-400 --shell 'echo {}; sleep 0.1'
+[ "${SLURM_RESTART_COUNT:-0}" != 0 ] || sleep 60 # Slurm ends this script
+cat $state/results/*.out
+rm -r $state`)
+	require.Zero(t, r.status, "%v", r)
+	items := strings.Fields(r.stdout)
+	slices.Sort(items)
+	assert.Equal(t, numbered(400, ""), items)
+	assert.Regexp(t, `400 done, 0 failed \([1-9]\d* of them by an earlier start\)`, r.stderr)
 	c.nothingLeft(t)
 }
 
